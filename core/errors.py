@@ -57,5 +57,45 @@ class TranscriptMissingError(ClaudeError):
     """Claude Code no longer has the conversation that should be resumed."""
 
 
+class ClaudeDiedError(ClaudeError):
+    """The Claude Code process ended while it was needed."""
+
+
+class SessionElsewhereError(ClaudeError):
+    """Another live process has the session, so resuming it here would fork its history."""
+
+
 class ChannelError(BridgeError):
     """Something about the service the chat lives on."""
+
+
+class FloodLimitError(ChannelError):
+    """The channel wants a pause of `seconds` for this chat; nothing was sent."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The chat service asks to wait {seconds:.0f} s.")
+        self.seconds = seconds
+
+
+class NotSentError(ChannelError):
+    """The message did not leave this machine; sending it again repeats nothing."""
+
+
+class OutcomeUnknownError(ChannelError):
+    """The message left, and no answer came: it may have arrived."""
+
+
+class MarkupRefusedError(ChannelError):
+    """The channel takes the text, but not its formatting."""
+
+
+class MessageRefusedError(ChannelError):
+    """The channel will never take this message."""
+
+
+class ChatUnreachableError(ChannelError):
+    """The chat is gone, or its owner has blocked the bot."""
+
+
+class ChannelRefusedError(ChannelError):
+    """The channel does not accept the bridge at all: the token is wrong."""

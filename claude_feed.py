@@ -1,0 +1,221 @@
+"""What Claude Code does, as it happens: its hooks' socket, its transcripts and its registry.
+
+* The only module that uses watchdog. A look each few seconds backs it up, since file events can be
+  lost; nothing depends on one.
+* A transcript is read from the byte that `follow` names and in whole lines: one that is still being
+  written waits for its end.
+* Everything is handed to `FeedListener` in the event loop, one thing after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import ObservedWatch
+
+from core.hooks import parse_hook
+from core.model import HookEvent, TranscriptEvent
+from core.transcript import parse_line
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
+_CHUNK = 4 << 20
+_LONGEST_MESSAGE = 32 << 20
+
+
+class FeedListener(Protocol):
+    """Who is told."""
+
+    def hear_hook(self, event: HookEvent) -> None:
+        """A hook fired."""
+
+    def hear_transcript(
+        self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
+    ) -> None:
+        """New lines: each event with the offset behind its line; `end` is behind the last line.
+
+        When this raises, the lines are read again later.
+        """
+
+    def hear_registry(self) -> None:
+        """The registry changed."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    path: Path
+    offset: int
+    watch: ObservedWatch | None
+
+
+class ClaudeFeed:
+    """Listens in `directory` (socket, spool) and on Claude Code's `registry` folder."""
+
+    def __init__(self, directory: Path, registry: Path, listener: FeedListener) -> None:
+        self._directory = directory
+        self._registry = registry
+        self._listener = listener
+        self._followed: dict[str, _Followed] = {}
+        self._observer = Observer()
+        self._server: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._looker: asyncio.Task[None] | None = None
+        self._is_look_due = False
+
+    async def start(self) -> None:
+        """Open the socket, then hand on what was spooled while nobody listened."""
+        self._loop = asyncio.get_running_loop()
+        bound = _bind(self._directory / "hook.sock")
+        self._server = await asyncio.start_unix_server(
+            self._receive, sock=bound, limit=_LONGEST_MESSAGE
+        )
+        self._registry.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._observer.start()
+        self._observer.schedule(_Waker(self._wake), str(self._registry))
+        self._read_spool()
+        self._looker = asyncio.create_task(self._look_regularly(), name="feed")
+
+    async def stop(self) -> None:
+        """Close the socket and stop watching."""
+        if self._looker is not None:
+            self._looker.cancel()
+        if self._server is not None:
+            self._server.close()
+        self._observer.stop()
+        await asyncio.to_thread(self._observer.join)
+
+    def follow(self, session_id: str, path: Path, offset: int) -> None:
+        """Hand on the lines of this transcript from byte `offset` on, and all that come."""
+        known = self._followed.get(session_id)
+        if known is not None and known.path == path:
+            return
+        if known is not None:
+            self.unfollow(session_id)
+        self._followed[session_id] = _Followed(path, offset, self._watch(path.parent))
+        self._wake()
+
+    def unfollow(self, session_id: str) -> None:
+        """Stop following, after a last look."""
+        followed = self._followed.pop(session_id, None)
+        if followed is None:
+            return
+        self._read(session_id, followed)
+        if followed.watch and not any(f.watch == followed.watch for f in self._followed.values()):
+            self._observer.unschedule(followed.watch)
+
+    def look(self) -> None:
+        """Read at once what is new."""
+        for session_id, followed in list(self._followed.items()):
+            self._read(session_id, followed)
+
+    def _watch(self, folder: Path) -> ObservedWatch | None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._observer.schedule(_Waker(self._wake), str(folder))
+        except OSError as error:  # out of watches: the regular look has to do
+            log.warning("can't watch a transcript's folder: %s", error.strerror)
+            return None
+
+    def _wake(self) -> None:
+        """Look soon; from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look_once)
+
+    def _look_once(self) -> None:
+        """However many events came in a burst, one look is enough."""
+        if not self._is_look_due and self._loop is not None:
+            self._is_look_due = True
+            self._loop.call_soon(self._look_now)
+
+    def _look_now(self) -> None:
+        self._is_look_due = False
+        self.look()
+        self._listener.hear_registry()
+
+    async def _look_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._look_once()
+
+    def _read(self, session_id: str, followed: _Followed) -> None:
+        try:
+            while self._read_chunk(session_id, followed):
+                pass
+        except FileNotFoundError:
+            return  # not there before the first prompt
+        except Exception:
+            log.exception("new lines of a transcript could not be handled; they are read again")
+
+    def _read_chunk(self, session_id: str, followed: _Followed) -> bool:
+        """Hand on the next whole lines; whether there were any."""
+        with followed.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < followed.offset:
+                log.warning("a transcript became shorter; it is followed from its new end")
+                followed.offset = size
+            if size == followed.offset:
+                return False
+            file.seek(followed.offset)
+            data = file.read(_CHUNK)
+            while b"\n" not in data and len(data) < size - followed.offset:
+                data += file.read(_CHUNK)
+        whole = data[: data.rfind(b"\n") + 1]
+        events, end = [], followed.offset
+        for line in whole.splitlines(keepends=True):
+            end += len(line)
+            events += [(end, event) for event in parse_line(line)]
+        if whole:
+            self._listener.hear_transcript(session_id, events, end)
+            followed.offset = end
+        return bool(whole)
+
+    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            event = parse_hook(await reader.read(_LONGEST_MESSAGE))
+            if event is not None:
+                self._listener.hear_hook(event)
+        except Exception:
+            log.exception("a hook's message could not be handled")
+        finally:
+            writer.close()
+
+    def _read_spool(self) -> None:
+        for path in sorted((self._directory / "spool").glob("*.json")):
+            event = parse_hook(path.read_bytes())
+            if event is not None:
+                self._listener.hear_hook(event)
+            path.unlink()
+
+
+class _Waker(FileSystemEventHandler):
+    """Calls `wake` for what changes a file (reading one is an event too)."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type in ("created", "modified", "moved", "deleted"):
+            self._wake()
+
+
+def _bind(path: Path) -> socket.socket:
+    """A socket at `path`, by a short way round: a socket's path may have about 100 bytes."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
+    with tempfile.TemporaryDirectory() as short:
+        link = Path(short) / "d"
+        link.symlink_to(path.parent)
+        bound.bind(str(link / path.name))
+    path.chmod(0o600)
+    return bound

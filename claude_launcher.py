@@ -1,0 +1,149 @@
+"""Starting Claude Code for a session: a new conversation, or the one it has with `--resume`.
+
+* Never a second process on one session: the registry is asked first, since Claude Code itself lets
+  two of them write one history.
+* Hooks come by `--settings`, for this process alone; the user's own settings stay as they are.
+* A transcript that is not there can't be resumed; whether it should be there is in the session.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from claude_registry import ClaudeRegistry
+from core.errors import ClaudeStartError, SessionElsewhereError, TerminalError
+from core.hooks import render_settings
+from core.screen import render_screen
+from durable import replace_file
+from session import Session
+from terminal import Terminal
+from tmux_control import Pane
+
+HOOK = Path(__file__).resolve().with_name("claude_hook.py")
+
+Start = Literal["new", "resumed", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A process that was started; `lost`: the transcript is gone, so the conversation is new."""
+
+    pane: Pane
+    start: Start
+
+
+class ClaudeLauncher:
+    """Starts processes in `terminal`.
+
+    Args:
+        directory: the state directory, where the hooks find the bridge's socket.
+        projects: Claude Code's folder of transcripts.
+        environment: what the processes see (to find the command as they would).
+        patience: seconds after which a start that has not come to a session is looked into.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        registry: ClaudeRegistry,
+        *,
+        command: Sequence[str],
+        permission_mode: str,
+        version: tuple[int, ...],
+        directory: Path,
+        projects: Path,
+        environment: Mapping[str, str],
+        patience: float = 6.0,
+    ) -> None:
+        self.registry = registry
+        self.patience = patience
+        self._terminal = terminal
+        self._command = tuple(command)
+        self._permission_mode = permission_mode
+        self._version = version
+        self._directory = directory
+        self._projects = projects
+        self._environment = environment
+
+    async def launch(self, session: Session, name: str) -> Launch:
+        """Start Claude Code for the session in the terminal `name`.
+
+        Raises:
+            SessionElsewhereError: another process has the session open.
+            ClaudeStartError: the command or the project directory is not there.
+            TerminalError: tmux refused.
+        """
+        self._check(session)
+        start = self._start_of(session)
+        option = "--resume" if start == "resumed" else "--session-id"
+        command = [*self._command, "--settings", str(self._write_settings(name))]
+        command += ["--permission-mode", self._permission_mode, option, session.session_id]
+        pane = await self._terminal.open(name, command, project_directory(session))
+        return Launch(pane, start)
+
+    async def explain(self, name: str, error: Exception) -> ClaudeStartError:
+        """Why the process in `name` ended before it had a session, by its last words."""
+        try:
+            words = render_screen(await self._terminal.capture(name))
+            await self._terminal.close(name)
+        except TerminalError:
+            words = ""
+        last = words.strip().split("\n")[-1].strip() or str(error)
+        return ClaudeStartError(f"Claude Code did not start. It said: {last}")
+
+    def find_transcript(self, session_id: str) -> Path | None:
+        """The transcript of any session on this machine, by its id."""
+        found = list(self._projects.glob(f"*/{session_id}.jsonl"))
+        return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+    def _check(self, session: Session) -> None:
+        owner = self.registry.find(session.session_id)
+        if owner is not None:
+            raise SessionElsewhereError(
+                f"This session is open in another terminal (process {owner.pid}, in "
+                f"{owner.directory}). Leave it there with /exit, then send the message again."
+            )
+        directory = project_directory(session)
+        if not directory.is_dir():
+            raise ClaudeStartError(
+                f"The project directory {directory} is not there any more. "
+                "Put it back, or start elsewhere with /new DIRECTORY."
+            )
+        if shutil.which(self._command[0], path=self._environment.get("PATH")) is None:
+            raise ClaudeStartError(
+                f"The command {self._command[0]} was not found. Install Claude Code, "
+                "or say where it is with BRIDGE_CLAUDE_COMMAND."
+            )
+
+    def _start_of(self, session: Session) -> Start:
+        known = session.state.get("transcript")
+        if known and Path(known).is_file():
+            return "resumed"
+        if self.find_transcript(session.session_id) is not None:
+            return "resumed"
+        return "lost" if session.state.get("has_prompts") else "new"
+
+    def _write_settings(self, name: str) -> Path:
+        folder = self._directory / "launches"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
+        path = folder / f"{name}.json"
+        replace_file(path, render_settings(hook, self._version).encode())
+        return path
+
+
+def project_directory(session: Session) -> Path:
+    """Where the session works."""
+    return Path(session.state.get("project_dir") or Path.home())
+
+
+def terminal_name(session: Session) -> str:
+    """The tmux session's name: made from the project's name and our id, so it never goes stale."""
+    project = re.sub(r"[^A-Za-z0-9_-]+", "-", project_directory(session).name).strip("-")
+    return f"{project[:24] or 'claude'}-{session.session_id[:8]}"

@@ -1,0 +1,119 @@
+"""Claude Code's own registry of its live processes, read and never written.
+
+It is the cheapest truth about which session a process has and whether it may be typed at. Entries
+of processes that were killed stay in it, and process ids are used again: an entry counts only while
+the process that wrote it lives.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from core.model import ClaudeProcess, Status
+
+_CLOCK_SLACK_SECONDS = 10
+
+
+class _Entry(msgspec.Struct):
+    pid: int
+    sessionId: str = ""  # noqa: N815 - the names are the file's
+    cwd: str = ""
+    startedAt: float = 0.0  # noqa: N815
+    status: str | None = None
+    statusUpdatedAt: float = 0.0  # noqa: N815
+    waitingFor: str | None = None  # noqa: N815
+    version: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Entry)
+_STATUSES: dict[str | None, Status] = {"idle": "idle", "busy": "busy", "waiting": "waiting"}
+
+
+class ClaudeRegistry:
+    """The registry in the folder `directory` (Claude Code's `sessions`)."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def processes(self) -> list[ClaudeProcess]:
+        """Every live process that has an entry."""
+        found = []
+        for path in self.directory.glob("*.json"):
+            process = _read(path) if path.stem.isdecimal() else None
+            if process is not None:
+                found.append(process)
+        return found
+
+    def find(self, session_id: str) -> ClaudeProcess | None:
+        """The live process that has this session; of several the one that changed last."""
+        found = [process for process in self.processes() if process.session_id == session_id]
+        return max(found, key=lambda process: process.since_ms, default=None)
+
+    def find_below(self, pid: int) -> ClaudeProcess | None:
+        """The process `pid` itself, or else one that it started."""
+        family = {pid, *_descendants(pid)}
+        return next((p for p in self.processes() if p.pid in family), None)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (one that has ended but was not yet reaped does not)."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def find_parents(pid: int) -> set[int]:
+    """The process ids above `pid`."""
+    try:
+        return {parent.pid for parent in psutil.Process(pid).parents()}
+    except psutil.Error:
+        return set()
+
+
+def memory_of(pid: int) -> int:
+    """Resident memory in bytes; 0 when the process is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _read(path: Path) -> ClaudeProcess | None:
+    try:
+        entry = _decoder.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None  # being written, gone, or of a kind that isn't known
+    if not _wrote(entry):
+        return None
+    return ClaudeProcess(
+        entry.pid,
+        entry.sessionId,
+        entry.cwd,
+        _STATUSES.get(entry.status),
+        int(entry.statusUpdatedAt),
+        entry.waitingFor or "",
+        entry.version,
+    )
+
+
+def _wrote(entry: _Entry) -> bool:
+    """Whether the entry's process lives and is no later one with the same number."""
+    try:
+        process = psutil.Process(entry.pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        latest = entry.startedAt / 1000 + _CLOCK_SLACK_SECONDS
+        return not entry.startedAt or process.create_time() <= latest
+    except psutil.Error:
+        return False

@@ -1,0 +1,163 @@
+"""The settings: the environment over config.toml over the defaults, as one checked `Config`.
+
+A setting has one name in both places: `BRIDGE_IDLE_MINUTES` in the environment is `idle_minutes` in
+the file (`TELEGRAM_BOT_TOKEN` is `telegram_bot_token`). An empty variable counts as not set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+
+from core.errors import ConfigError
+
+PermissionMode = Literal[
+    "default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions", "manual"
+]
+Minutes = Annotated[float, msgspec.Meta(gt=0, le=525_600)]
+Days = Annotated[float, msgspec.Meta(gt=0, le=36_500)]
+TelegramUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")]
+SocketName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_./-]+$", max_length=90)]
+
+_PREFIX = "BRIDGE_"
+
+
+class Secret:
+    """A text that shows itself only when asked."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting; a relative or `~` path has been made absolute.
+
+    Units are in the names; `allowed_users` are Telegram's numeric user ids, `allowed_groups` its
+    (negative) chat ids.
+    """
+
+    telegram_bot_token: Secret = field(default_factory=lambda: Secret(""))
+    allowed_users: tuple[int, ...] = ()
+    allowed_groups: tuple[int, ...] = ()
+    project_dir: Path = Path("~")
+    state_dir: Path = Path("~/.claude/sessions/telegram")
+    telegram_api_url: TelegramUrl = "https://api.telegram.org"
+    claude_command: tuple[str, ...] = ("claude",)
+    permission_mode: PermissionMode = "default"
+    tmux_socket: SocketName = "claude-telegram"
+    idle_minutes: Minutes = 60.0
+    retention_days: Days = 30.0
+    shell: bool = False
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Where config.toml is: below `XDG_CONFIG_HOME`, else `~/.config`."""
+    base = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return _absolute(base, environ) / "claude-telegram" / "config.toml"
+
+
+def claude_config_dir(environ: Mapping[str, str]) -> Path:
+    """Claude Code's own folder: `CLAUDE_CONFIG_DIR`, else `~/.claude`."""
+    return _absolute(environ.get("CLAUDE_CONFIG_DIR") or "~/.claude", environ)
+
+
+def environment_name(setting: str) -> str:
+    """The environment variable of a setting: `idle_minutes` -> `BRIDGE_IDLE_MINUTES`."""
+    if setting == "telegram_bot_token":
+        return "TELEGRAM_BOT_TOKEN"
+    return _PREFIX + setting.upper()
+
+
+def load_config(environ: Mapping[str, str], file_text: str = "") -> Config:
+    """The settings from the environment and the text of config.toml.
+
+    Raises:
+        ConfigError: a value that can't be used, a name that is no setting, or text that is no TOML.
+    """
+    written = _parse_file(file_text)
+    values: dict[str, Any] = {}
+    hints = get_type_hints(Config, include_extras=True)
+    for setting in dataclasses.fields(Config):
+        name = setting.name
+        variable = environment_name(name)
+        if environ.get(variable):
+            values[name] = _parse_value(variable, environ[variable], hints[name], environ)
+        elif name in written:
+            values[name] = _parse_value(
+                f"{name} in config.toml", written[name], hints[name], environ
+            )
+    values.setdefault("state_dir", claude_config_dir(environ) / "sessions" / "telegram")
+    values.setdefault("project_dir", _absolute("~", environ))
+    return Config(**values)
+
+
+def _parse_file(text: str) -> dict[str, Any]:
+    try:
+        written = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"config.toml can't be read: {error}.") from error
+    known = {setting.name for setting in dataclasses.fields(Config)}
+    for name in written:
+        if name not in known:
+            raise ConfigError(
+                f"config.toml has {name!r}, which is no setting; "
+                f"the settings are {', '.join(sorted(known))}."
+            )
+    return written
+
+
+def _parse_value(where: str, value: Any, kind: Any, environ: Mapping[str, str]) -> Any:
+    if kind is Secret:
+        return Secret(str(value).strip())
+    if kind is Path:
+        return _absolute(str(value), environ)
+    if kind == tuple[str, ...]:
+        return _parse_command(where, value)
+    if kind == tuple[int, ...] and isinstance(value, str):
+        value = [part for part in value.replace(",", " ").split() if part]
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where} is {value!r}: {_sentence(str(error))}.") from error
+
+
+def _parse_command(where: str, value: Any) -> tuple[str, ...]:
+    try:
+        words = shlex.split(value) if isinstance(value, str) else [str(word) for word in value]
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where} is {value!r}, which is no command line: {error}.") from error
+    if not words:
+        raise ConfigError(f"{where} is empty; it should name the claude command.")
+    return tuple(words)
+
+
+def _sentence(message: str) -> str:
+    text = message.split(" - at `")[0].replace("`", "")
+    return text[:1].lower() + text[1:]
+
+
+def _absolute(text: str, environ: Mapping[str, str]) -> Path:
+    """`~` is the HOME of `environ`, so that what is given decides, not the process's own."""
+    home = environ.get("HOME") or str(Path.home())
+    path = Path(home) / text[2:] if text.startswith("~/") else Path(home if text == "~" else text)
+    return path if path.is_absolute() else Path.cwd() / path

@@ -1,0 +1,232 @@
+"""The values that cross a boundary: what people send, what Claude Code does, what a chat is shown.
+
+All are frozen. The unions (`Incoming`, `HookEvent`, `TranscriptEvent`) are closed: who reads one
+handles every case or none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# --- where and who -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One conversation's place: a chat of a channel, or one topic of it."""
+
+    channel: str
+    chat_id: int
+    topic: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who sent something; `user_id` is the channel's own number, the name is only for showing."""
+
+    user_id: int
+    name: str = ""
+
+
+# --- what people send --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TextSent:
+    """A text message; `forwarded` and `quoted` hold other people's words, never the sender's."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    text: str
+    is_private: bool = True
+    forwarded_from: str | None = None
+    quoted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonPressed:
+    """A press on a button below one of our messages; `data` may be forged."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    press_id: str
+    data: str
+    is_private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KindNotHandled:
+    """Something from a person that the bridge can't take yet, named in words (`"a sticker"`)."""
+
+    chat: Chat
+    person: Person
+    kind: str
+    is_private: bool = True
+
+
+Incoming = TextSent | ButtonPressed | KindNotHandled
+
+
+# --- what Claude Code does ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """A process has this session now; source: startup, resume, clear, compact, fork."""
+
+    session_id: str
+    pane: str
+    source: str
+    transcript: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The process left this session; reason: clear, resume, logout, prompt_input_exit, other."""
+
+    session_id: str
+    pane: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSubmitted:
+    """The hook's fast hint that Claude took a prompt; not yet durable."""
+
+    session_id: str
+    pane: str
+    prompt: str
+    prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The hook's word that Claude has finished; `error` when the model's service failed."""
+
+    session_id: str
+    pane: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecorded:
+    """The transcript has this prompt of a person: the acknowledgement.
+
+    `command` is the slash command it was (`/greet Bob`), else None.
+    """
+
+    uuid: str
+    text: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGiven:
+    """Claude said this (Markdown) in the main conversation."""
+
+    uuid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReported:
+    """Claude Code told of an error of the model's service."""
+
+    uuid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswered:
+    """What a local slash command printed, without colours."""
+
+    uuid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInterrupted:
+    """A person stopped the turn."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecorded:
+    """The transcript's mark at the end of a turn."""
+
+    uuid: str
+    seconds: float
+
+
+HookEvent = SessionStarted | SessionEnded | PromptSubmitted | TurnEnded
+TranscriptEvent = (
+    PromptRecorded | AnswerGiven | ErrorReported | CommandAnswered | TurnInterrupted | TurnRecorded
+)
+
+Status = Literal["idle", "busy", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeProcess:
+    """One live Claude Code process, as its own registry tells.
+
+    `since_ms`: when the status became what it is, in milliseconds since the epoch; `waiting_for`:
+    what a `waiting` process waits for ("permission prompt", "dialog open", …).
+    """
+
+    pid: int
+    session_id: str
+    directory: str
+    status: Status | None
+    since_ms: int = 0
+    waiting_for: str = ""
+    version: str = ""
+
+
+# --- what a chat is shown ----------------------------------------------------------------------
+
+Style = Literal["markdown", "notice", "screen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button: `press` is the opaque id that comes back in `ButtonPressed.data`."""
+
+    label: str
+    press: str
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One thing to show in a chat, once.
+
+    `key` is its identity: a post with a key that was put before is not shown again. With `edits` it
+    takes the place of the post of that key instead of being a new message. Style: `markdown` is
+    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text.
+    """
+
+    key: str
+    chat: Chat
+    text: str
+    style: Style = "notice"
+    keyboard: tuple[tuple[Button, ...], ...] = ()
+    silent: bool = False
+    edits: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one message of a channel holds of a post.
+
+    `entities` is the channel's own formatting of `text`, () for plain text.
+    """
+
+    post: Post
+    text: str
+    entities: tuple[dict[str, Any], ...] = ()
+    keyboard: tuple[tuple[Button, ...], ...] = ()

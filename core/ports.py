@@ -1,0 +1,49 @@
+"""The few things the hub needs from its edges, as it sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from core.commands import MenuEntry
+from core.model import Chat, Incoming, Piece, Post
+
+TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
+
+
+class Channel(Protocol):
+    """A place people chat from."""
+
+    @property
+    def name(self) -> str:
+        """The channel's name in `Chat.channel`."""
+
+    async def start(self, menu: Sequence[MenuEntry]) -> None:
+        """Connect and show the menu of commands. Raises ChannelRefusedError."""
+
+    async def receive(self, take: TakeUpdates) -> None:
+        """Hand updates, as (key, raw) pairs, to `take` until cancelled.
+
+        An update is acknowledged only after `take` has returned.
+        """
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    def parse(self, raw: dict[str, Any]) -> Incoming | None:
+        """What a person did in this update; None for all that no person did."""
+
+    def split(self, post: Post) -> list[Piece]:
+        """The post as pieces that each fit one message, at least one."""
+
+    async def send(self, piece: Piece) -> int:
+        """Send one piece; returns the message's id. Raises ChannelError's subclasses."""
+
+    async def edit(self, piece: Piece, message_id: int) -> None:
+        """Make one piece the content of a message sent before."""
+
+    async def show_typing(self, chat: Chat) -> None:
+        """Show for some seconds that an answer is being written; never raises ChannelError."""
+
+    async def answer_press(self, press_id: str, text: str = "") -> None:
+        """End the waiting sign on a pressed button; never raises ChannelError."""

@@ -1,0 +1,142 @@
+"""One line of Claude Code's transcript (JSON Lines) to the events in it.
+
+* Bookkeeping outnumbers the conversation: what isn't known here yields nothing, never an error.
+* A torn or foreign line yields nothing too; resuming leaves such lines in the middle of the file.
+* Sub-agents' lines (`isSidechain`) and what Claude Code adds by itself (`isMeta`) are not shown.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from core.model import (
+    AnswerGiven,
+    CommandAnswered,
+    ErrorReported,
+    PromptRecorded,
+    TranscriptEvent,
+    TurnInterrupted,
+    TurnRecorded,
+)
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_TAG = r"<{0}>(.*?)</{0}>"
+_COMMAND_NAME = re.compile(_TAG.format("command-name"), re.DOTALL)
+_COMMAND_ARGUMENTS = re.compile(_TAG.format("command-args"), re.DOTALL)
+_OUTPUT = re.compile(
+    r"<local-command-(?:stdout|stderr)>(.*?)</local-command-(?:stdout|stderr)>", re.S
+)
+_NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
+_INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
+
+
+class _Message(msgspec.Struct):
+    content: Any = None
+
+
+class _Line(msgspec.Struct):
+    """The fields that matter here; the rest of a line is skipped unread."""
+
+    type: str = ""
+    subtype: str = ""
+    uuid: str = ""
+    message: _Message | None = None
+    content: Any = None
+    isSidechain: bool = False  # noqa: N815 - the names are the file's
+    isMeta: bool | None = False  # noqa: N815
+    isCompactSummary: bool = False  # noqa: N815
+    isApiErrorMessage: bool = False  # noqa: N815
+    durationMs: float = 0.0  # noqa: N815
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def parse_line(line: bytes) -> list[TranscriptEvent]:
+    """The events of one line, in the order of their blocks."""
+    try:
+        found = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    if found.isSidechain or not found.uuid:
+        return []
+    match found.type:
+        case "user":
+            return _from_user(found)
+        case "assistant":
+            return _from_assistant(found)
+        case "system":
+            return _from_system(found)
+        case _:
+            return []
+
+
+def _from_user(line: _Line) -> list[TranscriptEvent]:
+    if line.isMeta or line.isCompactSummary or line.message is None:
+        return []
+    texts = _texts(line.message.content)
+    if not texts:
+        return []
+    text = "\n".join(texts)
+    if text.strip() in _INTERRUPTED:
+        return [TurnInterrupted(line.uuid)]
+    if "<command-name>" in text:
+        return _from_command(line.uuid, text)
+    if text.startswith(_NOT_A_PROMPT):
+        return _from_output(line.uuid, text)
+    return [PromptRecorded(line.uuid, text)]
+
+
+def _from_assistant(line: _Line) -> list[TranscriptEvent]:
+    text = "\n\n".join(_texts(line.message.content if line.message else None)).strip()
+    if not text:
+        return []
+    return [
+        ErrorReported(line.uuid, text) if line.isApiErrorMessage else AnswerGiven(line.uuid, text)
+    ]
+
+
+def _from_system(line: _Line) -> list[TranscriptEvent]:
+    text = line.content if isinstance(line.content, str) else ""
+    if line.subtype == "turn_duration":
+        return [TurnRecorded(line.uuid, line.durationMs / 1000)]
+    if line.subtype == "local_command":
+        return _from_command(line.uuid, text) or _from_output(line.uuid, text)
+    if line.subtype == "informational" and text.startswith("Unknown command: "):
+        return [CommandAnswered(line.uuid, text)]
+    return []
+
+
+def _from_command(uuid: str, text: str) -> list[TranscriptEvent]:
+    name = _COMMAND_NAME.search(text)
+    if name is None:
+        return []
+    arguments = _COMMAND_ARGUMENTS.search(text)
+    command = f"{name.group(1).strip()} {arguments.group(1).strip() if arguments else ''}".strip()
+    return [PromptRecorded(uuid, command, command=command)]
+
+
+def _from_output(uuid: str, text: str) -> list[TranscriptEvent]:
+    output = "\n".join(strip_ansi(found) for found in _OUTPUT.findall(text)).strip("\n")
+    return [CommandAnswered(uuid, output)] if output.strip() else []
+
+
+def strip_ansi(text: str) -> str:
+    """The text without terminal escape sequences."""
+    return _ANSI.sub("", text)
+
+
+def _texts(content: Any) -> list[str]:
+    """The text blocks of a message; none when it carries a tool's result."""
+    if isinstance(content, str):
+        return [content]
+    if not isinstance(content, list):
+        return []
+    blocks = [block for block in content if isinstance(block, dict)]
+    if any(block.get("type") == "tool_result" for block in blocks):
+        return []
+    texts = [block.get("text") for block in blocks if block.get("type") == "text"]
+    return [text for text in texts if isinstance(text, str)]

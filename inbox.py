@@ -1,0 +1,148 @@
+"""The durable inbox: what people sent, from its arrival until it is done.
+
+* `receive` returns when the updates are on disk; only then may the channel be told to forget them.
+* An update is known by its key, which the channel makes from more than its running number, since
+  those start again at random: what was received before is not received again.
+* A prompt's way is `received`, `assigned` (to a session), `typed`, `recorded` (Claude's transcript
+  has it) and `done`. `typed` is written before the first key is pressed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from journal import Journal, Record
+
+Step = Literal["received", "assigned", "typed", "recorded"]
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One update as the channel gave it: `key` identifies it, `raw` is its JSON object."""
+
+    key: str
+    channel: str
+    raw: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An arrival and how far it has come.
+
+    `session_id`: whose prompt it is; `typed_from`: the length of the transcript, in bytes, just
+    before it was typed; `typed_at`: when, in seconds since the epoch.
+    """
+
+    arrival: Arrival
+    step: Step = "received"
+    session_id: str = ""
+    typed_from: int = 0
+    typed_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The arrival's key."""
+        return self.arrival.key
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What is in the folder `directory`, which must be there."""
+
+    directory: Path
+    _entries: dict[str, Entry] = field(default_factory=dict, init=False)
+    _seen: OrderedDict[str, None] = field(default_factory=OrderedDict, init=False)
+    _journal: Journal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._journal = Journal(self.directory / "inbox.journal", self._snapshot)
+        for record in self._journal.read():
+            self._apply(record)
+
+    def receive(self, arrivals: Iterable[Arrival]) -> list[Entry]:
+        """Put the new ones among `arrivals` on disk, and return those.
+
+        Raises:
+            StoreWriteError: none of them was taken.
+        """
+        new = {arrival.key: arrival for arrival in arrivals if arrival.key not in self._seen}
+        if not new:
+            return []
+        records = [
+            {"t": "received", "key": a.key, "channel": a.channel, "raw": a.raw}
+            for a in new.values()
+        ]
+        self._journal.append(*records)
+        for record in records:
+            self._apply(record)
+        return [self._entries[key] for key in new]
+
+    def advance(self, key: str, step: Step, **facts: Any) -> Entry:
+        """Write down that the entry has come to `step`, with `facts` (fields of Entry)."""
+        record = {"t": "step", "key": key, "step": step, **facts}
+        self._journal.append(record)
+        self._apply(record)
+        return self._entries[key]
+
+    def finish(self, key: str, outcome: str) -> None:
+        """Write down that nothing more is to be done for this entry."""
+        if key in self._entries:
+            self._journal.append({"t": "done", "key": key, "outcome": outcome})
+            del self._entries[key]
+
+    def pending(self) -> list[Entry]:
+        """What is not done, in the order of arrival."""
+        return list(self._entries.values())
+
+    def find(self, key: str) -> Entry | None:
+        """The entry of that key, unless it is done or was never there."""
+        return self._entries.get(key)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._journal.close()
+
+    def _apply(self, record: Record) -> None:
+        match record.get("t"):
+            case "received":
+                arrival = Arrival(record["key"], record["channel"], record["raw"])
+                self._entries[arrival.key] = Entry(arrival)
+                self._remember(arrival.key)
+            case "step" if record["key"] in self._entries:
+                facts = {name: record[name] for name in record if name not in ("t", "key")}
+                self._entries[record["key"]] = replace(self._entries[record["key"]], **facts)
+            case "done":
+                self._entries.pop(record["key"], None)
+            case "seen":
+                for key in record["keys"]:
+                    self._remember(key)
+
+    def _remember(self, key: str) -> None:
+        self._seen[key] = None
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def _snapshot(self) -> Iterator[Record]:
+        yield {"t": "seen", "keys": list(self._seen)}
+        for entry in self._entries.values():
+            arrival = entry.arrival
+            yield {
+                "t": "received",
+                "key": entry.key,
+                "channel": arrival.channel,
+                "raw": arrival.raw,
+            }
+            yield {
+                "t": "step",
+                "key": entry.key,
+                "step": entry.step,
+                "session_id": entry.session_id,
+                "typed_from": entry.typed_from,
+                "typed_at": entry.typed_at,
+            }

@@ -1,0 +1,249 @@
+"""The durable outbox: what waits to be shown, per chat in order, until the chat has it.
+
+* `put` returns when the posts are on disk; a key that was put before is not shown again.
+* Each chat has a lane of its own: a pause that one chat must keep holds up no other.
+* What surely did not leave is tried again; what may have arrived (`OutcomeUnknownError`, or a crash
+  in the middle of sending) is not, but reported to `on_unknown`, and `again` sends it once more.
+* A newer edit of the same message takes the place of one that still waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import (
+    ChatUnreachableError,
+    FloodLimitError,
+    MarkupRefusedError,
+    MessageRefusedError,
+    NotSentError,
+    OutcomeUnknownError,
+    StoreWriteError,
+)
+from core.model import Piece, Post
+from core.ports import Channel
+from journal import Journal, Record
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 5_000
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    post: Post
+    messages: list[int] = field(default_factory=list)
+    is_sending: bool = False
+
+
+class Outbox:
+    """What is in the folder `directory`, on its way to `channels` (by name)."""
+
+    def __init__(
+        self,
+        directory: Path,
+        channels: Mapping[str, Channel],
+        *,
+        on_unknown: Callable[[Post], None] = lambda post: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._channels = channels
+        self._on_unknown = on_unknown
+        self._sleep = sleep
+        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._shown: OrderedDict[str, list[int]] = OrderedDict()
+        self._unknown: OrderedDict[str, Post] = OrderedDict()
+        self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._journal = Journal(directory / "outbox.journal", self._snapshot)
+        for record in self._journal.read():
+            self._apply(record)
+
+    def start(self) -> None:
+        """Begin to send what waits; needs the running loop."""
+        for waiting in [w for w in self._waiting.values() if w.is_sending]:
+            self._give_up_unknown(waiting)
+        for waiting in self._waiting.values():
+            self._open_lane(waiting.post)
+
+    async def stop(self) -> None:
+        """Stop sending; what waits is sent after the next start."""
+        for lane in self._lanes.values():
+            lane.cancel()
+        await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+        self._journal.close()
+
+    def put(self, *posts: Post) -> None:
+        """Take the posts.
+
+        Raises:
+            StoreWriteError: none of them was taken.
+        """
+        new = [post for post in posts if not self._knows(post.key)]
+        if not new:
+            return
+        records: list[Record] = [{"t": "put", "post": msgspec.to_builtins(post)} for post in new]
+        records += [
+            {"t": "done", "key": waiting.post.key, "outcome": "superseded"}
+            for post in new
+            for waiting in self._waiting.values()
+            if post.edits and waiting.post.edits == post.edits and not waiting.is_sending
+        ]
+        self._record(*records)
+        for post in new:
+            self._open_lane(post)
+
+    def again(self, key: str) -> bool:
+        """Send once more what may not have arrived; False when that is not known of."""
+        post = self._unknown.get(key)
+        if post is None:
+            return False
+        self.put(replace(post, key=f"{key}+"))
+        self._note({"t": "again", "key": key})
+        return True
+
+    def find_message(self, key: str) -> int | None:
+        """The message id of a post that was shown."""
+        messages = self._shown.get(key)
+        return messages[0] if messages else None
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
+
+    def _knows(self, key: str) -> bool:
+        return key in self._waiting or key in self._shown
+
+    def _open_lane(self, post: Post) -> None:
+        lane = (post.chat.channel, post.chat.chat_id)
+        running = self._lanes.get(lane)
+        if running is None or running.done():
+            self._lanes[lane] = asyncio.create_task(self._run_lane(lane), name=f"outbox {lane}")
+
+    async def _run_lane(self, lane: tuple[str, int]) -> None:
+        while True:
+            waiting = next((w for w in self._waiting.values() if _lane(w.post) == lane), None)
+            if waiting is None:
+                return
+            try:
+                await self._show(waiting)
+            except Exception:
+                log.exception("a post could not be handled; the next one goes on")
+                self._finish(waiting, "failed")
+
+    async def _show(self, waiting: _Waiting) -> None:
+        channel = self._channels.get(waiting.post.chat.channel)
+        if channel is None:
+            self._finish(waiting, "no such channel")
+            return
+        pieces = channel.split(waiting.post)
+        while len(waiting.messages) < len(pieces):
+            piece = pieces[len(waiting.messages)]
+            self._note({"t": "sending", "key": waiting.post.key})
+            try:
+                message = await self._deliver(channel, piece)
+            except OutcomeUnknownError:
+                self._give_up_unknown(waiting)
+                return
+            except (ChatUnreachableError, MessageRefusedError) as error:
+                log.warning("a message was refused for good: %s", error)
+                self._finish(waiting, "refused")
+                return
+            self._note({"t": "sent", "key": waiting.post.key, "message": message})
+        self._finish(waiting, "shown")
+
+    async def _deliver(self, channel: Channel, piece: Piece) -> int:
+        """Send or edit until it is certain what became of it."""
+        pause = _FIRST_PAUSE
+        edited = self.find_message(piece.post.edits) if piece.post.edits else None
+        while True:
+            try:
+                if edited is None:
+                    return await channel.send(piece)
+                await channel.edit(piece, edited)
+                return edited
+            except FloodLimitError as error:
+                await self._sleep(error.seconds)
+            except (NotSentError, OutcomeUnknownError) as error:
+                if edited is None and isinstance(error, OutcomeUnknownError):
+                    raise
+                await self._sleep(pause)  # an edit repeats nothing when it is made twice
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except MarkupRefusedError:
+                piece = replace(piece, entities=())
+
+    def _give_up_unknown(self, waiting: _Waiting) -> None:
+        post = waiting.post
+        self._finish(waiting, "unknown")
+        if not post.edits:
+            self._on_unknown(post)
+
+    def _finish(self, waiting: _Waiting, outcome: str) -> None:
+        self._note({"t": "done", "key": waiting.post.key, "outcome": outcome})
+
+    def _note(self, record: Record) -> None:
+        """Take progress into account even when the disk refuses: only a crash would forget it."""
+        self._apply(record)
+        try:
+            self._journal.append(record)
+        except StoreWriteError as error:
+            log.error("%s", error)
+
+    def _record(self, *records: Record) -> None:
+        self._journal.append(*records)
+        for record in records:
+            self._apply(record)
+
+    def _apply(self, record: Record) -> None:
+        match record.get("t"):
+            case "put":
+                post = msgspec.convert(record["post"], Post)
+                self._waiting[post.key] = _Waiting(post)
+            case "sending" if record["key"] in self._waiting:
+                self._waiting[record["key"]].is_sending = True
+            case "sent" if record["key"] in self._waiting:
+                waiting = self._waiting[record["key"]]
+                waiting.messages.append(record["message"])
+                waiting.is_sending = False
+            case "done" if record["key"] in self._waiting:
+                waiting = self._waiting.pop(record["key"])
+                _keep(self._shown, waiting.post.key, waiting.messages)
+                if record["outcome"] == "unknown":
+                    _keep(self._unknown, waiting.post.key, waiting.post)
+            case "shown":
+                _keep(self._shown, record["key"], record["messages"])
+            case "unknown":
+                _keep(self._unknown, record["key"], msgspec.convert(record["post"], Post))
+            case "again":
+                self._unknown.pop(record["key"], None)
+
+    def _snapshot(self) -> Iterator[Record]:
+        for key, messages in self._shown.items():
+            yield {"t": "shown", "key": key, "messages": messages}
+        for key, post in self._unknown.items():
+            yield {"t": "unknown", "key": key, "post": msgspec.to_builtins(post)}
+        for waiting in self._waiting.values():
+            key = waiting.post.key
+            yield {"t": "put", "post": msgspec.to_builtins(waiting.post)}
+            yield from ({"t": "sent", "key": key, "message": m} for m in waiting.messages)
+            if waiting.is_sending:
+                yield {"t": "sending", "key": key}
+
+
+def _lane(post: Post) -> tuple[str, int]:
+    return (post.chat.channel, post.chat.chat_id)
+
+
+def _keep(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
+    memory[key] = value
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)

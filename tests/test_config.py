@@ -1,0 +1,95 @@
+"""core.config: what the settings may be, and what is said about the ones that may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.config import Config, claude_config_dir, config_path, load_config
+from core.errors import ConfigError
+
+HOME = {"HOME": "/home/ada"}
+
+
+def test_without_any_setting_the_defaults_hold() -> None:
+    config = load_config(HOME)
+    assert config.project_dir == Path("/home/ada")
+    assert config.state_dir == Path("/home/ada/.claude/sessions/telegram")
+    assert config.claude_command == ("claude",)
+    assert (config.idle_minutes, config.retention_days) == (60.0, 30.0)
+    assert config.permission_mode == "default"
+    assert not config.telegram_bot_token
+
+
+def test_the_environment_goes_before_the_file() -> None:
+    text = 'idle_minutes = 5\nretention_days = 7\nproject_dir = "~/work"\nallowed_users = [1, 2]'
+    config = load_config({**HOME, "BRIDGE_IDLE_MINUTES": "0.5"}, text)
+    assert (config.idle_minutes, config.retention_days) == (0.5, 7.0)
+    assert config.project_dir == Path("/home/ada/work")
+    assert config.allowed_users == (1, 2)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load_config({**HOME, "BRIDGE_IDLE_MINUTES": ""}).idle_minutes == 60
+
+
+def test_the_state_follows_claudes_own_folder() -> None:
+    environ = {**HOME, "CLAUDE_CONFIG_DIR": "/data/claude"}
+    assert load_config(environ).state_dir == Path("/data/claude/sessions/telegram")
+    assert claude_config_dir(environ) == Path("/data/claude")
+
+
+def test_users_are_listed_with_commas_or_blanks() -> None:
+    config = load_config({**HOME, "BRIDGE_ALLOWED_USERS": "1, 2,3", "BRIDGE_ALLOWED_GROUPS": "-5"})
+    assert config.allowed_users == (1, 2, 3)
+    assert config.allowed_groups == (-5,)
+
+
+def test_the_claude_command_may_carry_arguments() -> None:
+    config = load_config({**HOME, "BRIDGE_CLAUDE_COMMAND": "'/opt/my claude' --model opus"})
+    assert config.claude_command == ("/opt/my claude", "--model", "opus")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BRIDGE_IDLE_MINUTES", "soon", "expected float"),
+        ("BRIDGE_IDLE_MINUTES", "0", "expected float > 0"),
+        ("BRIDGE_IDLE_MINUTES", "nan", "expected float"),
+        ("BRIDGE_ALLOWED_USERS", "ada", "expected int"),
+        ("BRIDGE_PERMISSION_MODE", "yolo", "invalid enum value 'yolo'"),
+        ("BRIDGE_TELEGRAM_API_URL", "ftp://x", "expected str matching"),
+        ("BRIDGE_CLAUDE_COMMAND", "'unclosed", "no command line"),
+        ("BRIDGE_TMUX_SOCKET", "a;b", "expected str matching"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(name: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({**HOME, name: value})
+    message = str(caught.value)
+    assert message.startswith(name)
+    assert said in message
+    assert "\n" not in message
+
+
+def test_a_name_that_is_no_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'idle_minuts', which is no setting"):
+        load_config(HOME, "idle_minuts = 5")
+
+
+def test_text_that_is_no_toml_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"config\.toml can't be read"):
+        load_config(HOME, "idle_minutes = ")
+
+
+def test_the_token_shows_in_no_representation() -> None:
+    config = load_config({**HOME, "TELEGRAM_BOT_TOKEN": "123:fake"})
+    assert config.telegram_bot_token.reveal() == "123:fake"
+    assert "fake" not in repr(config)
+    assert isinstance(config, Config)
+
+
+def test_the_file_lives_below_the_configuration_folder() -> None:
+    assert config_path(HOME) == Path("/home/ada/.config/claude-telegram/config.toml")
+    assert config_path({**HOME, "XDG_CONFIG_HOME": "/x"}) == Path("/x/claude-telegram/config.toml")
