@@ -35,13 +35,14 @@ class Arrival:
 class Entry:
     """An arrival and how far it has come.
 
-    `session_id`: whose prompt it is; `typed_from`: the length of the transcript, in bytes, just
-    before it was typed; `typed_at`: when, in seconds since the epoch.
+    `session_id`: whose prompt it is; `text`: as it is typed; `typed_from`: the length of the
+    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch.
     """
 
     arrival: Arrival
     step: Step = "received"
     session_id: str = ""
+    text: str = ""
     typed_from: int = 0
     typed_at: float = 0.0
 
@@ -143,6 +144,7 @@ class Inbox:
                 "key": entry.key,
                 "step": entry.step,
                 "session_id": entry.session_id,
+                "text": entry.text,
                 "typed_from": entry.typed_from,
                 "typed_at": entry.typed_at,
             }

@@ -54,11 +54,10 @@ class Outbox:
         directory: Path,
         channels: Mapping[str, Channel],
         *,
-        on_unknown: Callable[[Post], None] = lambda post: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._channels = channels
-        self._on_unknown = on_unknown
+        self.on_unknown: Callable[[Post], None] = lambda post: None
         self._sleep = sleep
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._shown: OrderedDict[str, list[int]] = OrderedDict()
@@ -185,7 +184,7 @@ class Outbox:
         post = waiting.post
         self._finish(waiting, "unknown")
         if not post.edits:
-            self._on_unknown(post)
+            self.on_unknown(post)
 
     def _finish(self, waiting: _Waiting, outcome: str) -> None:
         self._note({"t": "done", "key": waiting.post.key, "outcome": outcome})

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from claude_launcher import ClaudeLauncher, Start
 from claude_registry import is_alive
@@ -75,8 +76,8 @@ class _UnderWay:
     has_ended: bool = False
 
 
-class RunnerReports:
-    """What a runner tells; the hub overrides these."""
+class RunnerReports(Protocol):
+    """Who is told what a runner meets."""
 
     def woke(self, runner: SessionRunner, start: Start) -> None:
         """Claude runs; `start` says with which history."""
@@ -142,8 +143,9 @@ class SessionRunner:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name=f"session {self.name}")
 
-    def restore(self, entry: Entry, prompt: Prompt) -> None:
-        """As `submit`, for a prompt that was under way when the bridge ended."""
+    def restore(self, entry: Entry) -> None:
+        """As `submit`, for a prompt that was not done when the bridge ended."""
+        prompt = Prompt(entry.key, entry.text)
         if entry.step in ("typed", "recorded"):
             self._under_way = _UnderWay(
                 prompt, entry.typed_at, is_recorded=entry.step == "recorded"
@@ -194,14 +196,18 @@ class SessionRunner:
         if self.is_awake and self.process is not None:
             return
         pane = await self._terminal.find(self.name)
-        if pane is None or pane.is_dead:
-            launch = await self._launcher.launch(self._session(self.session_id), self.name)
-            self.pane_pid = launch.pane.pid
-            await self._until_ready()
-            self._reports.woke(self, launch.start)
-        else:
+        if pane is not None and is_alive(pane.pid):
             self.pane_pid = pane.pid
             await self._until_ready()
+            return
+        await self._terminal.close(self.name)
+        launch = await self._launcher.launch(self._session(self.session_id), self.name)
+        self.pane_pid = launch.pane.pid
+        try:
+            await self._until_ready()
+        except ClaudeDiedError as error:
+            raise await self._launcher.explain(self.name, error) from error
+        self._reports.woke(self, launch.start)
 
     async def sleep(self) -> None:
         """End the process; the session stays. Raises TerminalError."""
@@ -209,6 +215,10 @@ class SessionRunner:
         self.pane_pid = 0
         self.process = None
         self._pulse.beat()
+
+    async def until_idle(self, seconds: float) -> bool:
+        """Whether the process became idle within so many seconds."""
+        return await self._until(self._is_idle, seconds)
 
     async def stop(self) -> None:
         """Stop working at prompts; what is under way goes on after the next start."""
@@ -352,12 +362,9 @@ class SessionRunner:
             self._look()
             return self.process is not None
 
-        try:
-            if not await self._until(is_ready, self._launcher.patience):
-                self._reports.blocked(self, "Claude Code asks something before it starts.")
-                await self._until(is_ready)
-        except ClaudeDiedError as error:
-            raise await self._launcher.explain(self.name, error) from error
+        if not await self._until(is_ready, self._launcher.patience):
+            self._reports.blocked(self, "Claude Code asks something before it starts.")
+            await self._until(is_ready)
 
     async def _until_box_is_empty(self, under_way: _UnderWay) -> None:
         """Wait for the input box, and put aside what stands in it."""

@@ -1,12 +1,14 @@
 """A post to the pieces that Telegram takes: text with entities, at most 4,096 UTF-16 units each.
 
 * Markdown becomes entities by telegramify-markdown, so nothing in it can break the markup.
-* A piece ends at a line's end where it can; a block of code that goes on in the next piece is a
-  block of code there too.
+* A piece ends between paragraphs where it can, else between lines, else between words; a block of
+  code that goes on in the next piece is a block of code there too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import telegramify_markdown as markdown
@@ -16,6 +18,16 @@ from core.model import Piece, Post
 LIMIT = 4096
 _MOST_ENTITIES = 100
 
+Entity = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """A text and its entities, whose offsets count UTF-16 units."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+
 
 def render_pieces(post: Post) -> list[Piece]:
     """The pieces of a post, at least one; the keyboard hangs below the last."""
@@ -23,41 +35,69 @@ def render_pieces(post: Post) -> list[Piece]:
         case "markdown":
             rendered = _render_markdown(post.text)
         case "screen":
-            rendered = [_render_screen(post.text)]
+            rendered = _render_screen(post.text)
         case "notice":
-            rendered = markdown.split_entities(post.text, [], LIMIT)
-    pieces = [_piece(post, text, entities) for text, entities in rendered]
-    pieces = [piece for piece in pieces if piece.text] or [Piece(post, "…")]
-    last = pieces[-1]
-    return [*pieces[:-1], Piece(post, last.text, last.entities, post.keyboard)]
+            rendered = _Rendered(post.text)
+    cut = [piece for piece in map(_trim, _split(rendered)) if piece.text]
+    cut = cut or [_Rendered("…")]
+    pieces = [Piece(post, piece.text, piece.entities) for piece in cut[:-1]]
+    return [*pieces, Piece(post, cut[-1].text, cut[-1].entities, post.keyboard)]
 
 
-def _render_markdown(text: str) -> list[tuple[str, list[markdown.MessageEntity]]]:
+def _render_markdown(text: str) -> _Rendered:
     plain, entities = markdown.convert(text, latex_escape=False)
-    return markdown.split_entities(plain, entities, LIMIT)
+    return _Rendered(plain, tuple(entity.to_dict() for entity in entities))
 
 
-def _render_screen(text: str) -> tuple[str, list[markdown.MessageEntity]]:
+def _render_screen(text: str) -> _Rendered:
     """The last lines that fit, as one block of fixed-width text."""
     lines = text.split("\n")
-    while markdown.utf16_len("\n".join(lines)) > LIMIT and len(lines) > 1:
+    while len(lines) > 1 and _length("\n".join(lines)) > LIMIT:
         lines = lines[1:]
-    shown = "\n".join(lines)
-    if markdown.utf16_len(shown) > LIMIT:
-        shown = shown[: LIMIT // 2]
-    entity = markdown.MessageEntity(type="pre", offset=0, length=markdown.utf16_len(shown))
-    return shown, [entity]
+    shown = (
+        "\n".join(lines)[: LIMIT // 2] if _length("\n".join(lines)) > LIMIT else "\n".join(lines)
+    )
+    return _Rendered(shown, ({"type": "pre", "offset": 0, "length": _length(shown)},))
 
 
-def _piece(post: Post, text: str, entities: list[markdown.MessageEntity]) -> Piece:
-    """Trimmed as Telegram would trim it, with the entities moved along."""
-    start = len(text) - len(text.lstrip("\n"))
-    trimmed = text[start:].rstrip()
-    end = markdown.utf16_len(trimmed)
-    moved: list[dict[str, Any]] = []
+def _split(rendered: _Rendered) -> Iterator[_Rendered]:
+    text, start = rendered.text, 0
+    while text:
+        end = _find_cut(text)
+        piece, text = text[:end], text[end:]
+        yield _Rendered(piece, _clip(rendered.entities, start, start + _length(piece)))
+        start += _length(piece)
+
+
+def _find_cut(text: str) -> int:
+    """How many characters of `text` the next piece takes."""
+    if _length(text) <= LIMIT:
+        return len(text)
+    end = len(text.encode("utf-16-le")[: 2 * LIMIT].decode("utf-16-le", errors="ignore"))
+    for boundary in ("\n\n", "\n", " "):
+        found = text.rfind(boundary, end // 2, end)
+        if found > 0:
+            return found + len(boundary)
+    return end
+
+
+def _clip(entities: tuple[Entity, ...], start: int, end: int) -> tuple[Entity, ...]:
+    """The parts of the entities between two offsets, counted from the first."""
+    clipped = []
     for entity in entities:
-        first = max(0, entity.offset - start)
-        length = min(entity.offset - start + entity.length, end) - first
-        if length > 0 and len(moved) < _MOST_ENTITIES:
-            moved.append({**entity.to_dict(), "offset": first, "length": length})
-    return Piece(post, trimmed, tuple(moved))
+        first = max(entity["offset"], start)
+        last = min(entity["offset"] + entity["length"], end)
+        if last > first:
+            clipped.append({**entity, "offset": first - start, "length": last - first})
+    return tuple(clipped[:_MOST_ENTITIES])
+
+
+def _trim(rendered: _Rendered) -> _Rendered:
+    """Without the white space around it, as Telegram would cut that off and the entities not."""
+    start = len(rendered.text) - len(rendered.text.lstrip("\n"))
+    text = rendered.text[start:].rstrip()
+    return _Rendered(text, _clip(rendered.entities, start, start + _length(text)))
+
+
+def _length(text: str) -> int:
+    return int(markdown.utf16_len(text))

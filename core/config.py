@@ -69,6 +69,11 @@ class Config:
     retention_days: Days = 30.0
     shell: bool = False
 
+    @property
+    def bridge_dir(self) -> Path:
+        """Where the bridge keeps all but the sessions, whose folder holds nothing else."""
+        return self.state_dir / "bridge"
+
 
 def config_path(environ: Mapping[str, str]) -> Path:
     """Where config.toml is: below `XDG_CONFIG_HOME`, else `~/.config`."""

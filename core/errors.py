@@ -99,3 +99,15 @@ class ChatUnreachableError(ChannelError):
 
 class ChannelRefusedError(ChannelError):
     """The channel does not accept the bridge at all: the token is wrong."""
+
+
+class PromptError(BridgeError):
+    """A text that cannot be typed into Claude Code."""
+
+
+class PromptTooLongError(PromptError):
+    """More characters or lines than can be typed."""
+
+
+class EmptyPromptError(PromptError):
+    """Nothing is left of a text once what cannot be typed is taken away."""

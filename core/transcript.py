@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -52,7 +53,12 @@ class _Line(msgspec.Struct):
     durationMs: float = 0.0  # noqa: N815
 
 
+class _Place(msgspec.Struct):
+    cwd: str = ""
+
+
 _decoder = msgspec.json.Decoder(_Line)
+_place_decoder = msgspec.json.Decoder(_Place)
 
 
 def parse_line(line: bytes) -> list[TranscriptEvent]:
@@ -140,3 +146,15 @@ def _texts(content: Any) -> list[str]:
         return []
     texts = [block.get("text") for block in blocks if block.get("type") == "text"]
     return [text for text in texts if isinstance(text, str)]
+
+
+def read_directory(lines: Iterable[bytes]) -> str | None:
+    """The working directory that the first line which has one names."""
+    for line in lines:
+        try:
+            directory = _place_decoder.decode(line).cwd
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if directory:
+            return directory
+    return None

@@ -51,6 +51,14 @@ class Fail:
 
 Reply = Say | UseTool | Fail
 
+_ERROR_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+
 
 @dataclass(frozen=True)
 class ModelRequest:
@@ -104,7 +112,7 @@ def answer_by_prompt(request: ModelRequest) -> Reply:
     """What the last thing that the person wrote asks for.
 
     `recall` repeats all earlier texts; `tool NAME JSON` calls a tool and reports its result;
-    `hold NAME` waits for `release(NAME)`; `say TEXT` says it; `fail STATUS`; else an echo.
+    `hold NAME` waits for `release(NAME)`; `say TEXT` says it, `count NUMBER` says that many words; `fail STATUS`; else an echo.
     """
     result = request.last_result
     if result is not None:
@@ -120,10 +128,12 @@ def answer_by_prompt(request: ModelRequest) -> Reply:
             return UseTool(name, json.loads(arguments))
         case "hold":
             return Say((f"Held {rest}.\n", "And done."), hold=rest)
+        case "count":
+            return Say((" ".join(f"word{number}" for number in range(int(rest))),))
         case "say":
             return Say((rest,))
         case "fail":
-            return Fail(int(rest), "overloaded_error", "Overloaded")
+            return Fail(int(rest), _ERROR_KINDS[int(rest)], "The stand-in was told to fail")
         case _:
             return Say((f"Echo: {last}",))
 

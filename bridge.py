@@ -1,0 +1,358 @@
+"""The hub: what chats send goes to Claude Code, what Claude Code does goes to the chats.
+
+    .venv/bin/python bridge.py
+
+* An update is handled from the durable inbox, in order; one that can't be handled is set aside,
+  told to the owner, and the next one goes on.
+* Everybody is checked, with every update and every press; whoever may not gets no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import filelock
+from core.environment import claude_environment
+
+from buttons import Buttons
+from channels.telegram import TelegramChannel
+from chat_commands import ChatCommands
+from claude_launcher import ClaudeLauncher
+from claude_registry import ClaudeRegistry
+from core.commands import TABLE, Command, parse_command
+from core.config import Config, claude_config_dir, config_path, load_config
+from core.conversation import quote_forwarded
+from core.errors import BridgeError, ConfigError
+from core.hooks import parse_version
+from core.keystrokes import prepare_prompt
+from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextSent
+from core.redaction import Redactor
+from inbox import Arrival, Entry, Inbox
+from keypad import Keypad
+from logs import set_up_logs
+from outbox import Outbox
+from people import People
+from session import SessionStore
+from session_runner import Prompt
+from sessions import Sessions, awake_ids, run_regularly
+from terminal import Terminal
+from tmux_control import TmuxControl
+
+log = logging.getLogger("bridge")
+
+_TYPING_SECONDS = 4.0
+_TICK_SECONDS = 1.0
+_DAY_SECONDS = 86_400.0
+_WRONG_SETTING = 2
+_ALREADY_RUNNING = 75
+
+
+class Hub:
+    """One channel, and the sessions of its chats."""
+
+    def __init__(
+        self,
+        config: Config,
+        channel: TelegramChannel,
+        *,
+        people: People,
+        inbox: Inbox,
+        outbox: Outbox,
+        sessions: Sessions,
+        buttons: Buttons,
+        keypad: Keypad,
+        commands: ChatCommands,
+    ) -> None:
+        self._config = config
+        self._channel = channel
+        self._people = people
+        self._inbox = inbox
+        self._outbox = outbox
+        self._sessions = sessions
+        self._buttons = buttons
+        self._keypad = keypad
+        self._commands = commands
+        self._arrived: asyncio.Queue[Entry] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises ChannelRefusedError."""
+        await self._sessions.adopt_terminals()
+        for entry in self._inbox.pending():
+            if entry.session_id:
+                self._sessions.restore(entry)
+        await self._sessions.start()
+        await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
+        for entry in self._inbox.pending():
+            if not entry.session_id:
+                await self._handle(entry)
+        self._outbox.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._channel.receive(self._take))
+            tasks.create_task(self._handle_arrivals())
+            tasks.create_task(run_regularly(self._sessions.tick, _TICK_SECONDS))
+            tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
+            tasks.create_task(self._clean_up_daily())
+
+    async def stop(self) -> None:
+        """Let go of everything; Claude runs on in its terminals."""
+        await self._keypad.stop()
+        await self._sessions.stop()
+        await self._outbox.stop()
+        await self._channel.stop()
+        self._inbox.close()
+
+    def _take(self, updates: list[tuple[str, dict[str, Any]]]) -> None:
+        name = self._channel.name
+        for entry in self._inbox.receive(Arrival(key, name, raw) for key, raw in updates):
+            self._arrived.put_nowait(entry)
+
+    async def _handle_arrivals(self) -> None:
+        while True:
+            await self._handle(await self._arrived.get())
+
+    async def _handle(self, entry: Entry) -> None:
+        try:
+            incoming = self._channel.parse(entry.arrival.raw)
+            is_done = incoming is None or await self._dispatch(entry, incoming)
+            if is_done:
+                self._inbox.finish(entry.key, "handled")
+        except Exception:
+            log.exception("an update could not be handled: %s", entry.key)
+            self._inbox.finish(entry.key, "failed")
+            self._tell_owner(entry.key)
+
+    async def _dispatch(self, entry: Entry, incoming: Incoming) -> bool:
+        """Handle it; False when its end will be told by its session's runner."""
+        if not self._is_allowed(incoming):
+            self._refuse(incoming)
+            return True
+        try:
+            match incoming:
+                case TextSent():
+                    return await self._handle_text(entry, incoming)
+                case ButtonPressed():
+                    await self._handle_press(incoming)
+                case KindNotHandled():
+                    text = f"I can't take a {incoming.kind} yet; send text."
+                    self._say(incoming.chat, text)
+        except BridgeError as error:
+            self._say(incoming.chat, str(error))
+        return True
+
+    def _is_allowed(self, incoming: Incoming) -> bool:
+        is_place_allowed = (
+            incoming.is_private or incoming.chat.chat_id in self._config.allowed_groups
+        )
+        return is_place_allowed and self._people.is_allowed(incoming.person.user_id)
+
+    def _refuse(self, incoming: Incoming) -> None:
+        """No answer, but for the one who brings the pairing code."""
+        person = incoming.person
+        if isinstance(incoming, TextSent) and incoming.is_private:
+            word, _, code = incoming.text.partition(" ")
+            if word == "/start" and self._people.redeem(code.strip(), person.user_id, person.name):
+                log.info("user %d is the owner now", person.user_id)
+                self._say(incoming.chat, "Paired: this bot now answers to you alone. Send a text.")
+                return
+        log.warning(
+            "refused user %d in chat %d (not paired, or not an allowed place)",
+            person.user_id,
+            incoming.chat.chat_id,
+        )
+
+    async def _handle_text(self, entry: Entry, message: TextSent) -> bool:
+        if message.forwarded_from is not None:
+            parsed: Command | str | None = quote_forwarded(message.text, message.forwarded_from)
+        else:
+            parsed = parse_command(message.text, self._channel.bot_name)
+        match parsed:
+            case None:
+                return True
+            case Command():
+                await self._commands.run(parsed, message)
+                return True
+            case str():
+                await self._submit(entry, message, parsed)
+                return False
+
+    async def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
+        prompt = Prompt(entry.key, prepare_prompt(text))
+        session = self._sessions.find_current(message.chat) or self._sessions.create(
+            message.chat, self._config.project_dir
+        )
+        self._sessions.submit(session, prompt)
+        await self._channel.show_typing(message.chat)
+
+    async def _handle_press(self, press: ButtonPressed) -> None:
+        action = self._buttons.take(press)
+        said = "This button no longer works."
+        if action is not None:
+            match action["do"]:
+                case "key":
+                    said = await self._keypad.press(action)
+                case "pick":
+                    self._commands.pick(action, press)
+                    said = ""
+                case "again":
+                    said = self._commands.send_again(action)
+        await self._channel.answer_press(press.press_id, said)
+
+    async def _show_typing(self) -> None:
+        for chat in self._sessions.busy_chats():
+            await self._channel.show_typing(chat)
+
+    async def _clean_up_daily(self) -> None:
+        store, days = self._sessions.store, self._config.retention_days
+        while True:
+            keep = awake_ids(self._sessions.runners)
+            for session_id in store.cleanup_old_sessions(days, keep=keep):
+                log.info("session %s was not used for %g days and is removed", session_id, days)
+            await asyncio.sleep(_DAY_SECONDS)
+
+    def _tell_owner(self, key: str) -> None:
+        if self._people.owner is not None:
+            chat = Chat(self._channel.name, self._people.owner)
+            text = "One message could not be handled and was set aside; the log has the reason."
+            self._outbox.put(Post(f"poison:{key}", chat, text))
+
+    def _say(self, chat: Chat, text: str) -> None:
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+
+
+def build_hub(config: Config, environ: Mapping[str, str]) -> Hub:
+    """Everything, wired; nothing runs yet. Raises BridgeError."""
+    directory = config.bridge_dir
+    token = config.telegram_bot_token
+    environment = claude_environment(environ, secrets=[token.reveal()])
+    control = TmuxControl(
+        socket=config.tmux_socket, environment=environment, folder=directory / "typing"
+    )
+    control.check()
+    claude = claude_config_dir(environ)
+    terminal = Terminal(control)
+    registry = ClaudeRegistry(claude / "sessions")
+    launcher = ClaudeLauncher(
+        terminal,
+        registry,
+        command=config.claude_command,
+        permission_mode=config.permission_mode,
+        version=_claude_version(config, environment),
+        directory=directory,
+        projects=claude / "projects",
+        environment=environment,
+    )
+    channel = TelegramChannel(token, config.telegram_api_url)
+    buttons = Buttons(directory)
+    inbox = Inbox(directory)
+    outbox = Outbox(directory, {channel.name: channel})
+    sessions = Sessions(
+        store=SessionStore(config.state_dir),
+        launcher=launcher,
+        terminal=terminal,
+        inbox=inbox,
+        outbox=outbox,
+        directory=directory,
+        idle_seconds=config.idle_minutes * 60,
+    )
+    keypad = Keypad(sessions, outbox, buttons)
+    commands = ChatCommands(config, sessions, outbox, buttons)
+    sessions.on_blocked = keypad.notice
+    outbox.on_unknown = commands.ask_about
+    return Hub(
+        config,
+        channel,
+        people=People(directory, allowed_users=config.allowed_users),
+        inbox=inbox,
+        outbox=outbox,
+        sessions=sessions,
+        buttons=buttons,
+        keypad=keypad,
+        commands=commands,
+    )
+
+
+def _claude_version(config: Config, environment: Mapping[str, str]) -> tuple[int, ...]:
+    """The installed version; () when it can't be had, which the first message will tell."""
+    try:
+        said = subprocess.run(
+            [*config.claude_command, "--version"],
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=20,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("claude --version did not work: %s", error)
+        return ()
+    return parse_version(said)
+
+
+async def run(config: Config, environ: Mapping[str, str]) -> None:
+    """Run until SIGTERM or SIGINT. Raises BridgeError."""
+    hub = build_hub(config, environ)
+    loop = asyncio.get_running_loop()
+    work = asyncio.create_task(hub.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(hub.stop)
+        try:
+            await work
+        except asyncio.CancelledError:
+            log.info("stopping; Claude runs on")
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+
+def main() -> int:
+    """Run the bridge in the foreground; returns the exit status."""
+    environ = dict(os.environ)
+    try:
+        path = config_path(environ)
+        config = load_config(environ, path.read_text() if path.exists() else "")
+        if not config.telegram_bot_token:
+            raise ConfigError("There is no bot token; run ./install.sh, or set TELEGRAM_BOT_TOKEN.")
+        prepare_directory(config.state_dir)
+        prepare_directory(config.bridge_dir)
+        token = config.telegram_bot_token.reveal()
+        set_up_logs(config.bridge_dir, environ, Redactor([token]))
+        with filelock.FileLock(
+            config.bridge_dir / "bridge.lock", timeout=0, fallback_to_soft=False
+        ):
+            asyncio.run(run(config, environ))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return _WRONG_SETTING
+    except filelock.Timeout:
+        print("A bridge already runs with this state directory.", file=sys.stderr)
+        return _ALREADY_RUNNING
+    except BridgeError as error:
+        log.error("%s", error)
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make the state directory, for its owner alone. Raises ConfigError."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(f"{directory} can't be used for the state: {error.strerror}.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""What each command of the chat does."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+from buttons import Action, Buttons
+from claude_launcher import project_directory
+from claude_registry import memory_of
+from core.commands import Command, CommandName, render_help
+from core.config import Config
+from core.conversation import read_title, render_age
+from core.errors import BridgeError
+from core.model import Button, ButtonPressed, Chat, Post, Style, TextSent
+from core.screen import render_screen
+from core.transcript import read_directory
+from outbox import Outbox
+from session import Session
+from session_runner import SessionRunner
+from sessions import Sessions, chat_of
+
+_LISTED = 8
+_STOP_SECONDS = 5.0
+
+
+class ChatCommands:
+    """The commands, on the sessions of `sessions`."""
+
+    def __init__(
+        self, config: Config, sessions: Sessions, outbox: Outbox, buttons: Buttons
+    ) -> None:
+        self._config = config
+        self._sessions = sessions
+        self._outbox = outbox
+        self._buttons = buttons
+        self._handlers: dict[CommandName, Callable[[Chat, str], Awaitable[None]]] = {
+            "start": self._help,
+            "help": self._help,
+            "new": self._new,
+            "sessions": self._list,
+            "resume": self._resume,
+            "stop": self._stop,
+            "kill": self._kill,
+            "status": self._status,
+            "screen": self._screen,
+            "sh": self._shell,
+        }
+
+    async def run(self, command: Command, message: TextSent) -> None:
+        """Do what was asked, and say so in the chat. Raises BridgeError."""
+        await self._handlers[command.name](message.chat, command.argument)
+
+    def pick(self, action: Action, press: ButtonPressed) -> None:
+        """A session was picked from the list."""
+        session = self._sessions.switch(press.chat, action["session"])
+        self._say(press.chat, f"Continuing “{read_title(session.state)}”.")
+
+    def send_again(self, action: Action) -> str:
+        """The button below a message that may not have arrived."""
+        return "" if self._outbox.again(action["key"]) else "That is no longer kept."
+
+    def ask_about(self, post: Post) -> None:
+        """Tell of a message that may not have arrived, with a button that sends it again."""
+        words = " ".join(post.text.split())[:80]
+        keyboard = self._buttons.issue(
+            post.chat, [[("Send again", {"do": "again", "key": post.key})]]
+        )
+        text = f"This may not have arrived: “{words}…”"
+        self._outbox.put(Post(f"unknown:{post.key}", post.chat, text, keyboard=keyboard))
+
+    async def _help(self, chat: Chat, argument: str) -> None:
+        self._say(chat, render_help())
+
+    async def _new(self, chat: Chat, argument: str) -> None:
+        directory = self._directory(argument)
+        session = self._sessions.create(chat, directory)
+        self._say(chat, f"New session in {directory}.")
+        await self._sessions.runner_of(session).wake()
+
+    def _directory(self, argument: str) -> Path:
+        path = Path(argument).expanduser() if argument else self._config.project_dir
+        path = path if path.is_absolute() else self._config.project_dir / path
+        if not path.is_dir():
+            raise BridgeError(f"There is no directory {path}. Make it first, or name another.")
+        return path.resolve()
+
+    async def _list(self, chat: Chat, argument: str) -> None:
+        current = self._sessions.find_current(chat)
+        mine = [s for s in self._sessions.store.list_sessions(chat.chat_id) if chat_of(s) == chat]
+        if not mine:
+            self._say(chat, "No session yet. Send a text to start one.")
+            return
+        lines, rows = [], []
+        for number, session in enumerate(mine[:_LISTED], 1):
+            mark = "▸" if current and session.session_id == current.session_id else " "
+            title = read_title(session.state)
+            place = project_directory(session).name
+            lines.append(f"{mark} {number}. {title} · {place} · {_age(session)}")
+            rows.append([(f"{number}. {title}", {"do": "pick", "session": session.session_id})])
+        self._say(chat, "\n".join(lines), keyboard=self._buttons.issue(chat, rows))
+
+    async def _resume(self, chat: Chat, argument: str) -> None:
+        if not argument:
+            await self._list(chat, "")
+            return
+        wanted = argument.lower()
+        known = [s for s in self._sessions.store.list_sessions() if s.session_id.startswith(wanted)]
+        if len(known) > 1:
+            raise BridgeError("Several sessions begin with that; give more of the id.")
+        if known and chat_of(known[0]).chat_id != chat.chat_id:
+            raise BridgeError("That session belongs to another chat.")
+        session = (
+            self._sessions.switch(chat, known[0].session_id) if known else self._adopt(chat, wanted)
+        )
+        self._say(chat, f"Continuing “{read_title(session.state)}”.")
+
+    def _adopt(self, chat: Chat, session_id: str) -> Session:
+        transcript = None
+        if _is_uuid(session_id):
+            transcript = self._sessions.launcher.find_transcript(session_id)
+        if transcript is None:
+            raise BridgeError(
+                "No session with that id on this machine. /sessions lists those of this chat."
+            )
+        with transcript.open("rb") as file:
+            directory = read_directory(file)
+        return self._sessions.adopt(
+            chat, session_id, transcript, Path(directory or self._config.project_dir)
+        )
+
+    async def _stop(self, chat: Chat, argument: str) -> None:
+        runner = self._awake_runner(chat)
+        process = runner.process if runner else None
+        if runner is None or process is None or process.status == "idle":
+            self._say(chat, "Claude is not doing anything.")
+            return
+        await self._sessions.terminal.press(runner.name, "Escape")
+        if not await runner.until_idle(_STOP_SECONDS):
+            self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
+
+    async def _kill(self, chat: Chat, argument: str) -> None:
+        runner = self._awake_runner(chat)
+        if runner is None:
+            self._say(chat, "No Claude process runs for this chat.")
+            return
+        await self._sessions.kill(runner)
+        self._say(chat, "Ended. The next message resumes it with its history; /new starts afresh.")
+
+    async def _status(self, chat: Chat, argument: str) -> None:
+        session = self._sessions.find_current(chat)
+        if session is None:
+            self._say(chat, "No session yet. Send a text to start one.")
+            return
+        runner = self._awake_runner(chat)
+        lines = [
+            f"“{read_title(session.state)}”",
+            f"Directory: {project_directory(session)}",
+            f"Session: {session.session_id}",
+            f"State: {_state(runner)}",
+            f"Last activity: {_age(session)}",
+        ]
+        if runner is not None:
+            if runner.waiting_prompts:
+                lines.append(f"Waiting: {runner.waiting_prompts}")
+            attach = self._sessions.terminal.attach_command(runner.name)
+            lines.append(f"At the machine:\n{attach}")
+        self._say(chat, "\n".join(lines))
+
+    async def _screen(self, chat: Chat, argument: str) -> None:
+        runner = self._awake_runner(chat)
+        if runner is None:
+            self._say(chat, "No Claude process runs for this chat. The next message wakes it.")
+            return
+        screen = render_screen(await self._sessions.terminal.capture(runner.name))
+        self._say(chat, screen or "The screen is empty.", style="screen")
+
+    async def _shell(self, chat: Chat, argument: str) -> None:
+        raise BridgeError("/sh is off. BRIDGE_SHELL=true switches it on.")
+
+    def _awake_runner(self, chat: Chat) -> SessionRunner | None:
+        session = self._sessions.find_current(chat)
+        runner = self._sessions.find_runner(session.session_id) if session else None
+        return runner if runner is not None and runner.is_awake else None
+
+    def _say(
+        self,
+        chat: Chat,
+        text: str,
+        *,
+        style: Style = "notice",
+        keyboard: tuple[tuple[Button, ...], ...] = (),
+    ) -> None:
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard))
+
+
+def _state(runner: SessionRunner | None) -> str:
+    if runner is None:
+        return "asleep; the next message wakes it"
+    status = runner.process.status if runner.process is not None else None
+    return f"{status or 'starting'}, {memory_of(runner.pane_pid) >> 20} MB"
+
+
+def _age(session: Session) -> str:
+    then = datetime.fromisoformat(session.last_activity).timestamp()
+    return render_age(time.time() - then)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

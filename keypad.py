@@ -1,0 +1,159 @@
+"""A terminal that asks something, in the chat: its screen and a row of keys to answer it.
+
+* Shown when nothing better is known of the dialog; a text from the chat is never typed at it.
+* A press sends one key, and the message then shows what became of the screen.
+* When the dialog is gone, however it was answered, the keys go too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from buttons import Action, Buttons
+from core.errors import BridgeError
+from core.model import Button, Post
+from core.screen import render_screen
+from outbox import Outbox
+from session_runner import SessionRunner
+from sessions import Sessions, chat_of
+
+log = logging.getLogger(__name__)
+
+_ROWS = (
+    (("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")),
+    (("↑", "Up"), ("↓", "Down"), ("←", "Left"), ("→", "Right")),
+    (("Enter ⏎", "Enter"), ("Tab", "Tab"), ("Esc", "Escape")),
+)
+_STILL_SECONDS = 0.4
+_LOOKS = 15
+
+
+@dataclass(slots=True)
+class _Shown:
+    """The post of a dialog: its key, and the screen that it shows."""
+
+    key: str
+    screen: str = ""
+
+
+class Keypad:
+    """Shows the dialogs of `sessions`' terminals."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        outbox: Outbox,
+        buttons: Buttons,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._sessions = sessions
+        self._outbox = outbox
+        self._buttons = buttons
+        self._sleep = sleep
+        self._shown: dict[str, _Shown] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def notice(self, runner: SessionRunner, reason: str) -> None:
+        """Show the runner's terminal, unless that is done or under way."""
+        running = self._tasks.get(runner.name)
+        if running is None or running.done():
+            self._tasks[runner.name] = asyncio.create_task(
+                self._accompany(runner, reason), name=f"dialog {runner.name}"
+            )
+
+    async def press(self, action: Action) -> str:
+        """Press the button's key; returns what to say to the person who pressed it."""
+        runner = self._sessions.find_runner(action["session"])
+        shown = self._shown.get(action["terminal"])
+        if runner is None or shown is None or shown.key != action["post"]:
+            return "That dialog is gone."
+        await self._sessions.terminal.press(runner.name, action["key"])
+        await self._refresh(runner, shown)
+        return ""
+
+    async def stop(self) -> None:
+        """Leave the posts as they are."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _accompany(self, runner: SessionRunner, reason: str) -> None:
+        """From the dialog's first screen to its end."""
+        try:
+            screen = await self._still_screen(runner)
+            if not _is_blocked(runner):
+                return
+            shown = self._open(runner, screen, reason)
+            while _is_blocked(runner) and runner.is_awake:
+                await self._sleep(_STILL_SECONDS)
+                await self._refresh(runner, shown)
+            self._close(runner, shown)
+        except BridgeError as error:
+            log.warning("a dialog could not be shown: %s", error)
+
+    def _open(self, runner: SessionRunner, screen: str, reason: str) -> _Shown:
+        since = runner.process.since_ms if runner.process is not None else runner.pane_pid
+        shown = _Shown(f"dialog:{runner.session_id}:{since}", screen=screen)
+        self._shown[runner.name] = shown
+        session = self._sessions.for_id(runner.session_id)
+        if reason:
+            self._sessions.tell(session, f"{shown.key}:reason", reason)
+        keyboard = self._keyboard(runner, shown)
+        self._outbox.put(Post(shown.key, chat_of(session), screen, "screen", keyboard))
+        return shown
+
+    async def _refresh(self, runner: SessionRunner, shown: _Shown) -> None:
+        """Show the screen as it is now, if it is another."""
+        screen = await self._still_screen(runner)
+        if _steady(screen) != _steady(shown.screen) and _is_blocked(runner):
+            shown.screen = screen
+            self._edit(runner, shown, screen, self._keyboard(runner, shown))
+
+    def _close(self, runner: SessionRunner, shown: _Shown) -> None:
+        self._shown.pop(runner.name, None)
+        self._edit(runner, shown, f"{shown.screen}\n\n(answered)", ())
+
+    def _edit(
+        self,
+        runner: SessionRunner,
+        shown: _Shown,
+        text: str,
+        keyboard: tuple[tuple[Button, ...], ...],
+    ) -> None:
+        chat = chat_of(self._sessions.for_id(runner.session_id))
+        key = f"{shown.key}:{uuid.uuid4()}"
+        self._outbox.put(Post(key, chat, text, "screen", keyboard, edits=shown.key))
+
+    def _keyboard(self, runner: SessionRunner, shown: _Shown) -> tuple[tuple[Button, ...], ...]:
+        base = {"do": "key", "session": runner.session_id, "terminal": runner.name}
+        rows = [
+            [(label, {**base, "post": shown.key, "key": key}) for label, key in row]
+            for row in _ROWS
+        ]
+        return self._buttons.issue(chat_of(self._sessions.for_id(runner.session_id)), rows)
+
+    async def _still_screen(self, runner: SessionRunner) -> str:
+        """The screen once it has stopped changing, or as it is after some seconds."""
+        before = ""
+        for _ in range(_LOOKS):
+            screen = render_screen(await self._sessions.terminal.capture(runner.name))
+            if screen and screen == before:
+                break
+            before = screen
+            await self._sleep(_STILL_SECONDS)
+        return before
+
+
+def _is_blocked(runner: SessionRunner) -> bool:
+    """Whether a dialog keeps the process, or it has not come to a session yet."""
+    return runner.process is None or runner.process.status == "waiting"
+
+
+def _steady(screen: str) -> str:
+    """The screen without what blinks or counts."""
+    return "".join(character for character in screen if character.isalpha() or character in "❯☐✔")

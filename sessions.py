@@ -1,0 +1,419 @@
+"""The sessions and their runners: which chat talks to which, what Claude says goes to its chat.
+
+* A chat has one current session (the store's binding) and any number of past ones.
+* A runner belongs to a terminal. When the process in it takes another session (/clear, /resume),
+  the chat follows to the new id, and the old session stays in the list.
+* What a transcript says is in the outbox, on disk, before the session's cursor moves on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from claude_feed import ClaudeFeed
+from claude_launcher import ClaudeLauncher, Start, terminal_name
+from claude_registry import ClaudeRegistry
+from core.conversation import make_title, render_event, shorten
+from core.errors import BridgeError, SessionNotFoundError, TerminalError
+from core.model import (
+    Chat,
+    HookEvent,
+    Post,
+    PromptRecorded,
+    SessionEnded,
+    SessionStarted,
+    TranscriptEvent,
+    TurnEnded,
+)
+from inbox import Entry, Inbox
+from outbox import Outbox
+from session import Session, SessionStore, utc_now
+from session_runner import Prompt, SessionRunner
+from terminal import Terminal
+
+log = logging.getLogger(__name__)
+
+_WOKEN = {
+    "idle": "Resumed after a nap.",
+    "killed": "Resumed.",
+    None: "Resumed after a restart.",
+}
+
+
+class Sessions:
+    """Every session of `store`; `on_blocked` shows a terminal that only a person can set free."""
+
+    def __init__(
+        self,
+        *,
+        store: SessionStore,
+        launcher: ClaudeLauncher,
+        terminal: Terminal,
+        inbox: Inbox,
+        outbox: Outbox,
+        directory: Path,
+        idle_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.launcher = launcher
+        self.terminal = terminal
+        self.registry: ClaudeRegistry = launcher.registry
+        self.on_blocked: Callable[[SessionRunner, str], None] = lambda runner, reason: None
+        self._inbox = inbox
+        self._outbox = outbox
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._feed = ClaudeFeed(directory, self.registry.directory, self)
+        self._runners: dict[str, SessionRunner] = {}
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def adopt_terminals(self) -> None:
+        """Take up what still runs; restore the prompts under way after it, and then start."""
+        panes = {pane.name: pane for pane in await self.terminal.panes()}
+        for session in self.store.list_sessions():
+            pane = panes.get(session.tmux_session)
+            if pane is not None and pane.is_dead:
+                await self.terminal.close(pane.name)
+            elif pane is not None:
+                runner = self._runner(session)
+                runner.pane_pid = pane.pid
+
+    def restore(self, entry: Entry) -> None:
+        """Go on with a prompt that had been assigned to a session when the bridge ended."""
+        session = self.store.load(entry.session_id)
+        if session is None:
+            self._inbox.finish(entry.key, "its session is gone")
+            return
+        self.runner_of(self._latest(session)).restore(entry)
+
+    async def start(self) -> None:
+        """Listen, and hand on what was said while the bridge was away."""
+        await self._feed.start()
+        for session in self.store.list_sessions():
+            self._follow(session)
+        for runner in list(self._runners.values()):
+            self._follow_process(runner)
+        self._feed.look()
+        for session in self.store.list_sessions():
+            found = self.find_runner(session.session_id)
+            if found is None or not found.is_awake:
+                self._feed.unfollow(session.session_id)
+
+    async def stop(self) -> None:
+        """Leave everything as it is; Claude runs on."""
+        for runner in self._runners.values():
+            await runner.stop()
+        await self._feed.stop()
+
+    # --- which session --------------------------------------------------------------------------
+
+    def find_current(self, chat: Chat) -> Session | None:
+        """The session that this chat's next prompt goes to."""
+        return self.store.find_current(chat.chat_id, chat.topic)
+
+    def for_id(self, session_id: str) -> Session:
+        """The stored session. Raises SessionNotFoundError."""
+        session = self.store.load(session_id)
+        if session is None:
+            raise SessionNotFoundError(f"Session {session_id} is not known here any more.")
+        return session
+
+    def create(self, chat: Chat, directory: Path) -> Session:
+        """A new session of this chat in that directory, current from now on."""
+        session_id = str(uuid.uuid4())
+        state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
+        self.store.save(Session(session_id, chat.chat_id, state={**state, "cursor": 0}))
+        return self.store.bind(session_id)
+
+    def switch(self, chat: Chat, session_id: str) -> Session:
+        """Make one of the chat's sessions its current one."""
+        session = self.for_id(session_id)
+        if chat_of(session) != chat:
+            session = self.store.edit(session_id, lambda s: _move(s, chat))
+        self.store.update_activity(session_id)
+        return self.store.bind(session_id)
+
+    def adopt(self, chat: Chat, session_id: str, transcript: Path, directory: Path) -> Session:
+        """Take a session that was begun elsewhere on this machine into this chat."""
+        state = {
+            "channel": chat.channel,
+            "topic": chat.topic,
+            "project_dir": str(directory),
+            "transcript": str(transcript),
+            "cursor": transcript.stat().st_size,
+            "has_prompts": True,
+        }
+        self.store.save(Session(session_id, chat.chat_id, state=state))
+        return self.store.bind(session_id)
+
+    # --- runners --------------------------------------------------------------------------------
+
+    @property
+    def runners(self) -> list[SessionRunner]:
+        """Every runner that there is."""
+        return list(self._runners.values())
+
+    def find_runner(self, session_id: str) -> SessionRunner | None:
+        """The runner that has this session now."""
+        return next((r for r in self._runners.values() if r.session_id == session_id), None)
+
+    def runner_of(self, session: Session) -> SessionRunner:
+        """The session's runner, made if there is none."""
+        return self.find_runner(session.session_id) or self._runner(session)
+
+    def submit(self, session: Session, prompt: Prompt) -> None:
+        """Give the session a prompt; its way is in the inbox from here on."""
+        session_id = session.session_id
+        self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
+        self.store.update_activity(session_id)
+        self.runner_of(session).submit(prompt)
+
+    async def tick(self) -> None:
+        """Notice what died, and put to sleep what has been idle for long."""
+        for runner in list(self._runners.values()):
+            if runner.has_work or runner.pane_pid == 0:
+                continue
+            if not runner.is_awake:
+                await self._retire(runner)
+            elif self._is_idle_for_long(runner):
+                self._edit_state(runner.session_id, asleep="idle")
+                await self._retire(runner)
+
+    async def kill(self, runner: SessionRunner) -> None:
+        """End the process at a person's word; the session stays."""
+        runner.drop_queue()
+        self._edit_state(runner.session_id, asleep="killed")
+        await self._retire(runner)
+
+    async def _retire(self, runner: SessionRunner) -> None:
+        try:
+            await runner.sleep()
+        except TerminalError as error:
+            log.warning("a terminal could not be closed: %s", error)
+        runner.pane_pid = 0
+        self._feed.unfollow(runner.session_id)
+
+    def _is_idle_for_long(self, runner: SessionRunner) -> bool:
+        process = runner.process
+        if process is None or process.status != "idle":
+            return False
+        return self._clock() - process.since_ms / 1000 > self._idle_seconds
+
+    def _runner(self, session: Session) -> SessionRunner:
+        name = session.tmux_session or self._free_name(session)
+        if name != session.tmux_session:
+            self.store.edit(session.session_id, lambda s: replace(s, tmux_session=name))
+        runner = SessionRunner(
+            session.session_id,
+            name,
+            launcher=self.launcher,
+            terminal=self.terminal,
+            inbox=self._inbox,
+            session=self.for_id,
+            reports=self,
+        )
+        self._runners[name] = runner
+        return runner
+
+    def _free_name(self, session: Session) -> str:
+        """A terminal's name that no other has: after /clear one goes by an old session's id."""
+        name = base = terminal_name(session)
+        number = 2
+        while name in self._runners:
+            name = f"{base}-{number}"
+            number += 1
+        return name
+
+    def _latest(self, session: Session) -> Session:
+        """The session, or the one that its terminal has taken up since (/clear)."""
+        seen = set()
+        while session.state.get("followed_by") and session.session_id not in seen:
+            seen.add(session.session_id)
+            session = self.store.load(session.state["followed_by"]) or session
+        return session
+
+    # --- what runners report --------------------------------------------------------------------
+
+    def woke(self, runner: SessionRunner, start: Start) -> None:
+        """Tell the chat, once, with which history Claude runs again."""
+        session = self.for_id(runner.session_id)
+        launches = session.state.get("launches", 0) + 1
+        asleep = session.state.get("asleep")
+        session = self._edit_state(runner.session_id, launches=launches, asleep=None)
+        self._follow(session)
+        key = f"woke:{runner.session_id}:{launches}"
+        if start == "resumed":
+            self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
+        elif start == "lost":
+            self.tell(
+                session,
+                key,
+                "Claude Code no longer has this conversation: its transcript was deleted. "
+                "This is a new one, which knows nothing of it.",
+            )
+
+    def failed(self, runner: SessionRunner, prompt: Prompt, error: BridgeError) -> None:
+        """Tell the chat why a prompt was not delivered."""
+        text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{error}"
+        self.tell(self.for_id(runner.session_id), f"failed:{prompt.key}", text)
+
+    def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
+        """Tell the chat that an answer was cut off; nothing is run twice by itself."""
+        text = "Claude Code ended while it worked at this. It has your message; say “continue”."
+        self.tell(self.for_id(runner.session_id), f"cut:{prompt.key}", text)
+
+    def blocked(self, runner: SessionRunner, reason: str) -> None:
+        """Show the terminal that has to be answered before a prompt can be typed."""
+        self.on_blocked(runner, reason)
+
+    def busy_chats(self) -> set[Chat]:
+        """Where Claude works at an answer."""
+        busy = [r for r in self._runners.values() if r.process and r.process.status == "busy"]
+        return {chat_of(self.for_id(runner.session_id)) for runner in busy}
+
+    def tell(self, session: Session, key: str, text: str) -> None:
+        """One plain line for the session's chat, once."""
+        self._outbox.put(Post(key, chat_of(session), text, silent=True))
+
+    # --- what the feed hears --------------------------------------------------------------------
+
+    def hear_hook(self, event: HookEvent) -> None:
+        """A hook fired in one of our terminals."""
+        runner = self._runners.get(event.pane)
+        if runner is None:
+            return
+        match event:
+            case SessionStarted():
+                self._has_started(runner, event)
+            case TurnEnded() | SessionEnded():
+                self._feed.look()
+        runner.hear_hook(event)
+
+    def hear_transcript(
+        self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
+    ) -> None:
+        """New lines of a transcript: posts first, then the cursor."""
+        if not events:
+            return
+        session = self.for_id(session_id)
+        runner = self.find_runner(session_id)
+        changes: dict[str, Any] = {"cursor": end}
+        posts = []
+        for _, event in events:
+            is_ours = runner.claims(event) if runner is not None else False
+            if isinstance(event, PromptRecorded):
+                changes["has_prompts"] = True
+                if not session.state.get("title") and "title" not in changes:
+                    changes["title"] = make_title(event)
+            posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
+        self._outbox.put(*(post for post in posts if post is not None))
+        self._edit_state(session_id, **changes)
+
+    def hear_registry(self) -> None:
+        """Processes came, went, or changed their status."""
+        if not self._runners:
+            return
+        found = {process.session_id: process for process in self.registry.processes()}
+        for runner in list(self._runners.values()):
+            runner.hear_registry(found.get(runner.session_id))
+            if runner.process is not None and runner.process.status == "waiting":
+                self.on_blocked(runner, "")
+
+    def _has_started(self, runner: SessionRunner, event: SessionStarted) -> None:
+        if event.session_id != runner.session_id:
+            self._has_changed(runner, event.session_id)
+        session = self.for_id(event.session_id)
+        if event.transcript and session.state.get("transcript") != event.transcript:
+            session = self._edit_state(event.session_id, transcript=event.transcript)
+        self._follow(session)
+
+    def _has_changed(self, runner: SessionRunner, session_id: str) -> None:
+        """The process in the terminal has taken another session; chat and queue go along."""
+        old = self.for_id(runner.session_id)
+        self._feed.unfollow(old.session_id)
+        state = {
+            name: old.state.get(name) for name in ("channel", "topic", "project_dir", "launches")
+        }
+        known = self.store.load(session_id)
+        path = self.launcher.find_transcript(session_id)
+        cursor = path.stat().st_size if path is not None else 0
+        state = {"cursor": cursor} | (known.state if known else {}) | state
+        started = Session(
+            session_id,
+            old.chat_id,
+            tmux_session=runner.name,
+            created_at=known.created_at if known else utc_now(),
+            state=state,
+        )
+        is_current = self.find_current(chat_of(old)) == old
+        self.store.save(started)
+        self.store.edit(
+            old.session_id,
+            lambda s: replace(s, tmux_session="", state={**s.state, "followed_by": session_id}),
+        )
+        if is_current:
+            self.store.bind(session_id)
+        runner.session_id = session_id
+        runner.process = None
+
+    def _follow_process(self, runner: SessionRunner) -> None:
+        """After a restart: the terminal may have another session by now than is stored."""
+        process = self.registry.find_below(runner.pane_pid)
+        if process is not None and process.session_id != runner.session_id:
+            self._has_changed(runner, process.session_id)
+            self._follow(self.for_id(process.session_id))
+        runner.hear_registry(process)
+
+    def _follow(self, session: Session) -> None:
+        known = session.state.get("transcript")
+        path = Path(known) if known else self.launcher.find_transcript(session.session_id)
+        if path is None:
+            return
+        if not known:
+            self._edit_state(session.session_id, transcript=str(path))
+        self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+
+    def _edit_state(self, session_id: str, **changes: Any) -> Session:
+        """Change fields of the state; None removes one."""
+
+        def change(session: Session) -> Session:
+            state = {**session.state, **changes}
+            return replace(session, state={k: v for k, v in state.items() if v is not None})
+
+        return self.store.edit(session_id, change)
+
+
+def chat_of(session: Session) -> Chat:
+    """Where the session's posts go."""
+    return Chat(
+        session.state.get("channel", "telegram"), int(session.chat_id), session.state.get("topic")
+    )
+
+
+def _move(session: Session, chat: Chat) -> Session:
+    state = {**session.state, "channel": chat.channel, "topic": chat.topic}
+    return replace(session, chat_id=chat.chat_id, state=state)
+
+
+async def run_regularly(step: Callable[[], Any], seconds: float) -> None:
+    """Await `step` every so many seconds, whatever it raises."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await step()
+        except Exception:
+            log.exception("a regular step failed; it is tried again")
+
+
+def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:
+    """The sessions that a process runs for."""
+    return {runner.session_id for runner in runners if runner.is_awake}

@@ -1,0 +1,32 @@
+"""Fixtures for all tests: the real CLI, and a whole world around the bridge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.world import World, find_claude
+
+
+@pytest.fixture(scope="session")
+def claude_command() -> Path:
+    """The pinned Claude Code; without it (or tmux) the test is skipped, and fails in CI."""
+    claude = find_claude()
+    missing = "Claude Code (./install.sh --test installs it)" if claude is None else None
+    missing = missing or (None if shutil.which("tmux") else "tmux")
+    if missing is not None or claude is None:
+        if os.environ.get("BRIDGE_TEST_REQUIRE_REAL"):
+            pytest.fail(f"{missing} is missing")
+        pytest.skip(f"{missing} is missing")
+    return claude
+
+
+@pytest.fixture
+def world(tmp_path: Path, claude_command: Path) -> Iterator[World]:
+    """A machine, a chat and the two far ends; the bridge is not started yet."""
+    with World(tmp_path, claude_command) as made:
+        yield made

@@ -1,0 +1,255 @@
+"""A whole world for end-to-end tests: a person's machine, Telegram, and Anthropic.
+
+The bridge, Claude Code and tmux are the real ones, each in processes of their own with a clean
+environment and a HOME of the test's own; the two far ends are loopback stand-ins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from claude_registry import ClaudeRegistry
+from core.model import ClaudeProcess
+from journal import Journal
+from session import Session, SessionStore
+from tests.standins.messages_api import API_KEY, MessagesApi
+from tests.standins.telegram_api import TelegramApi
+from tests.standins.telegram_state import Message
+
+ROOT = Path(__file__).resolve().parent.parent
+WAIT_SECONDS = 30.0
+
+
+def wait_until(is_true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
+    """The first true value of `is_true`, looked at often, for what gives no sign of its own."""
+    deadline = time.monotonic() + seconds
+    pause = 0.005
+    while time.monotonic() < deadline:
+        value = is_true()
+        if value:
+            return value
+        time.sleep(pause)  # a bounded look, not a wait for time to pass
+        pause = min(pause * 1.5, 0.1)
+    raise AssertionError(f"not within {seconds:g} s: {what}")
+
+
+class World:
+    """One owner with a private chat, one project, one bridge."""
+
+    def __init__(self, root: Path, claude: Path) -> None:
+        self.root = root
+        self.home = root / "home"
+        self.project = root / "project"
+        self.claude = claude
+        self.socket = f"bridge-test-{uuid.uuid4().hex[:12]}"
+        self.telegram = TelegramApi()
+        self.model = MessagesApi()
+        self.user = self.telegram.user(first_name="Ada")
+        self.chat = self.telegram.private_chat(self.user)
+        self.bridge: subprocess.Popen[bytes] | None = None
+        self.settings: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self.home.mkdir()
+        self.project.mkdir()
+        self.telegram.start()
+        self.model.__enter__()
+        self.write_claude_settings(trusted=[self.project])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_bridge()
+        self.tmux("kill-server")
+        self.telegram.stop()
+        self.model.__exit__()
+
+    # --- the machine ----------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Path:
+        """The bridge's state directory."""
+        return self.home / ".claude" / "sessions" / "telegram"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the person's processes see, and nothing of the test's own."""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {
+            "HOME": str(self.home),
+            "PATH": path,
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "TELEGRAM_BOT_TOKEN": self.telegram.token,
+            "BRIDGE_TELEGRAM_API_URL": self.telegram.url,
+            "BRIDGE_ALLOWED_USERS": str(self.user.id),
+            "BRIDGE_PROJECT_DIR": str(self.project),
+            "BRIDGE_CLAUDE_COMMAND": str(self.claude),
+            "BRIDGE_TMUX_SOCKET": self.socket,
+            "ANTHROPIC_BASE_URL": self.model.url,
+            "ANTHROPIC_API_KEY": API_KEY,
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_TELEMETRY": "1",
+            "DISABLE_AUTOUPDATER": "1",
+            "DISABLE_ERROR_REPORTING": "1",
+            "IS_SANDBOX": "1",
+            **self.settings,
+        }
+
+    def write_claude_settings(self, trusted: list[Path]) -> None:
+        """Claude Code as somebody has it who has used it before."""
+        settings = {
+            "hasCompletedOnboarding": True,
+            "theme": "dark",
+            "lastOnboardingVersion": "2.1.330",
+            "lastReleaseNotesSeen": "2.1.330",
+            "hasSeenAutoDefaultNudge": True,
+            "customApiKeyResponses": {"approved": [API_KEY[-20:]], "rejected": []},
+            "projects": {str(path): {"hasTrustDialogAccepted": True} for path in trusted},
+        }
+        (self.home / ".claude.json").write_text(json.dumps(settings))
+
+    def tmux(self, *arguments: str) -> str:
+        """Run tmux on the bridge's server, as the person at the machine could."""
+        environment = {k: v for k, v in self.environment.items() if not k.startswith("TELEGRAM")}
+        return subprocess.run(
+            ["tmux", "-u", "-L", self.socket, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+
+    def processes(self) -> list[ClaudeProcess]:
+        """The live Claude Code processes."""
+        return ClaudeRegistry(self.home / ".claude" / "sessions").processes()
+
+    def wait_for_process(self, status: str = "idle") -> ClaudeProcess:
+        """The one process that has this status."""
+        found: list[ClaudeProcess] = wait_until(
+            lambda: [p for p in self.processes() if p.status == status], f"a process {status}"
+        )
+        return found[0]
+
+    def kill_claude(self) -> None:
+        """`kill -9` of every Claude Code process."""
+        for process in self.processes():
+            os.kill(process.pid, signal.SIGKILL)
+        wait_until(lambda: not self.processes(), "Claude is gone")
+
+    def kill_tmux(self) -> None:
+        """`kill -9` of the tmux server."""
+        pid = int(self.tmux("display-message", "-p", "#{pid}"))
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not _runs(pid), "tmux is gone")
+        wait_until(lambda: not self.processes(), "Claude went with tmux")
+
+    # --- the bridge -----------------------------------------------------------------------------
+
+    def start_bridge(self) -> None:
+        """Run `bridge.py` in the foreground of a process of its own."""
+        calls = len(self.telegram.calls_of("getUpdates"))
+        self.bridge = subprocess.Popen(
+            [sys.executable, str(ROOT / "bridge.py")],
+            env=self.environment,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        bridge = self.bridge
+
+        def listens() -> bool:
+            assert bridge.poll() is None, self.log()
+            return len(self.telegram.calls_of("getUpdates")) > calls
+
+        wait_until(listens, "the bridge asks for updates")
+
+    def stop_bridge(self) -> int | None:
+        """End it as a service manager does; returns its exit status."""
+        if self.bridge is None:
+            return None
+        self.bridge.terminate()
+        _, said = self.bridge.communicate(timeout=WAIT_SECONDS)
+        status = self.bridge.returncode
+        self.bridge = None
+        assert b"Traceback" not in said, said.decode()
+        return status
+
+    def kill_bridge(self) -> None:
+        """`kill -9`, once it has noted what became of its messages (see also tests/chaos)."""
+        assert self.bridge is not None
+        wait_until(self._is_noted, "the outbox is at rest")
+        self.bridge.kill()
+        self.bridge.communicate(timeout=WAIT_SECONDS)
+        self.bridge = None
+
+    def _is_noted(self) -> bool:
+        """Whether no message of the bridge is between being sent and being known as sent."""
+        path = self.state / "bridge" / "outbox.journal"
+        if not path.exists():
+            return True
+        copy = self.root / "outbox.journal"
+        copy.write_bytes(path.read_bytes())
+        records = Journal(copy, list).read()
+        sending = {record["key"] for record in records if record["t"] == "sending"}
+        return sending <= {record["key"] for record in records if record["t"] == "done"}
+
+    def log(self) -> str:
+        """What the bridge has logged."""
+        path = self.state / "bridge" / "bridge.log"
+        said = path.read_text() if path.exists() else ""
+        if self.bridge is not None and self.bridge.poll() is not None and self.bridge.stderr:
+            said += self.bridge.stderr.read().decode()
+        return said
+
+    def sessions(self) -> list[Session]:
+        """What the store holds, most recent first."""
+        with SessionStore(self.state) as store:
+            return store.list_sessions()
+
+    # --- the person at the phone ----------------------------------------------------------------
+
+    def say(self, text: str) -> int:
+        """Send a text to the bot."""
+        return self.telegram.send_text(self.chat, self.user, text)
+
+    def reads(self, part: str, *, after: int = 0) -> Message:
+        """Wait until the chat shows it."""
+        try:
+            return self.telegram.wait_for_text(self.chat, part, after=after, timeout=WAIT_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from error
+
+    def ask(self, text: str, answer: str) -> Message:
+        """Send a text, and wait for the answer to it."""
+        return self.reads(answer, after=self.say(text))
+
+    def texts(self) -> list[str]:
+        """What the bot has said, oldest first."""
+        return [message.text or "" for message in self.telegram.messages(self.chat, from_bot=True)]
+
+
+def find_claude() -> Path | None:
+    """The pinned CLI that `./install.sh --test` installs, or the one that the environment names."""
+    named = os.environ.get("BRIDGE_TEST_CLAUDE")
+    path = Path(named) if named else ROOT / "tests/claude-cli/node_modules/.bin/claude"
+    return path if shutil.which(path) else None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
