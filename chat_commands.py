@@ -17,7 +17,6 @@ from core.conversation import read_title, render_age
 from core.errors import BridgeError
 from core.model import Button, ButtonPressed, Chat, Post, Style, TextSent
 from core.screen import render_screen
-from core.transcript import read_directory
 from outbox import Outbox
 from session import Session
 from session_runner import SessionRunner
@@ -126,11 +125,7 @@ class ChatCommands:
             raise BridgeError(
                 "No session with that id on this machine. /sessions lists those of this chat."
             )
-        with transcript.open("rb") as file:
-            directory = read_directory(file)
-        return self._sessions.adopt(
-            chat, session_id, transcript, Path(directory or self._config.project_dir)
-        )
+        return self._sessions.adopt(chat, session_id, transcript, self._config.project_dir)
 
     async def _stop(self, chat: Chat, argument: str) -> None:
         runner = self._awake_runner(chat)

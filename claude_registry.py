@@ -7,6 +7,7 @@ the process that wrote it lives.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,8 @@ import psutil
 from core.model import ClaudeProcess, Status
 
 _CLOCK_SLACK_SECONDS = 10
+_LOOKS = 5
+_PAUSE_SECONDS = 0.002
 
 
 class _Entry(msgspec.Struct):
@@ -90,11 +93,8 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _read(path: Path) -> ClaudeProcess | None:
-    try:
-        entry = _decoder.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return None  # being written, gone, or of a kind that isn't known
-    if not _wrote(entry):
+    entry = _decode(path)
+    if entry is None or not _wrote(entry):
         return None
     return ClaudeProcess(
         entry.pid,
@@ -105,6 +105,22 @@ def _read(path: Path) -> ClaudeProcess | None:
         entry.waitingFor or "",
         entry.version,
     )
+
+
+def _decode(path: Path) -> _Entry | None:
+    """The entry; None when it is gone, or of a kind that isn't known.
+
+    What can't be read is looked at again, as it may be half written just now, and
+    a process that is taken for gone could be resumed a second time.
+    """
+    for _ in range(_LOOKS):
+        try:
+            return _decoder.decode(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError):
+            time.sleep(_PAUSE_SECONDS)
+    return None
 
 
 def _wrote(entry: _Entry) -> bool:

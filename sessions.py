@@ -32,6 +32,7 @@ from core.model import (
     TranscriptEvent,
     TurnEnded,
 )
+from core.transcript import parse_line, read_directory
 from inbox import Entry, Inbox
 from outbox import Outbox
 from session import Session, SessionStore, utc_now
@@ -142,8 +143,17 @@ class Sessions:
         self.store.update_activity(session_id)
         return self.store.bind(session_id)
 
-    def adopt(self, chat: Chat, session_id: str, transcript: Path, directory: Path) -> Session:
-        """Take a session that was begun elsewhere on this machine into this chat."""
+    def adopt(self, chat: Chat, session_id: str, transcript: Path, fallback: Path) -> Session:
+        """Take a session that was begun elsewhere on this machine into this chat.
+
+        `fallback`: the directory, should its transcript name none.
+        """
+        with transcript.open("rb") as file:
+            directory = read_directory(file) or fallback
+        with transcript.open("rb") as file:
+            events = (event for line in file for event in parse_line(line))
+            prompts = (event for event in events if isinstance(event, PromptRecorded))
+            title = next(filter(None, map(make_title, prompts)), None)
         state = {
             "channel": chat.channel,
             "topic": chat.topic,
@@ -151,6 +161,7 @@ class Sessions:
             "transcript": str(transcript),
             "cursor": transcript.stat().st_size,
             "has_prompts": True,
+            "title": title or "",
         }
         self.store.save(Session(session_id, chat.chat_id, state=state))
         return self.store.bind(session_id)

@@ -191,17 +191,12 @@ def test_a_turn_that_died_with_claude_is_told_and_not_run_again(world: World) ->
     world.start_bridge()
     world.say("hold paint")
     world.wait_for_process("busy")
-    wait_until(lambda: "hold paint" in _transcripts(world), "the prompt is in the transcript")
+    wait_until(lambda: "hold paint" in world.transcripts(), "the prompt is in the transcript")
     world.kill_claude()
     world.reads("say “continue”")
     world.ask("recall", "You told me")
     asked = [turn.user_texts[-1] for turn in world.model.turns]
     assert asked.count("hold paint") == 1
-
-
-def _transcripts(world: World) -> str:
-    found = (world.home / ".claude" / "projects").glob("*/*.jsonl")
-    return "\n".join(path.read_text() for path in found)
 
 
 # --- one session, two windows ----------------------------------------------------------------------

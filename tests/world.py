@@ -142,6 +142,11 @@ class World:
         )
         return found[0]
 
+    def transcripts(self) -> str:
+        """All that Claude Code has written down."""
+        found = (self.home / ".claude" / "projects").glob("*/*.jsonl")
+        return "\n".join(path.read_text() for path in found)
+
     def kill_claude(self) -> None:
         """`kill -9` of every Claude Code process."""
         for process in self.processes():

@@ -103,6 +103,10 @@ class Machine:
         return self.home / ".claude" / "sessions" / "telegram"
 
     @property
+    def folder(self) -> Path:
+        return self.state / "bridge"
+
+    @property
     def unit(self) -> Path:
         return self.home / ".config" / "systemd" / "user" / UNIT
 
@@ -138,7 +142,7 @@ class Machine:
 
     def find_bridge(self) -> psutil.Process | None:
         try:
-            process = psutil.Process(int((self.state / "bridge.pid").read_text()))
+            process = psutil.Process(int((self.folder / "bridge.pid").read_text()))
             return process if process.status() != psutil.STATUS_ZOMBIE else None
         except (OSError, psutil.Error):
             return None

@@ -1,7 +1,7 @@
 """A loopback stand-in for Anthropic's Messages API that refuses what the real one refuses.
 
-Its answer is a function of the request (a `Reply`), so a test of `--resume` proves
-that the history really reached the model: the default `answer_by_prompt` lets a prompt say what it wants.
+Its answer is a function of the request (a `Reply`), so a test of `--resume` proves that the history
+really reached the model: the default, `answer_by_prompt`, lets a prompt say what it wants.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def answer_by_prompt(request: ModelRequest) -> Reply:
     """What the last thing that the person wrote asks for.
 
     `recall` repeats all earlier texts; `tool NAME JSON` calls a tool and reports its result;
-    `hold NAME` waits for `release(NAME)`; `say TEXT` says it, `count NUMBER` says that many words; `fail STATUS`; else an echo.
+    `hold NAME` waits for `release(NAME)`; `say TEXT` says it, `count NUMBER` says that many words;
+    `fail STATUS` is an error; all else is echoed.
     """
     result = request.last_result
     if result is not None:

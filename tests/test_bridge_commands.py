@@ -1,0 +1,185 @@
+"""The commands of the chat, from end to end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.world import World, wait_until
+
+
+def test_the_menu_is_registered(world: World) -> None:
+    world.start_bridge()
+    (commands,) = world.telegram.commands.values()
+    assert [command["command"] for command in commands] == [
+        "new",
+        "sessions",
+        "resume",
+        "stop",
+        "screen",
+        "status",
+        "kill",
+        "help",
+    ]
+
+
+def test_help_names_every_command_of_the_menu(world: World) -> None:
+    world.start_bridge()
+    text = world.ask("/help", "Claude Code on your machine").text or ""
+    assert re.findall(r"^/(\w+)", text, re.MULTILINE) == [
+        "new",
+        "sessions",
+        "resume",
+        "stop",
+        "screen",
+        "status",
+        "kill",
+        "help",
+    ]
+
+
+def test_new_begins_a_conversation_that_knows_nothing(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/new", "New session")
+    assert world.ask("recall", "You told me").text == "You told me:"
+    assert len(world.sessions()) == 2
+
+
+def test_new_with_a_directory_works_there(world: World) -> None:
+    other = world.project / "other place"
+    other.mkdir()
+    world.write_claude_settings(trusted=[world.project, other])
+    world.start_bridge()
+    world.ask("/new other place", f"New session in {other}.")
+    world.ask("hello", "Echo")
+    assert world.wait_for_process("idle").directory == str(other)
+
+
+def test_new_with_a_directory_that_is_not_there_says_so(world: World) -> None:
+    world.start_bridge()
+    world.ask("/new nowhere", f"There is no directory {world.project / 'nowhere'}.")
+    assert world.sessions() == []
+
+
+def test_a_session_picked_from_the_list_is_continued(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/new", "New session")
+    world.ask("my dog is called Linus", "Echo")
+    listed = world.ask("/sessions", "my cat is called Grace")
+    assert listed.labels == ["1. my dog is called Linus", "2. my cat is called Grace"]
+    world.telegram.press(world.chat, world.user, listed.message_id, "2. my cat is called Grace")
+    world.reads("Continuing “my cat is called Grace”.")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+
+
+def test_resume_takes_the_beginning_of_an_id(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    old = world.sessions()[0].session_id
+    world.ask("/new", "New session")
+    world.ask(f"/resume {old[:6]}", "Continuing")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+
+
+def test_resume_of_an_unknown_id_says_so(world: World) -> None:
+    world.start_bridge()
+    world.ask("/resume ../../etc/passwd", "No session with that id")
+
+
+def test_a_session_begun_in_a_plain_terminal_is_continued_by_its_id(world: World) -> None:
+    name = "elsewhere"
+    world.start_bridge()
+    world.ask("begin", "Echo")
+    session_id = "11111111-2222-4333-8444-555555555555"
+    claude = f"{world.claude} --session-id {session_id} --permission-mode default"
+    world.tmux("new-session", "-d", "-s", name, "-c", str(world.project), claude)
+    wait_until(
+        lambda: [p for p in world.processes() if p.session_id == session_id and p.status == "idle"],
+        "the other Claude is ready",
+    )
+    world.tmux("send-keys", "-t", f"={name}:", "-l", "my cat is called Grace")
+    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+    wait_until(lambda: "Echo: my cat" in world.transcripts(), "the other Claude has answered")
+    world.ask(f"/resume {session_id}", "Continuing “my cat is called Grace”")
+    world.ask("hello", "open in another terminal")
+    world.tmux("kill-session", "-t", f"={name}")
+    wait_until(
+        lambda: session_id not in [p.session_id for p in world.processes()], "Claude is gone"
+    )
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    assert "Echo: my cat is called Grace" not in world.texts()
+
+
+def test_stop_interrupts_the_turn(world: World) -> None:
+    world.start_bridge()
+    world.say("hold paint")
+    world.wait_for_process("busy")
+    world.ask("/stop", "Interrupted.")
+    world.ask("hello", "Echo: hello")
+
+
+def test_stop_with_nothing_to_stop_says_so(world: World) -> None:
+    world.start_bridge()
+    world.ask("/stop", "Claude is not doing anything.")
+
+
+def test_kill_ends_the_process_and_keeps_the_session(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/kill", "Ended.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    assert world.texts()[-2] == "Resumed."
+
+
+def test_status_names_the_session_and_how_to_attach(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    text = world.ask("/status", "Session:").text or ""
+    session = world.sessions()[0]
+    assert session.session_id in text
+    assert str(world.project) in text
+    assert re.search(r"State: idle, \d+ MB", text)
+    assert f"tmux -L {world.socket} -f /dev/null attach" in text
+
+
+def test_screen_shows_the_terminal(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    shown = world.ask("/screen", "❯ hello")
+    assert [entity["type"] for entity in shown.entities] == ["pre"]
+
+
+def test_another_slash_command_goes_to_claude_as_it_is(world: World) -> None:
+    folder = world.project / ".claude" / "commands"
+    folder.mkdir(parents=True)
+    (folder / "greet.md").write_text("Say hello to $ARGUMENTS")
+    world.start_bridge()
+    world.ask("/greet Bob", "Echo: Say hello to Bob")
+
+
+def test_an_unknown_slash_command_is_answered_by_claude(world: World) -> None:
+    world.start_bridge()
+    world.ask("/nosuchthing", "Unknown command: /nosuchthing")
+    world.ask("hello", "Echo: hello")
+
+
+def test_what_a_local_command_prints_arrives(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    world.ask("/context", "Context")
+
+
+def test_a_command_for_another_bot_is_not_ours(world: World) -> None:
+    world.start_bridge()
+    world.say("/new@another_bot")
+    world.ask("hello", "Echo: hello")
+    assert len(world.sessions()) == 1
+
+
+def test_a_shell_line_is_off(world: World) -> None:
+    world.start_bridge()
+    world.ask("/sh touch made", "/sh is off")
+    assert not Path(world.project / "made").exists()

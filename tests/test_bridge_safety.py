@@ -1,0 +1,199 @@
+"""Who gets an answer, what can't be typed into anything, and where secrets are not."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from people import People
+from tests.world import ROOT, World, wait_until
+
+
+def test_a_stranger_gets_no_answer_and_one_log_line(world: World) -> None:
+    world.start_bridge()
+    stranger = world.telegram.user(first_name="Eve")
+    chat = world.telegram.private_chat(stranger)
+    world.telegram.send_text(chat, stranger, "/start")
+    world.ask("hello", "Echo")
+    assert world.telegram.messages(chat, from_bot=True) == []
+    assert world.log().count(f"refused user {stranger.id}") == 1
+    assert world.processes()[0].session_id == world.sessions()[0].session_id
+
+
+def test_the_first_who_brings_the_code_is_the_owner_and_nobody_after(world: World) -> None:
+    world.settings["BRIDGE_ALLOWED_USERS"] = ""
+    world.start_bridge()
+    code = People(world.state / "bridge").issue_code()
+    world.ask(f"/start {code}", "Paired")
+    world.ask("hello", "Echo: hello")
+    stranger = world.telegram.user(first_name="Eve")
+    chat = world.telegram.private_chat(stranger)
+    world.telegram.send_text(chat, stranger, f"/start {code}")
+    world.ask("still there?", "Echo: still there?")
+    assert world.telegram.messages(chat, from_bot=True) == []
+
+
+def test_a_group_that_is_not_allowed_gets_no_answer(world: World) -> None:
+    world.start_bridge()
+    group = world.telegram.group(-1001, "Team", False, members=(world.user,))
+    world.telegram.send_text(group, world.user, "hello")
+    world.ask("hello", "Echo")
+    assert world.telegram.messages(group, from_bot=True) == []
+
+
+def test_somebody_elses_or_forged_press_does_nothing(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    listed = world.ask("/sessions", "my cat is called Grace")
+    stranger = world.telegram.user(first_name="Eve")
+    query = world.telegram.press(world.chat, world.user, listed.message_id, "x" * 16, forged=True)
+    world.telegram.wait_for(lambda: world.telegram.answer_to(query))
+    world.telegram.press(
+        world.chat, stranger, listed.message_id, listed.buttons[0][0]["callback_data"], forged=True
+    )
+    world.ask("hello", "Echo: hello")
+    assert not any("Continuing" in text for text in world.texts())
+
+
+@pytest.mark.parametrize("word", ["exit", " quit ", ":q", ":wq!"])
+def test_a_word_that_ends_claude_at_the_terminal_is_only_a_word(world: World, word: str) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    pid = world.processes()[0].pid
+    world.ask(word, f'"{word.strip()}"')
+    assert world.processes()[0].pid == pid
+
+
+def test_a_line_that_would_run_in_the_shell_is_only_a_text(world: World) -> None:
+    world.start_bridge()
+    world.ask("!touch made", "Echo:  !touch made")
+    assert not (world.project / "made").exists()
+
+
+def test_a_forwarded_command_is_only_a_text(world: World) -> None:
+    world.start_bridge()
+    world.telegram.send_text(world.chat, world.user, "/kill", forward_from="Mallory")
+    world.reads("[Forwarded from Mallory]")
+
+
+def test_a_permission_prompt_is_shown_with_keys_and_never_typed_at(world: World) -> None:
+    world.start_bridge()
+    command = f"touch {world.root}/made"
+    world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
+    shown = world.reads("Do you want to proceed?")
+    world.say("1")
+    world.say("a text that must not answer")
+    assert command in (shown.text or "")
+    assert not (world.root / "made").exists()
+    world.telegram.press(world.chat, world.user, shown.message_id, "1")
+    world.reads("The tool said:")
+    wait_until((world.root / "made").exists, "the tool ran")
+    world.reads("Echo: a text that must not answer")
+
+    def is_closed() -> bool:
+        closed = world.telegram.message(world.chat, shown.message_id)
+        return closed.text.endswith("(answered)") and not closed.labels
+
+    world.telegram.wait_for(is_closed)
+
+
+def test_the_trust_dialog_is_shown_and_answered_from_the_phone(world: World) -> None:
+    world.write_claude_settings(trusted=[])
+    world.start_bridge()
+    world.say("hello")
+    shown = world.reads("Yes, I trust this folder")
+    assert world.model.turns == []
+    world.telegram.press(world.chat, world.user, shown.message_id, "↓")
+    world.telegram.wait_for(
+        lambda: "❯ Yes" in (world.telegram.message(world.chat, shown.message_id).text or ""),
+        timeout=20,
+    )
+    world.telegram.press(world.chat, world.user, shown.message_id, "Enter ⏎")
+    world.reads("Echo: hello")
+
+
+def test_the_token_is_nowhere_but_in_the_bridge(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    world.telegram.fail("sendMessage", 500, "Internal Server Error")
+    world.ask("/help", "This may not have arrived")
+    token = world.telegram.token.encode()
+    files = [path for path in world.home.rglob("*") if path.is_file()]
+    assert [path for path in files if token in path.read_bytes()] == []
+    assert world.bridge is not None
+    for process in psutil.process_iter():
+        try:
+            assert token not in "\0".join(process.cmdline()).encode()
+            if str(world.claude) in process.cmdline() or "tmux" in process.name():
+                assert token not in Path(f"/proc/{process.pid}/environ").read_bytes()
+        except (psutil.Error, OSError):
+            continue
+
+
+def test_the_state_is_for_its_owner_alone(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    for path in [world.state, *world.state.rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path} is {mode:o}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("BRIDGE_IDLE_MINUTES", "soon", "BRIDGE_IDLE_MINUTES is 'soon'"),
+        ("TELEGRAM_BOT_TOKEN", "", "There is no bot token"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_status_2(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "TELEGRAM_BOT_TOKEN": "1:x",
+        setting: value,
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_second_bridge_refuses_to_start(world: World) -> None:
+    world.start_bridge()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py")],
+        env=world.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 75
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_refused_token_is_one_line(world: World) -> None:
+    world.settings["TELEGRAM_BOT_TOKEN"] = "999:wrong-token-of-nobody-at-all-000000"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py")],
+        env=world.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "get it anew from @BotFather" in done.stderr
+    assert "wrong-token" not in done.stderr

@@ -1,0 +1,357 @@
+"""installer: what is asked, checked, kept and printed, in real processes and an empty HOME."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.config import load_config
+from people import People
+from tests.standins.machine import UNIT, Machine, Terminal, mode_of
+from tests.standins.telegram_api import TelegramApi
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """One with systemd."""
+    machine = Machine(tmp_path)
+    yield machine
+    if process := machine.find_bridge():
+        process.kill()
+
+
+@pytest.fixture
+def container(machine: Machine) -> Machine:
+    """One without systemd."""
+    (machine.fakes / "no-systemd").touch()
+    return machine
+
+
+@pytest.fixture
+def api() -> Iterator[TelegramApi]:
+    with TelegramApi() as api:
+        yield api
+
+
+@pytest.fixture
+def settings(api: TelegramApi) -> dict[str, str]:
+    return {"TELEGRAM_BOT_TOKEN": api.token, "BRIDGE_TELEGRAM_API_URL": api.url}
+
+
+@pytest.fixture
+def terminals() -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_terminal(machine: Machine, *arguments: str, **settings: str) -> Terminal:
+        opened.append(Terminal(machine, machine.words(*arguments), **settings))
+        return opened[-1]
+
+    yield open_terminal
+    for terminal in opened:
+        terminal.close()
+
+
+def test_a_first_run_installs_the_service_and_prints_how_to_pair(
+    machine: Machine, api: TelegramApi, settings: dict[str, str]
+) -> None:
+    done = machine.run(**settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:4] == [
+        "tmux 3.4 is here.",
+        "Claude Code 2.1.330 is here.",
+        "The bot is @bridge_test_bot.",
+        f"The bridge is started (systemd user service {UNIT}).",
+    ]
+    assert lines[-3:] == [
+        "1. Open the chat: https://t.me/bridge_test_bot",
+        "2. Send a text, and Claude Code answers. /help shows what else there is.",
+        "3. See and use the same session on this machine: tmux -L claude-telegram attach",
+    ]
+    code = re.search(r"https://t\.me/bridge_test_bot\?start=([A-Za-z0-9_-]{16,64})\n", done.stdout)
+    assert code and f"/start {code[1]}\n" in done.stdout
+    assert sum("█" in line for line in lines) >= 18
+    assert People(machine.folder).redeem(code[1], 42, "Ada")
+    assert machine.changes() == [
+        "systemctl --user daemon-reload",
+        f"systemctl --user enable {UNIT}",
+        f"systemctl --user restart {UNIT}",
+        "loginctl --no-ask-password enable-linger",
+    ]
+
+
+def test_files_and_folders_are_private(machine: Machine, settings: dict[str, str]) -> None:
+    machine.run(**settings)
+    assert mode_of(machine.config) == 0o600 and mode_of(machine.config.parent) == 0o700
+    assert mode_of(machine.unit) == 0o600
+    assert mode_of(machine.state) == 0o700 and mode_of(machine.folder) == 0o700
+    for path in machine.home.rglob("*"):
+        assert mode_of(path) & 0o077 == 0, path
+
+
+def test_the_token_is_in_config_toml_and_nowhere_else(
+    container: Machine, api: TelegramApi, settings: dict[str, str]
+) -> None:
+    container.put_program("claude", "#!/bin/sh\n/usr/bin/env > {fakes}/seen\necho 2.1.330\n")
+    done = container.run(**settings)
+    assert done.returncode == 0
+    bridge = container.find_bridge()
+    assert bridge
+    seen = [done.stdout, done.stderr, *bridge.cmdline(), *bridge.environ().values()]
+    files = [*container.home.rglob("*"), *container.fakes.rglob("*")]
+    seen += [path.read_text() for path in files if path.is_file() and path != container.config]
+    secret = api.token.partition(":")[2]
+    assert not any(secret in text for text in seen)
+    assert secret in container.config.read_text()
+
+
+def test_settings_from_the_environment_are_kept_for_the_service(
+    machine: Machine, settings: dict[str, str]
+) -> None:
+    project = machine.home / "my project"
+    project.mkdir()
+    given = {
+        "BRIDGE_PROJECT_DIR": str(project),
+        "BRIDGE_IDLE_MINUTES": "0.5",
+        "BRIDGE_RETENTION_DAYS": "30",
+        "BRIDGE_ALLOWED_USERS": "1, 2",
+        "BRIDGE_CLAUDE_COMMAND": "claude --model 'an \"opus\"'",
+        "BRIDGE_SHELL": "false",
+    }
+    done = machine.run(**settings, **given)
+    assert done.returncode == 0, done.stderr
+    written = load_config({"HOME": str(machine.home)}, machine.config.read_text())
+    asked = load_config({"HOME": str(machine.home), **settings, **given})
+    assert written.telegram_bot_token.reveal() == asked.telegram_bot_token.reveal()
+    for name in ("project_dir", "idle_minutes", "allowed_users", "claude_command", "shell"):
+        assert getattr(written, name) == getattr(asked, name)
+    assert "retention_days = 30\n" in machine.config.read_text()
+    assert "These users may use it: 1, 2." in done.stdout
+
+
+def test_what_stands_in_config_toml_stays(
+    machine: Machine, api: TelegramApi, settings: dict[str, str]
+) -> None:
+    machine.config.parent.mkdir(parents=True)
+    text = '# mine\nidle_minutes = 7  # short\n\ntelegram_bot_token = ""\nallowed_users=[5]'
+    machine.config.write_text(text)
+    done = machine.run(BRIDGE_IDLE_MINUTES="9", BRIDGE_RETENTION_DAYS="3", **settings)
+    assert done.returncode == 0, done.stderr
+    assert machine.config.read_text() == (
+        f'# mine\nidle_minutes = 7  # short\n\ntelegram_bot_token = "{api.token}"\n'
+        f'allowed_users=[5]\ntelegram_api_url = "{api.url}"\nretention_days = 3\n'
+    )
+    assert f"idle_minutes stays as it is in {machine.config}" in done.stdout
+    assert mode_of(machine.config) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("tmux", "tmux is missing. Get it with: "),
+        (
+            "claude",
+            "Claude Code is missing (claude). Get it with: curl -fsSL https://claude.ai/install.sh"
+            " | bash   (or: npm install -g @anthropic-ai/claude-code)",
+        ),
+    ],
+)
+def test_a_missing_program_is_one_line(
+    machine: Machine, settings: dict[str, str], missing: str, said: str
+) -> None:
+    (machine.bin / missing).unlink()
+    done = machine.run(**settings)
+    assert done.returncode == 1
+    assert done.stderr.startswith(said) and len(done.stderr.splitlines()) == 1
+    assert not machine.unit.exists() and machine.changes() == []
+
+
+def test_all_that_is_missing_is_told_at_once(machine: Machine) -> None:
+    (machine.bin / "tmux").unlink()
+    (machine.bin / "claude").unlink()
+    done = machine.run()
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["tmux", "Claude"]
+
+
+@pytest.mark.parametrize(
+    ("manager", "words"),
+    [
+        ("apt-get", "apt install tmux"),
+        ("dnf", "dnf install tmux"),
+        ("pacman", "pacman -S tmux"),
+        ("brew", "brew install tmux"),
+        ("none", "the package manager of this system (package tmux)"),
+    ],
+)
+def test_how_to_get_tmux_depends_on_the_system(machine: Machine, manager: str, words: str) -> None:
+    (machine.bin / "tmux").unlink()
+    machine.put_program(manager, "#!/bin/sh\n")
+    assert machine.run().stderr.endswith(f"{words}\n")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_enough"),
+    [
+        ("tmux 3.1c", False),
+        ("tmux 2.9", False),
+        ("tmux 3.2", True),
+        ("tmux 3.3a", True),
+        ("tmux next-3.6", True),
+        ("tmux master", True),
+        ("tmux 10.0", True),
+    ],
+)
+def test_tmux_must_be_new_enough(machine: Machine, version: str, is_enough: bool) -> None:
+    machine.put_program("tmux", f"#!/bin/sh\necho {version}\n")
+    done = machine.run()
+    assert (f"{version} is here." in done.stdout) is is_enough
+    assert (f"{version} is too old, 3.2 is needed." in done.stderr) is not is_enough
+
+
+def test_a_claude_that_fails_is_told(machine: Machine) -> None:
+    machine.put_program("claude", "#!/bin/sh\nexit 1\n")
+    done = machine.run()
+    assert done.stderr == "`claude --version` failed. Run it yourself to see why.\n"
+
+
+def test_claude_is_found_where_its_installer_puts_it(
+    machine: Machine, settings: dict[str, str]
+) -> None:
+    local = machine.home / ".local" / "bin"
+    local.mkdir(parents=True)
+    (machine.bin / "claude").rename(local / "claude")
+    assert machine.run(**settings).returncode == 0
+    assert f'Environment="PATH={machine.bin}:{local}"' in machine.unit.read_text()
+
+
+def test_without_token_and_terminal_it_says_how_to_give_one(machine: Machine) -> None:
+    done = machine.run()
+    assert done.returncode == 2
+    assert done.stderr == (
+        "The bot token is missing. Get one from @BotFather in Telegram, and run ./install.sh "
+        "at a terminal, or with TELEGRAM_BOT_TOKEN set.\n"
+    )
+    assert not machine.config.exists()
+
+
+@pytest.mark.parametrize("token", ["123456:WRONG", "no token", "../../x:y"])
+def test_a_wrong_token_is_one_line(machine: Machine, api: TelegramApi, token: str) -> None:
+    done = machine.run(TELEGRAM_BOT_TOKEN=token, BRIDGE_TELEGRAM_API_URL=api.url)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "token" in done.stderr
+    assert token not in done.stdout + done.stderr
+    assert not machine.config.exists() and machine.changes() == []
+
+
+def test_no_network_is_one_line(machine: Machine) -> None:
+    url = "http://127.0.0.1:9"
+    done = machine.run(TELEGRAM_BOT_TOKEN="1:x", BRIDGE_TELEGRAM_API_URL=url)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"{url} can't be reached. Check the network, then run ./install.sh again.\n",
+    )
+
+
+@pytest.mark.parametrize("text", ["idle_minutes = ", "idle_minutes = -1", "nothing = 1"])
+def test_a_wrong_config_toml_is_one_line(
+    machine: Machine, settings: dict[str, str], text: str
+) -> None:
+    machine.config.parent.mkdir(parents=True)
+    machine.config.write_text(text)
+    done = machine.run(**settings)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "config.toml" in done.stderr
+    assert machine.config.read_text() == text
+
+
+def test_a_project_folder_that_is_not_there_is_one_line(
+    machine: Machine, settings: dict[str, str]
+) -> None:
+    done = machine.run(BRIDGE_PROJECT_DIR="/nowhere", **settings)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "project_dir is /nowhere, and there is no such folder.\n",
+    )
+
+
+def test_at_a_terminal_it_asks_and_waits_for_the_phone(
+    machine: Machine, api: TelegramApi, terminals: Callable[..., Terminal]
+) -> None:
+    project = machine.home / "project"
+    project.mkdir()
+    terminal = terminals(machine, BRIDGE_TELEGRAM_API_URL=api.url)
+    terminal.expect(r"Bot token from @BotFather \(stays unseen\): ")
+    terminal.type("123456:WRONG\n")
+    terminal.expect(r"Telegram does not know this bot token[^:]+: /mybots\.\s+Bot token [^:]+: ")
+    terminal.type(f"{api.token}\n")
+    terminal.expect(rf"Folder that Claude Code works in \[{machine.home}\]: ")
+    terminal.type("~/projekt\n")
+    terminal.expect(r"There is no folder .*/projekt\.\s+Folder [^:]+: ")
+    terminal.type("~/project\n")
+    code = terminal.expect(r"\?start=(\S+)")[1]
+    terminal.expect("Waiting for your phone")
+    assert People(machine.folder).redeem(code, 42, "Ada")
+    terminal.expect(r"Paired with Ada \(id 42\)\.")
+    assert terminal.end() == 0
+    assert terminal.seen.rstrip().endswith("tmux -L claude-telegram attach")
+    assert api.token not in terminal.seen and "WRONG" not in terminal.seen
+    written = load_config({"HOME": str(machine.home)}, machine.config.read_text())
+    assert written.telegram_bot_token.reveal() == api.token
+    assert written.project_dir == project
+
+
+def test_ctrl_c_ends_the_waiting_but_not_the_installing(
+    machine: Machine, settings: dict[str, str], terminals: Callable[..., Terminal]
+) -> None:
+    terminal = terminals(machine, BRIDGE_PROJECT_DIR=str(machine.home), **settings)
+    terminal.expect("Waiting for your phone")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.expect(r"Not paired yet\. A new code: \./install\.sh --pair")
+    assert terminal.end() == 0
+    assert "attach" in terminal.seen
+
+
+def test_ctrl_c_at_a_question_ends_it_politely(
+    machine: Machine, terminals: Callable[..., Terminal]
+) -> None:
+    terminal = terminals(machine)
+    terminal.expect("Bot token")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert "Stopped. ./install.sh goes on from here." in terminal.seen
+    assert "Traceback" not in terminal.seen
+
+
+def test_who_is_paired_is_not_asked_again(machine: Machine, settings: dict[str, str]) -> None:
+    people = People(machine.folder)
+    assert people.redeem(people.issue_code(), 42, "Ada")
+    done = machine.run(**settings)
+    assert "Paired with Ada (id 42)." in done.stdout
+    assert "?start=" not in done.stdout
+
+
+def test_a_broken_pairing_is_told_before_the_new_code(
+    machine: Machine, settings: dict[str, str]
+) -> None:
+    people = People(machine.folder)
+    assert people.redeem(people.issue_code(), 42, "Ada")
+    people.path.write_text("{")
+    done = machine.run(**settings)
+    assert "people.json was damaged and is now in " in done.stdout
+    assert "?start=" in done.stdout
+
+
+def test_pair_prints_a_new_code(machine: Machine, settings: dict[str, str]) -> None:
+    machine.run(**settings)
+    done = machine.run("--pair")
+    assert done.returncode == 0
+    code = re.search(r"\?start=(\S+)", done.stdout)
+    assert code and "█" in done.stdout
+    assert People(machine.folder).redeem(code[1], 42, "Ada")
+    again = machine.run("--pair")
+    assert again.returncode == 0
+    assert "Already paired with Ada (id 42)." in again.stdout and "?start=" not in again.stdout

@@ -1,0 +1,500 @@
+"""The terminals that Claude Code lives in: panes of a tmux server of our own, one per name.
+
+- This is the only module that knows libtmux or tmux. Every call blocks, is bounded in time, runs in
+  the environment it was given and in nothing else, and raises only errors of `core.errors`.
+- A pane is ours when it carries the option `@bridge_pane`, and is found by that: whatever a person
+  who attached splits, renames or moves, text still reaches the program it was meant for.
+- What is typed is never in an argument list (`ps` shows those to everybody), a log, or a command
+  that tmux parses: it goes through private files into paste buffers, and from there into the pane.
+- All pieces and the Enter are one chain inside the tmux server behind one check that the pane
+  lives and takes keys, because tmux 3.3a as a whole dies of a paste into a dead pane.
+- Variables reach a pane through the tmux client's own environment: each `open` takes today's
+  values, also from a server that an earlier bridge started with others, and none is in `ps`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import libtmux
+from libtmux.common import tmux_cmd
+
+from core.errors import (
+    PaneNotFoundError,
+    PaneNotTypableError,
+    TerminalError,
+    TerminalMissingError,
+    TerminalTimeoutError,
+)
+from core.keystrokes import split_pieces
+
+OLDEST_TMUX = (3, 2)
+_EDITING_KEYS = {"Enter", "Escape", "Tab", "BTab", "Space", "BSpace"}
+_MOVING_KEYS = {"Up", "Down", "Left", "Right", "PageUp", "PageDown", "Home", "End"}
+KEY_NAMES = frozenset({*_EDITING_KEYS, *_MOVING_KEYS, "C-c", "C-u", "C-s", "C-o"})
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MARK = "@bridge_pane"
+_PANE_FORMAT = "|".join(
+    f"#{{{field}}}"
+    for field in (
+        "pane_id",
+        "pane_pid",
+        "pane_dead",
+        "pane_in_mode",
+        "pane_dead_status",
+        "pane_dead_signal",
+        _MARK,
+    )
+)
+_FOLDER_PREFIX = "typing-"
+_REFUSED = "refused"
+_NO_SERVER = ("no server running", "error connecting", "server exited", "lost server")
+_NO_PANE = ("can't find", "no sessions", "no current", *_NO_SERVER)
+_START_ATTEMPTS = 40
+_START_PAUSE = 0.05
+_SET_BY_TMUX = frozenset({"TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TMUX", "TMUX_PANE"})
+# The folder is entered by the shell, because tmux silently takes another one when it cannot; and
+# the shell says what is wrong when the program cannot be run, where tmux says nothing.
+_LAUNCHER = ("sh", "-c", 'cd -- "$0" && exec "$@"')
+
+# What a person who attaches would like, and what Claude Code asks of a tmux. Options that an older
+# tmux does not know are passed over (-q).
+_OPTIONS: tuple[tuple[str, ...], ...] = (
+    # A failed Claude's last words stay to be read; a clean end closes the pane.
+    ("-gwq", "remain-on-exit", "failed"),
+    ("-gq", "history-limit", "20000"),
+    ("-sq", "focus-events", "on"),
+    ("-sq", "escape-time", "10"),
+    ("-sq", "set-clipboard", "on"),
+    ("-sq", "extended-keys", "on"),
+    ("-gwq", "allow-passthrough", "on"),
+    ("-sq", "default-terminal", "tmux-256color"),
+    # A fixed place in the list, so that opening again does not make it longer.
+    ("-sq", "terminal-features[50]", "*:RGB:extkeys:clipboard:focus:title"),
+    ("-gq", "mouse", "on"),
+    ("-gq", "set-titles", "on"),
+    ("-gq", "set-titles-string", "#{session_name}: #{pane_title}"),
+    ("-gwq", "allow-rename", "off"),
+    ("-gwq", "automatic-rename", "off"),
+    ("-gq", "display-time", "3000"),
+    ("-gq", "status-style", "bg=colour236,fg=colour250"),
+    ("-gq", "status-left-length", "60"),
+    ("-gq", "status-left", " #{session_name} "),
+    ("-gq", "status-right-length", "60"),
+    ("-gq", "status-right", " Ctrl-b d leaves, and Claude keeps running "),
+    ("-gwq", "window-status-format", ""),
+    ("-gwq", "window-status-current-format", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """A terminal as tmux had it a moment ago.
+
+    `exit_status` is known of a dead one: as a shell counts, so 128 + N when signal N ended it.
+    """
+
+    name: str
+    pane_id: str
+    pid: int
+    is_dead: bool
+    exit_status: int | None
+    in_mode: bool
+
+
+class _Answer(tmux_cmd):
+    """What tmux said, in libtmux's shape, without libtmux having run (and logged) it."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.cmd = [str(part) for part in done.args]
+        self.returncode = done.returncode
+        self.stdout = done.stdout.rstrip("\n").split("\n") if done.stdout.strip("\n") else []
+        self.stderr = [line for line in done.stderr.split("\n") if line]
+
+
+class _BoundedServer(libtmux.Server):
+    """libtmux's server, each call of which is bounded, in a clean environment, and not logged."""
+
+    def __init__(
+        self, socket: str, environment: Mapping[str, str], timeout: float, executable: str
+    ) -> None:
+        is_path = "/" in socket
+        super().__init__(
+            socket_name=None if is_path else socket,
+            socket_path=socket if is_path else None,
+            config_file=os.devnull,
+            tmux_bin=executable,
+        )
+        self._environment = dict(environment)
+        self._timeout = timeout
+
+    def cmd(
+        self, cmd: str, *args: Any, target: str | int | None = None, folder: Path | None = None
+    ) -> tmux_cmd:
+        """Run one tmux command, or several with ";" between them, from `folder`."""
+        aim = [] if target is None else ["-t", str(target)]
+        where = f"-S{self.socket_path}" if self.socket_path else f"-L{self.socket_name}"
+        # -u: without it, and without a UTF-8 locale, tmux prints "_" for every character it has.
+        return self.run("-u", f"-f{self.config_file}", where, cmd, *aim, *args, folder=folder)
+
+    def run(self, *args: Any, folder: Path | None = None) -> tmux_cmd:
+        """Run the tmux program itself."""
+        executable = self.tmux_bin or "tmux"
+        try:
+            done = subprocess.run(
+                [executable, *(str(part) for part in args)],
+                env=self._environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=self._timeout,
+                # The server that this may start must not share the bridge's terminal or group.
+                start_new_session=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TerminalTimeoutError(
+                f"tmux did not answer within {self._timeout:g} seconds; "
+                "whether it did what was asked is not known."
+            ) from error
+        except OSError as error:
+            if shutil.which(executable, path=self._environment.get("PATH", os.defpath)):
+                raise TerminalError(f"tmux could not be run: {error.strerror}.") from error
+            raise TerminalMissingError(_how_to_get_tmux("tmux is not installed")) from error
+        return _Answer(done)
+
+
+class TmuxControl:
+    """Opens, finds, types into, reads and closes panes.
+
+    Args:
+        socket: the name of the tmux server's socket (`-L`), or its path if it has a "/" (`-S`).
+        environment: all that tmux, and everything that runs in it, gets to see.
+        folder: a private directory (made 0700) of this control's own, for text on its way.
+        timeout: seconds after which a call to tmux is given up.
+    """
+
+    def __init__(
+        self,
+        *,
+        socket: str,
+        environment: Mapping[str, str],
+        folder: Path,
+        timeout: float = 5.0,
+        executable: str = "tmux",
+        columns: int = 120,
+        lines: int = 40,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._socket = socket
+        self._environment = dict(environment)
+        self._folder = folder
+        self._executable = executable
+        self._columns = columns
+        self._lines = lines
+        self._sleep = sleep
+        self._server = _BoundedServer(socket, self._environment, timeout, executable)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        for left_over in folder.glob(f"{_FOLDER_PREFIX}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+
+    def check(self) -> None:
+        """Whether tmux can be used.
+
+        Raises:
+            TerminalMissingError: it is not there, or too old; the text says how to get it.
+        """
+        answer = self._server.run("-V")
+        said = " ".join(answer.stdout)
+        version = re.search(r"(\d+)\.(\d+)", said)
+        # A tmux built from its main branch gives no number, and is newer than any.
+        if version and (int(version[1]), int(version[2])) < OLDEST_TMUX:
+            oldest = ".".join(map(str, OLDEST_TMUX))
+            raise TerminalMissingError(_how_to_get_tmux(f"{said} is older than {oldest}"))
+
+    def open(self, name: str, command: Sequence[str], directory: str | Path) -> Pane:
+        """Start `command` in `directory` in a new pane; a dead one of that name makes room.
+
+        Raises:
+            TerminalError: the name is in use, there is no such directory, or tmux refused.
+        """
+        _check_name(name)
+        if not os.path.isabs(directory) or not os.path.isdir(directory):
+            raise TerminalError(f"There is no folder {directory} to start Claude in.")
+        before = self.find(name)
+        if before is not None and not before.is_dead:
+            raise TerminalError(f"The terminal {name} is already open.")
+        self.close(name)
+        answer = self._start(self._opening_chain(name, command, str(directory)))
+        if answer.returncode != 0:
+            raise _error_for(answer, name)
+        for pane in _parse_panes(answer):
+            if pane.name == name:
+                return pane
+        raise TerminalError(f"tmux opened no terminal {name}.")
+
+    def panes(self) -> list[Pane]:
+        """All panes of ours; none when no tmux server runs."""
+        answer = self._server.cmd("list-panes", "-a", "-F", _PANE_FORMAT)
+        if answer.returncode != 0:
+            error = _error_for(answer, "")
+            if isinstance(error, PaneNotFoundError):
+                return []
+            raise error
+        return _parse_panes(answer)
+
+    def find(self, name: str) -> Pane | None:
+        """The pane of that name, dead or alive."""
+        _check_name(name)
+        return next((pane for pane in self.panes() if pane.name == name), None)
+
+    def type_text(self, name: str, text: str) -> None:
+        """Type `text`, as `prepare_prompt` returned it, and press Enter: all of it or nothing.
+
+        Scrolling that a person left the pane in is ended first.
+
+        Raises:
+            PaneNotFoundError: no such pane. PaneNotTypableError: it is dead. Nothing was typed.
+            TerminalTimeoutError: it is not known whether anything was typed.
+        """
+        pane = self._for_name(name)
+        with self._typing_folder() as folder:
+            buffers = []
+            for number, piece in enumerate(split_pieces(text)):
+                _write_private(folder / str(number), piece)
+                buffers.append(f"{folder.name}-{number}")
+            loads = [f"load-buffer -b {buffer} {number}" for number, buffer in enumerate(buffers)]
+            pastes = [f"paste-buffer -p -d -b {buffer} -t {pane.pane_id}" for buffer in buffers]
+            keys = [f"send-keys -t {pane.pane_id} Enter"]
+            try:
+                self._run_guarded(pane, folder, loads, [*pastes, *keys])
+            except (PaneNotFoundError, PaneNotTypableError):
+                self._forget_buffers(folder, buffers)
+                raise
+
+    def press(self, name: str, *keys: str) -> None:
+        """Press keys of `KEY_NAMES`, or single printable ASCII characters, one after another.
+
+        Raises:
+            TerminalError: a key that is neither, and nothing was pressed; else as `type_text`.
+        """
+        arguments = [_render_key(key) for key in keys]
+        pane = self._for_name(name)
+        presses = [f"send-keys -t {pane.pane_id} {argument}" for argument in arguments]
+        with self._typing_folder() as folder:
+            self._run_guarded(pane, folder, [], presses)
+
+    def capture(self, name: str, colours: bool = False) -> str:
+        """What the pane shows, line by line, without the blank rest of the screen.
+
+        Of a dead one: its last words, the lines that tmux has pushed out of sight for its own
+        "Pane is dead" included, without blank lines.
+        """
+        pane = self._for_name(name)
+        options = ["-p", *(["-e"] if colours else []), *(["-S", "-"] if pane.is_dead else [])]
+        answer = self._server.cmd("capture-pane", *options, target=pane.pane_id)
+        if answer.returncode != 0:
+            raise _error_for(answer, name)
+        lines = [line.rstrip() for line in answer.stdout]
+        if pane.is_dead:
+            lines = [line for line in lines if line][-self._lines :]
+        return "\n".join(lines).rstrip("\n")
+
+    def close(self, name: str) -> None:
+        """Hang up, so that Claude ends cleanly; it is no error if the pane is gone."""
+        _check_name(name)
+        pane = self.find(name)
+        for target in (pane.pane_id if pane else None, f"={name}"):
+            if target is not None:
+                answer = self._server.cmd("kill-session", target=target)
+                if answer.returncode != 0:
+                    error = _error_for(answer, name)
+                    if not isinstance(error, PaneNotFoundError):
+                        raise error
+
+    def kill_server(self) -> None:
+        """End the tmux server and all that runs in it; it is no error if there is none."""
+        self._server.cmd("kill-server")
+
+    def attach_command(self, name: str) -> str:
+        """A shell line that shows the pane, also from inside another tmux."""
+        _check_name(name)
+        variables = ["TMUX="]
+        if "TMUX_TMPDIR" in self._environment:
+            variables.append(f"TMUX_TMPDIR={shlex.quote(self._environment['TMUX_TMPDIR'])}")
+        flag = "-S" if "/" in self._socket else "-L"
+        program = f"{shlex.quote(self._executable)} {flag} {shlex.quote(self._socket)}"
+        # The quotes matter: zsh takes a bare =word for the path of a program.
+        return f"{' '.join(variables)} {program} -f /dev/null attach -t '={name}'"
+
+    def _for_name(self, name: str) -> Pane:
+        pane = self.find(name)
+        if pane is None:
+            raise PaneNotFoundError(f"The terminal {name} is not open.")
+        return pane
+
+    def _opening_chain(self, name: str, command: Sequence[str], directory: str) -> list[str]:
+        """Options, environment, session and mark in one chain: a server without a session ends."""
+        kept = [variable for variable in self._environment if _VARIABLE_NAME.fullmatch(variable)]
+        # tmux drops a variable that is named here and absent, so that what only the server
+        # remembers (a key that was since removed) is not handed on.
+        stale = set(kept) | self._remembered_variables()
+        names = sorted(stale - _SET_BY_TMUX)
+        size = ("-x", str(self._columns), "-y", str(self._lines))
+        launched = ["--", *_LAUNCHER, directory, *command]
+        commands: list[list[str]] = [
+            ["start-server"],
+            *(["set-option", *option] for option in _OPTIONS),
+            ["set-option", "-g", "update-environment", " ".join(names)],
+            ["new-session", "-d", "-s", name, *size, "-c", _escape_format(directory), *launched],
+            ["set-option", "-p", "-t", f"={name}:", _MARK, name],
+            ["list-panes", "-s", "-t", f"={name}:", "-F", _PANE_FORMAT],
+        ]
+        return _join_commands(commands)
+
+    def _remembered_variables(self) -> set[str]:
+        """Names of the variables that a running server would give to every pane."""
+        answer = self._server.cmd("show-environment", "-g")
+        names = {line.removeprefix("-").split("=", 1)[0] for line in answer.stdout}
+        return {name for name in names if _VARIABLE_NAME.fullmatch(name)}
+
+    def _start(self, chain: list[str]) -> tmux_cmd:
+        """Run `chain`; a server that is just ending takes a moment before another can start."""
+        for _ in range(_START_ATTEMPTS):
+            answer = self._server.cmd(chain[0], *chain[1:])
+            if not any(sign in line for line in answer.stderr for sign in _NO_SERVER):
+                break
+            self._sleep(_START_PAUSE)
+        return answer
+
+    def _run_guarded(
+        self, pane: Pane, folder: Path, preparation: list[str], actions: list[str]
+    ) -> None:
+        """Do `actions` with nothing between them and the check that this pane takes keys.
+
+        The chain is read from a file, since tmux takes no more than 16 KB of arguments, and is
+        one line, since after an error tmux skips only what is left of the line.
+        """
+        takes_keys = (
+            f"#{{&&:#{{==:#{{{_MARK}}},{pane.name}}},"
+            "#{==:#{pane_dead}#{pane_in_mode}#{pane_input_off},000}}"
+        )
+        chain = [
+            *preparation,
+            f"copy-mode -q -t {pane.pane_id}",
+            f"if-shell -F -t {pane.pane_id} '{takes_keys}' {{ {' ; '.join(actions)} }} "
+            f"{{ display-message -p {_REFUSED} }}",
+        ]
+        _write_private(folder / "chain", " ; ".join(chain) + "\n")
+        answer = self._server.cmd("source-file", "chain", folder=folder)
+        if answer.returncode != 0 or answer.stderr:
+            raise _error_for(answer, pane.name)
+        if _REFUSED in answer.stdout:
+            raise PaneNotTypableError(
+                f"The terminal {pane.name} takes no keys: what ran in it has ended, or somebody "
+                "switched its input off. Nothing was typed."
+            )
+
+    def _forget_buffers(self, folder: Path, buffers: list[str]) -> None:
+        """Drop what was loaded and not pasted; a line each, as some may never have been."""
+        lines = "".join(f"delete-buffer -b {buffer}\n" for buffer in buffers)
+        _write_private(folder / "forget", lines)
+        self._server.cmd("source-file", "forget", folder=folder)
+
+    @contextmanager
+    def _typing_folder(self) -> Iterator[Path]:
+        """A fresh 0700 folder, gone afterwards; its name is of letters, digits, _ and -."""
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=self._folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise TerminalError(f"{name!r} cannot be the name of a terminal.")
+
+
+def _how_to_get_tmux(problem: str) -> str:
+    return (
+        f"{problem}. Install it with `sudo apt install tmux` (Debian, Ubuntu) or "
+        "`brew install tmux` (macOS)."
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def _render_key(key: str) -> str:
+    if key in KEY_NAMES:
+        return key
+    if len(key) == 1 and key.isascii() and key.isprintable():
+        # By number: tmux would read some characters as syntax.
+        return f"-H {ord(key):02x}"
+    raise TerminalError(f"{key!r} is not a key that can be pressed from here.")
+
+
+def _escape_format(text: str) -> str:
+    """So that tmux does not take a "#" in `text` for one of its formats."""
+    return text.replace("#", "##")
+
+
+def _join_commands(commands: Sequence[Sequence[str]]) -> list[str]:
+    """One argument list; an argument that ends in ";" would end the command, unless escaped."""
+    escaped = [
+        [f"{word[:-1]}\\;" if word.endswith(";") else word for word in command]
+        for command in commands
+    ]
+    return list(itertools.chain(escaped[0], *((";", *command) for command in escaped[1:])))
+
+
+def _parse_panes(answer: tmux_cmd) -> list[Pane]:
+    """Our panes among the lines of `_PANE_FORMAT`, each once though a window may be shown twice."""
+    panes: dict[str, Pane] = {}
+    for line in answer.stdout:
+        fields = line.split("|")
+        if len(fields) == _PANE_FORMAT.count("|") + 1 and _NAME.fullmatch(fields[-1]):
+            pane_id, pid, is_dead, in_mode, status, signal, name = fields
+            panes[name] = Pane(
+                name=name,
+                pane_id=pane_id,
+                pid=int(pid),
+                is_dead=is_dead == "1",
+                exit_status=_parse_exit_status(status, signal) if is_dead == "1" else None,
+                in_mode=in_mode not in ("", "0"),
+            )
+    return list(panes.values())
+
+
+def _parse_exit_status(status: str, signal: str) -> int | None:
+    if signal.isdigit() and signal != "0":
+        return 128 + int(signal)
+    return int(status) if status.isdigit() else None
+
+
+def _error_for(answer: tmux_cmd, name: str) -> TerminalError:
+    said = " ".join(answer.stderr) or f"exit status {answer.returncode}"
+    if any(sign in said for sign in _NO_PANE):
+        return PaneNotFoundError(f"The terminal {name} is gone.")
+    return TerminalError(f"tmux refused: {said[:200]}")
