@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-from core.environment import claude_environment
 
 from buttons import Buttons
 from channels.telegram import TelegramChannel
@@ -31,8 +30,9 @@ from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
 from core.commands import TABLE, Command, parse_command
 from core.config import Config, claude_config_dir, config_path, load_config
-from core.conversation import quote_forwarded
-from core.errors import BridgeError, ConfigError
+from core.conversation import quote
+from core.environment import claude_environment
+from core.errors import BridgeError, ConfigError, StoreWriteError
 from core.hooks import parse_version
 from core.keystrokes import prepare_prompt
 from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextSent
@@ -52,6 +52,7 @@ log = logging.getLogger("bridge")
 
 _TYPING_SECONDS = 4.0
 _TICK_SECONDS = 1.0
+_DISK_SECONDS = 5.0
 _DAY_SECONDS = 86_400.0
 _WRONG_SETTING = 2
 _ALREADY_RUNNING = 75
@@ -121,15 +122,27 @@ class Hub:
             await self._handle(await self._arrived.get())
 
     async def _handle(self, entry: Entry) -> None:
+        """Handle one update to its end; a full disk holds it up, and nothing else does."""
+        while True:
+            try:
+                await self._try_to_handle(entry)
+                return
+            except StoreWriteError as error:
+                log.error("an update waits until it can be noted down: %s", error)
+                await asyncio.sleep(_DISK_SECONDS)
+
+    async def _try_to_handle(self, entry: Entry) -> None:
         try:
             incoming = self._channel.parse(entry.arrival.raw)
             is_done = incoming is None or await self._dispatch(entry, incoming)
-            if is_done:
-                self._inbox.finish(entry.key, "handled")
+        except StoreWriteError:
+            raise
         except Exception:
             log.exception("an update could not be handled: %s", entry.key)
-            self._inbox.finish(entry.key, "failed")
             self._tell_owner(entry.key)
+            is_done = True
+        if is_done:
+            self._inbox.finish(entry.key, "handled")
 
     async def _dispatch(self, entry: Entry, incoming: Incoming) -> bool:
         """Handle it; False when its end will be told by its session's runner."""
@@ -145,6 +158,8 @@ class Hub:
                 case KindNotHandled():
                     text = f"I can't take a {incoming.kind} yet; send text."
                     self._say(incoming.chat, text)
+        except StoreWriteError:
+            raise
         except BridgeError as error:
             self._say(incoming.chat, str(error))
         return True
@@ -172,9 +187,13 @@ class Hub:
 
     async def _handle_text(self, entry: Entry, message: TextSent) -> bool:
         if message.forwarded_from is not None:
-            parsed: Command | str | None = quote_forwarded(message.text, message.forwarded_from)
+            parsed: Command | str | None = quote(
+                f"Forwarded from {message.forwarded_from}", message.text
+            )
         else:
             parsed = parse_command(message.text, self._channel.bot_name)
+        if message.quoted is not None and isinstance(parsed, str):
+            parsed = f"{quote('Quoted', message.quoted)}\n\n{parsed}"
         match parsed:
             case None:
                 return True

@@ -78,7 +78,7 @@ class ChatCommands:
         directory = self._directory(argument)
         session = self._sessions.create(chat, directory)
         self._say(chat, f"New session in {directory}.")
-        await self._sessions.runner_of(session).wake()
+        self._sessions.runner_of(session).begin()
 
     def _directory(self, argument: str) -> Path:
         path = Path(argument).expanduser() if argument else self._config.project_dir

@@ -19,13 +19,17 @@ from typing import Literal
 from claude_registry import ClaudeRegistry
 from core.errors import ClaudeStartError, SessionElsewhereError, TerminalError
 from core.hooks import render_settings
+from core.model import ClaudeProcess
 from core.screen import render_screen
 from durable import replace_file
+from pulse import Pulse
 from session import Session
 from terminal import Terminal
 from tmux_control import Pane
 
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
+
+_LEAVING_SECONDS = 3.0
 
 Start = Literal["new", "resumed", "lost"]
 
@@ -79,7 +83,7 @@ class ClaudeLauncher:
             ClaudeStartError: the command or the project directory is not there.
             TerminalError: tmux refused.
         """
-        self._check(session)
+        await self._check(session)
         start = self._start_of(session)
         option = "--resume" if start == "resumed" else "--session-id"
         command = [*self._command, "--settings", str(self._write_settings(name))]
@@ -102,8 +106,8 @@ class ClaudeLauncher:
         found = list(self._projects.glob(f"*/{session_id}.jsonl"))
         return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
-    def _check(self, session: Session) -> None:
-        owner = self.registry.find(session.session_id)
+    async def _check(self, session: Session) -> None:
+        owner = await self._find_owner(session.session_id)
         if owner is not None:
             raise SessionElsewhereError(
                 f"This session is open in another terminal (process {owner.pid}, in "
@@ -120,6 +124,12 @@ class ClaudeLauncher:
                 f"The command {self._command[0]} was not found. Install Claude Code, "
                 "or say where it is with BRIDGE_CLAUDE_COMMAND."
             )
+
+    async def _find_owner(self, session_id: str) -> ClaudeProcess | None:
+        """Another process that has the session; one of ours may still be on its way out."""
+        pulse = Pulse()
+        await pulse.until(lambda: self.registry.find(session_id) is None, _LEAVING_SECONDS)
+        return self.registry.find(session_id)
 
     def _start_of(self, session: Session) -> Start:
         known = session.state.get("transcript")

@@ -73,7 +73,6 @@ class Keypad:
         if runner is None or shown is None or shown.key != action["post"]:
             return "That dialog is gone."
         await self._sessions.terminal.press(runner.name, action["key"])
-        await self._refresh(runner, shown)
         return ""
 
     async def stop(self) -> None:

@@ -22,7 +22,14 @@ from typing import Protocol
 
 from claude_launcher import ClaudeLauncher, Start
 from claude_registry import is_alive
-from core.errors import BridgeError, ClaudeDiedError, TerminalError
+from core.errors import (
+    BridgeError,
+    ClaudeDiedError,
+    PaneNotFoundError,
+    PaneNotTypableError,
+    StoreWriteError,
+    TerminalError,
+)
 from core.keystrokes import is_same_prompt
 from core.model import (
     ClaudeProcess,
@@ -49,6 +56,7 @@ _COMMAND_SECONDS = 5.0
 _SETTLE_SECONDS = 1.5
 _TRIES = 3
 _CLEARING_KEYS = 40
+_DISK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,8 @@ class RunnerReports(Protocol):
     def woke(self, runner: SessionRunner, start: Start) -> None:
         """Claude runs; `start` says with which history."""
 
-    def failed(self, runner: SessionRunner, prompt: Prompt, error: BridgeError) -> None:
-        """The prompt could not be delivered."""
+    def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
+        """The prompt could not be delivered, or (None) Claude could not be started."""
 
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Claude died while it worked at the prompt, which it has."""
@@ -129,19 +137,18 @@ class SessionRunner:
 
     @property
     def has_work(self) -> bool:
-        """Whether a prompt waits or is under way."""
-        return bool(self._queue) or self._under_way is not None
+        """Whether a prompt waits or is under way, or a process is being started for one."""
+        return bool(self._queue) or (self._task is not None and not self._task.done())
 
     @property
     def waiting_prompts(self) -> int:
         """How many prompts wait behind the one under way."""
-        return len(self._queue)
+        return max(0, len(self._queue) - 1)
 
     def submit(self, prompt: Prompt) -> None:
         """Put a prompt behind those that wait."""
         self._queue.append(prompt)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._work(), name=f"session {self.name}")
+        self.begin()
 
     def restore(self, entry: Entry) -> None:
         """As `submit`, for a prompt that was not done when the bridge ended."""
@@ -153,11 +160,11 @@ class SessionRunner:
         self.submit(prompt)
 
     def drop_queue(self) -> int:
-        """Forget the prompts that wait; returns how many there were."""
-        dropped = len(self._queue)
-        for prompt in self._queue:
-            self._inbox.finish(prompt.key, "dropped")
-        self._queue.clear()
+        """Forget the prompts that wait behind the one under way; returns how many."""
+        dropped = 0
+        while len(self._queue) > 1:
+            self._inbox.finish(self._queue.pop().key, "dropped")
+            dropped += 1
         return dropped
 
     def hear_hook(self, event: HookEvent) -> None:
@@ -190,6 +197,11 @@ class SessionRunner:
         if process != self.process:
             self.process = process
             self._pulse.beat()
+
+    def begin(self) -> None:
+        """Have a process soon, without waiting for it."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work(), name=f"session {self.name}")
 
     async def wake(self) -> None:
         """Have a process that is ready. Raises ClaudeError, TerminalError."""
@@ -229,15 +241,30 @@ class SessionRunner:
     # --- the work -------------------------------------------------------------------------------
 
     async def _work(self) -> None:
+        """Wake, then deliver what waits until nothing does."""
+        try:
+            if not self._queue:
+                await self.wake()
+        except BridgeError as error:
+            self._reports.failed(self, None, error)
         while self._queue:
-            prompt = self._queue.popleft()
             try:
-                await self._deliver(prompt)
+                await self._deliver(self._queue[0])
+            except StoreWriteError as error:
+                log.error("a prompt waits until it can be noted down: %s", error)
+                await asyncio.sleep(_DISK_SECONDS)
+                continue
             except BridgeError as error:
-                self._reports.failed(self, prompt, error)
-                self._inbox.finish(prompt.key, "failed")
-            finally:
-                self._under_way = None
+                self._give_up(self._queue[0], error)
+            except Exception:
+                log.exception("a prompt could not be handled")
+                self._give_up(self._queue[0], BridgeError("The bridge's log has the reason."))
+            self._under_way = None
+            self._queue.popleft()
+
+    def _give_up(self, prompt: Prompt, error: BridgeError) -> None:
+        self._reports.failed(self, prompt, error)
+        self._inbox.finish(prompt.key, "failed")
 
     async def _deliver(self, prompt: Prompt) -> None:
         if self._under_way is None:
@@ -251,7 +278,7 @@ class SessionRunner:
                 await self._until_ended(under_way)
                 self._inbox.finish(prompt.key, "answered")
                 return
-            except ClaudeDiedError:
+            except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 self.pane_pid = 0
                 if under_way.is_recorded or self._find_record(under_way):
                     await self.wake()

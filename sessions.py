@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 _WOKEN = {
     "idle": "Resumed after a nap.",
     "killed": "Resumed.",
+    "left": "Resumed.",
     None: "Resumed after a restart.",
 }
 
@@ -272,10 +273,11 @@ class Sessions:
                 "This is a new one, which knows nothing of it.",
             )
 
-    def failed(self, runner: SessionRunner, prompt: Prompt, error: BridgeError) -> None:
-        """Tell the chat why a prompt was not delivered."""
-        text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{error}"
-        self.tell(self.for_id(runner.session_id), f"failed:{prompt.key}", text)
+    def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
+        """Tell the chat why a prompt was not delivered, or Claude not started."""
+        key = prompt.key if prompt is not None else str(uuid.uuid4())
+        text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{error}" if prompt else str(error)
+        self.tell(self.for_id(runner.session_id), f"failed:{key}", text)
 
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Tell the chat that an answer was cut off; nothing is run twice by itself."""
@@ -305,6 +307,8 @@ class Sessions:
         match event:
             case SessionStarted():
                 self._has_started(runner, event)
+            case SessionEnded(reason="prompt_input_exit" | "logout"):
+                self._edit_state(event.session_id, asleep="left")
             case TurnEnded() | SessionEnded():
                 self._feed.look()
         runner.hear_hook(event)
@@ -365,13 +369,13 @@ class Sessions:
             created_at=known.created_at if known else utc_now(),
             state=state,
         )
-        is_current = self.find_current(chat_of(old)) == old
+        current = self.find_current(chat_of(old))
         self.store.save(started)
         self.store.edit(
             old.session_id,
             lambda s: replace(s, tmux_session="", state={**s.state, "followed_by": session_id}),
         )
-        if is_current:
+        if current is not None and current.session_id == old.session_id:
             self.store.bind(session_id)
         runner.session_id = session_id
         runner.process = None

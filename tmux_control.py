@@ -48,17 +48,9 @@ KEY_NAMES = frozenset({*_EDITING_KEYS, *_MOVING_KEYS, "C-c", "C-u", "C-s", "C-o"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARK = "@bridge_pane"
-_PANE_FORMAT = "|".join(
-    f"#{{{field}}}"
-    for field in (
-        "pane_id",
-        "pane_pid",
-        "pane_dead",
-        "pane_in_mode",
-        "pane_dead_status",
-        "pane_dead_signal",
-        _MARK,
-    )
+_PANE_FORMAT = (
+    "#{pane_id}|#{pane_pid}|#{pane_dead}|#{pane_in_mode}|#{pane_dead_status}|#{pane_dead_signal}|"
+    f"#{{{_MARK}}}"
 )
 _FOLDER_PREFIX = "typing-"
 _REFUSED = "refused"

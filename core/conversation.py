@@ -68,7 +68,7 @@ def render_age(seconds: float) -> str:
     return "now"
 
 
-def quote_forwarded(text: str, origin: str) -> str:
-    """Other people's words for Claude: marked, so that they are no command and no order."""
+def quote(what: str, text: str) -> str:
+    """Words that are not the sender's own, for Claude: marked, so that they are no command."""
     lines = "\n".join(f"> {line}" for line in text.split("\n"))
-    return f"[Forwarded from {' '.join(origin.split())}]\n{lines}"
+    return f"[{' '.join(what.split())}]\n{lines}"

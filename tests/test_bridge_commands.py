@@ -137,6 +137,7 @@ def test_kill_ends_the_process_and_keeps_the_session(world: World) -> None:
 def test_status_names_the_session_and_how_to_attach(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")
+    world.wait_for_process("idle")
     text = world.ask("/status", "Session:").text or ""
     session = world.sessions()[0]
     assert session.session_id in text
