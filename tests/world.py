@@ -192,10 +192,11 @@ class World:
         assert b"Traceback" not in said, said.decode()
         return status
 
-    def kill_bridge(self) -> None:
-        """`kill -9`, once it has noted what became of its messages (see also tests/chaos)."""
+    def kill_bridge(self, *, at_rest: bool = True) -> None:
+        """`kill -9`, unless told otherwise once it has noted what became of its messages."""
         assert self.bridge is not None
-        wait_until(self._is_noted, "the outbox is at rest")
+        if at_rest:
+            wait_until(self._is_noted, "the outbox is at rest")
         self.bridge.kill()
         self.bridge.communicate(timeout=WAIT_SECONDS)
         self.bridge = None
