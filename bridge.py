@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import signal
@@ -22,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import msgspec
 
+from audit import AuditLog, name_action
 from buttons import Buttons
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
@@ -37,6 +40,7 @@ from core.hooks import parse_version
 from core.keystrokes import prepare_prompt
 from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextSent
 from core.redaction import Redactor
+from durable import replace_file
 from inbox import Arrival, Entry, Inbox
 from keypad import Keypad
 from logs import set_up_logs
@@ -47,6 +51,7 @@ from session_runner import Prompt
 from sessions import Sessions, awake_ids, run_regularly
 from terminal import Terminal
 from tmux_control import TmuxControl
+from troubles import Troubles
 
 log = logging.getLogger("bridge")
 
@@ -73,6 +78,8 @@ class Hub:
         buttons: Buttons,
         keypad: Keypad,
         commands: ChatCommands,
+        troubles: Troubles,
+        audit: AuditLog,
     ) -> None:
         self._config = config
         self._channel = channel
@@ -83,6 +90,8 @@ class Hub:
         self._buttons = buttons
         self._keypad = keypad
         self._commands = commands
+        self._troubles = troubles
+        self._audit = audit
         self._arrived: asyncio.Queue[Entry] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -107,6 +116,7 @@ class Hub:
     async def stop(self) -> None:
         """Let go of everything; Claude runs on in its terminals."""
         await self._keypad.stop()
+        await self._troubles.stop()
         await self._sessions.stop()
         await self._outbox.stop()
         await self._channel.stop()
@@ -139,7 +149,7 @@ class Hub:
             raise
         except Exception:
             log.exception("an update could not be handled: %s", entry.key)
-            self._tell_owner(entry.key)
+            self._set_aside(entry)
             is_done = True
         if is_done:
             self._inbox.finish(entry.key, "handled")
@@ -149,20 +159,29 @@ class Hub:
         if not self._is_allowed(incoming):
             self._refuse(incoming)
             return True
+        self._note(incoming, "accepted")
         try:
             match incoming:
                 case TextSent():
                     return await self._handle_text(entry, incoming)
                 case ButtonPressed():
-                    await self._handle_press(incoming)
+                    return await self._handle_press(entry, incoming)
                 case KindNotHandled():
                     text = f"I can't take a {incoming.kind} yet; send text."
                     self._say(incoming.chat, text)
         except StoreWriteError:
             raise
         except BridgeError as error:
+            self._note(incoming, f"failed: {error}")
             self._say(incoming.chat, str(error))
         return True
+
+    def _note(self, incoming: Incoming, result: str) -> None:
+        """Write the audit log; a disk that refuses it holds nothing up."""
+        try:
+            self._audit.note(incoming.person, incoming.chat, name_action(incoming), result)
+        except OSError as error:
+            log.error("the audit log can't be written: %s", error.strerror)
 
     def _is_allowed(self, incoming: Incoming) -> bool:
         is_place_allowed = (
@@ -179,6 +198,7 @@ class Hub:
                 log.info("user %d is the owner now", person.user_id)
                 self._say(incoming.chat, "Paired: this bot now answers to you alone. Send a text.")
                 return
+        self._note(incoming, "refused: not allowed")
         log.warning(
             "refused user %d in chat %d (not paired, or not an allowed place)",
             person.user_id,
@@ -212,19 +232,28 @@ class Hub:
         self._sessions.submit(session, prompt)
         await self._channel.show_typing(message.chat)
 
-    async def _handle_press(self, press: ButtonPressed) -> None:
-        action = self._buttons.take(press)
-        said = "This button no longer works."
-        if action is not None:
-            match action["do"]:
-                case "key":
-                    said = await self._keypad.press(action)
-                case "pick":
-                    self._commands.pick(action, press)
-                    said = ""
-                case "again":
-                    said = self._commands.send_again(action)
+    async def _handle_press(self, entry: Entry, press: ButtonPressed) -> bool:
+        """Do what the button does; False when that made the press a prompt."""
+        action = self._buttons.take(press) or {"do": None}
+        said, is_done = "", True
+        match action["do"]:
+            case "key":
+                said = await self._keypad.press(action)
+            case "pick":
+                self._commands.pick(action, press)
+            case "again":
+                said = self._troubles.send_again(action)
+            case "earlier":
+                self._sessions.show_earlier(action)
+            case "retry":
+                said, is_done = self._troubles.retry(action, entry.key), False
+            case "take over":
+                await self._troubles.take_over(action)
+                said, is_done = self._troubles.retry(action, entry.key), False
+            case _:
+                said = "This button no longer works."
         await self._channel.answer_press(press.press_id, said)
+        return is_done
 
     async def _show_typing(self) -> None:
         for chat in self._sessions.busy_chats():
@@ -238,17 +267,22 @@ class Hub:
                 log.info("session %s was not used for %g days and is removed", session_id, days)
             await asyncio.sleep(_DAY_SECONDS)
 
-    def _tell_owner(self, key: str) -> None:
-        if self._people.owner is not None:
-            chat = Chat(self._channel.name, self._people.owner)
+    def _set_aside(self, entry: Entry) -> None:
+        """Keep what could not be handled, and tell the owner."""
+        folder = self._config.bridge_dir / "quarantine"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        name = hashlib.sha256(entry.key.encode()).hexdigest()[:16]
+        replace_file(folder / f"update-{name}.json", msgspec.json.encode(entry.arrival.raw))
+        for user_id in self._people.to_be_told:
             text = "One message could not be handled and was set aside; the log has the reason."
-            self._outbox.put(Post(f"poison:{key}", chat, text))
+            chat = Chat(self._channel.name, user_id)
+            self._outbox.put(Post(f"poison:{entry.key}", chat, text))
 
     def _say(self, chat: Chat, text: str) -> None:
         self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
 
 
-def build_hub(config: Config, environ: Mapping[str, str]) -> Hub:
+def build_hub(config: Config, environ: Mapping[str, str], redactor: Redactor) -> Hub:
     """Everything, wired; nothing runs yet. Raises BridgeError."""
     directory = config.bridge_dir
     token = config.telegram_bot_token
@@ -285,8 +319,11 @@ def build_hub(config: Config, environ: Mapping[str, str]) -> Hub:
     )
     keypad = Keypad(sessions, outbox, buttons)
     commands = ChatCommands(config, sessions, outbox, buttons)
+    troubles = Troubles(sessions, outbox, buttons)
     sessions.on_blocked = keypad.notice
-    outbox.on_unknown = commands.ask_about
+    sessions.on_failed = troubles.tell_failed
+    sessions.render_left_out = troubles.render_left_out
+    outbox.on_unknown = troubles.ask_about
     return Hub(
         config,
         channel,
@@ -297,6 +334,8 @@ def build_hub(config: Config, environ: Mapping[str, str]) -> Hub:
         buttons=buttons,
         keypad=keypad,
         commands=commands,
+        troubles=troubles,
+        audit=AuditLog(directory, redactor),
     )
 
 
@@ -318,9 +357,9 @@ def _claude_version(config: Config, environment: Mapping[str, str]) -> tuple[int
     return parse_version(said)
 
 
-async def run(config: Config, environ: Mapping[str, str]) -> None:
+async def run(config: Config, environ: Mapping[str, str], redactor: Redactor) -> None:
     """Run until SIGTERM or SIGINT. Raises BridgeError."""
-    hub = build_hub(config, environ)
+    hub = build_hub(config, environ, redactor)
     loop = asyncio.get_running_loop()
     work = asyncio.create_task(hub.run())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -346,22 +385,32 @@ def main() -> int:
         prepare_directory(config.state_dir)
         prepare_directory(config.bridge_dir)
         token = config.telegram_bot_token.reveal()
-        set_up_logs(config.bridge_dir, environ, Redactor([token]))
-        with filelock.FileLock(
-            config.bridge_dir / "bridge.lock", timeout=0, fallback_to_soft=False
-        ):
-            asyncio.run(run(config, environ))
+        redactor = Redactor([token])
+        set_up_logs(config.bridge_dir, environ, redactor)
+        with _lock(config.bridge_dir / "bridge.lock"), _lock(_token_lock(path.parent, token)):
+            asyncio.run(run(config, environ, redactor))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _WRONG_SETTING
     except filelock.Timeout:
-        print("A bridge already runs with this state directory.", file=sys.stderr)
+        print("A bridge with this bot token or state directory runs already.", file=sys.stderr)
         return _ALREADY_RUNNING
     except BridgeError as error:
         log.error("%s", error)
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _lock(path: Path) -> filelock.BaseFileLock:
+    """A lock that ends with the process, however it ends."""
+    return filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+
+
+def _token_lock(folder: Path, token: str) -> Path:
+    """One lock a token, wherever the state is: Telegram lets only one program ask for updates."""
+    prepare_directory(folder)
+    return folder / f"{hashlib.sha256(token.encode()).hexdigest()[:16]}.lock"
 
 
 def prepare_directory(directory: Path) -> None:

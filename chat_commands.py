@@ -58,19 +58,6 @@ class ChatCommands:
         session = self._sessions.switch(press.chat, action["session"])
         self._say(press.chat, f"Continuing “{read_title(session.state)}”.")
 
-    def send_again(self, action: Action) -> str:
-        """The button below a message that may not have arrived."""
-        return "" if self._outbox.again(action["key"]) else "That is no longer kept."
-
-    def ask_about(self, post: Post) -> None:
-        """Tell of a message that may not have arrived, with a button that sends it again."""
-        words = " ".join(post.text.split())[:80]
-        keyboard = self._buttons.issue(
-            post.chat, [[("Send again", {"do": "again", "key": post.key})]]
-        )
-        text = f"This may not have arrived: “{words}…”"
-        self._outbox.put(Post(f"unknown:{post.key}", post.chat, text, keyboard=keyboard))
-
     async def _help(self, chat: Chat, argument: str) -> None:
         self._say(chat, render_help())
 

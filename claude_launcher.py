@@ -30,6 +30,7 @@ from tmux_control import Pane
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
 _LEAVING_SECONDS = 3.0
+_EPITAPH = "Pane is dead"  # tmux's own last line
 
 Start = Literal["new", "resumed", "lost"]
 
@@ -98,7 +99,8 @@ class ClaudeLauncher:
             await self._terminal.close(name)
         except TerminalError:
             words = ""
-        last = words.strip().split("\n")[-1].strip() or str(error)
+        lines = [line.strip() for line in words.split("\n") if not line.startswith(_EPITAPH)]
+        last = next((line for line in reversed(lines) if line), str(error))
         return ClaudeStartError(f"Claude Code did not start. It said: {last}")
 
     def find_transcript(self, session_id: str) -> Path | None:
@@ -111,7 +113,9 @@ class ClaudeLauncher:
         if owner is not None:
             raise SessionElsewhereError(
                 f"This session is open in another terminal (process {owner.pid}, in "
-                f"{owner.directory}). Leave it there with /exit, then send the message again."
+                f"{owner.directory}). Leave it there with /exit and send the message again, "
+                "or take it over: that ends the other process, and what it is doing.",
+                owner.pid,
             )
         directory = project_directory(session)
         if not directory.is_dir():

@@ -9,13 +9,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from core.errors import StoreWriteError
 from journal import Journal, Record
+
+log = logging.getLogger(__name__)
 
 Step = Literal["received", "assigned", "typed", "recorded"]
 
@@ -64,7 +68,10 @@ class Inbox:
     def __post_init__(self) -> None:
         self._journal = Journal(self.directory / "inbox.journal", self._snapshot)
         for record in self._journal.read():
-            self._apply(record)
+            try:
+                self._apply(record)
+            except (KeyError, TypeError) as error:
+                log.warning("a record of the inbox is of no known kind: %r", error)
 
     def receive(self, arrivals: Iterable[Arrival]) -> list[Entry]:
         """Put the new ones among `arrivals` on disk, and return those.
@@ -72,7 +79,7 @@ class Inbox:
         Raises:
             StoreWriteError: none of them was taken.
         """
-        new = {arrival.key: arrival for arrival in arrivals if arrival.key not in self._seen}
+        new = {arrival.key: arrival for arrival in arrivals if not self._knows(arrival.key)}
         if not new:
             return []
         records = [
@@ -85,17 +92,30 @@ class Inbox:
         return [self._entries[key] for key in new]
 
     def advance(self, key: str, step: Step, **facts: Any) -> Entry:
-        """Write down that the entry has come to `step`, with `facts` (fields of Entry)."""
+        """Write down that the entry has come to `step`, with `facts` (fields of Entry).
+
+        Raises:
+            KeyError: there is no such entry (any more).
+            StoreWriteError: it is where it was.
+        """
+        replace(self._entries[key], step=step, **facts)
         record = {"t": "step", "key": key, "step": step, **facts}
         self._journal.append(record)
         self._apply(record)
         return self._entries[key]
 
     def finish(self, key: str, outcome: str) -> None:
-        """Write down that nothing more is to be done for this entry."""
-        if key in self._entries:
+        """Write down that nothing more is to be done for this entry.
+
+        It is done even when the disk refuses: the next write that succeeds tells it too, and only a
+        crash before that would forget it.
+        """
+        if self._entries.pop(key, None) is None:
+            return
+        try:
             self._journal.append({"t": "done", "key": key, "outcome": outcome})
-            del self._entries[key]
+        except StoreWriteError as error:
+            log.error("%s", error)
 
     def pending(self) -> list[Entry]:
         """What is not done, in the order of arrival."""
@@ -109,9 +129,12 @@ class Inbox:
         """Let go of the file."""
         self._journal.close()
 
+    def _knows(self, key: str) -> bool:
+        return key in self._seen or key in self._entries
+
     def _apply(self, record: Record) -> None:
         match record.get("t"):
-            case "received":
+            case "received" if record["key"] not in self._entries:
                 arrival = Arrival(record["key"], record["channel"], record["raw"])
                 self._entries[arrival.key] = Entry(arrival)
                 self._remember(arrival.key)

@@ -1,8 +1,8 @@
 """An append-only file of JSON records, each of them on disk before `append` returns.
 
-* A line is a CRC-32 in hexadecimal, a space, the record, a newline. A last line without its newline
+* A line is a CRC-32 in hexadecimal, a space, the record, a newline. The rest of a record at the end
   was never acknowledged and is dropped; any other line that does not check is copied to
-  `<name>.damaged-…` and reported, and the rest is read on.
+  `<stem>.damaged-…` and reported, and the rest is read on. A lost newline costs no record.
 * The owner gives `snapshot`, the records that still matter: the file is rewritten to them when it
   has grown, and after a refused write (whose file can't be trusted any more).
 * One process owns a journal; the bridge's instance lock sees to that.
@@ -10,8 +10,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,12 +21,16 @@ from typing import Any
 
 import msgspec
 
-from core.errors import StoreWriteError
+from core.errors import StoreError, StoreWriteError
+from core.foreign_text import decode_json, replace_halves
 from durable import SystemCalls, append_durably, reason_for, replace_file
 
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
+
+_RECORD = re.compile(rb"[0-9a-f]{8} \{")
+_decoder = msgspec.json.Decoder(Record)
 
 
 class Journal:
@@ -49,23 +55,37 @@ class Journal:
         self.damaged = 0
 
     def read(self) -> list[Record]:
-        """Every record that checks, oldest first."""
-        data = self._path.read_bytes() if self._path.exists() else b""
-        whole, _, torn = data.rpartition(b"\n")
-        records, bad = [], []
-        for line in whole.split(b"\n") if whole else ():
-            record = _decode(line)
-            if record is None:
+        """Every record that checks, oldest first; the file is left as it is.
+
+        Raises:
+            StoreError: the file can't be read.
+            StoreWriteError: what is damaged can't be set aside.
+        """
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            reason = reason_for(error)
+            raise StoreError(f"{self._path.name} could not be read: {reason}.") from error
+        records: list[Record] = []
+        bad: list[bytes] = []
+        *lines, torn = data.split(b"\n")
+        for line in lines:
+            found = _read_line(line)
+            records += found
+            if len(found) != 1:
                 bad.append(line)
-            else:
-                records.append(record)
+        records += _read_line(torn) or _read_line(torn[:-1])
         if bad:
             self.damaged = len(bad)
             log.warning("%d damaged lines of %s are set aside", len(bad), self._path.name)
             text = b"\n".join(bad) + b"\n"
-            replace_file(self._path.with_suffix(f".damaged-{zlib.crc32(text):08x}"), text)
-        if bad or torn:
-            self._write_all(_encode(record) for record in records)
+            replace_file(
+                self._path.with_suffix(f".damaged-{zlib.crc32(text):08x}"),
+                text,
+                system=self._system,
+            )
         return records
 
     def append(self, *records: Record) -> None:
@@ -110,13 +130,30 @@ class Journal:
 
 
 def _encode(record: Record) -> bytes:
-    text = msgspec.json.encode(record)
+    try:
+        text = msgspec.json.encode(record)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        text = replace_halves(json.dumps(record, ensure_ascii=False)).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def _read_line(line: bytes) -> list[Record]:
+    """The records of a line: one, or several when the newlines between them are damaged."""
+    record = _decode(line)
+    if record is not None:
+        return [record]
+    for start in (found.start() for found in _RECORD.finditer(line, 1)):
+        first = _decode(line[: start - 1])
+        if first is not None:
+            return [first, *_read_line(line[start:])]
+        last = _decode(line[start:])
+        if last is not None:
+            return [last]
+    return []
 
 
 def _decode(line: bytes) -> Record | None:
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(text):
         return None
-    record = msgspec.json.decode(text)
-    return record if isinstance(record, dict) else None
+    return decode_json(_decoder, text)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.foreign_text import replace_halves
 from core.redaction import Redactor
 
 _FILE_BYTES = 2 << 20
@@ -28,25 +29,30 @@ class _JsonFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line = {  # masked before it is JSON: afterwards a mask could swallow a quotation mark
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "from": record.name,
-            "message": record.getMessage(),
+            "message": self._clean(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return self._redactor.redact(msgspec.json.encode(line).decode())
+            line["exception"] = self._clean(self.formatException(record.exc_info))
+        return msgspec.json.encode(line).decode()
+
+    def _clean(self, text: str) -> str:
+        return self._redactor.redact(replace_halves(text))
 
 
 def set_up_logs(directory: Path, environ: Mapping[str, str], redactor: Redactor) -> None:
     """Send every log record to its place, masked."""
     handlers: list[logging.Handler] = []
-    if "JOURNAL_STREAM" in environ or sys.stderr.isatty():
+    is_journal = _is_journal(environ.get("JOURNAL_STREAM", ""))
+    if is_journal or sys.stderr.isatty():
         handlers.append(logging.StreamHandler())
-    if "JOURNAL_STREAM" not in environ:
+    if not is_journal:
         path = directory / "bridge.log"
         path.touch(mode=0o600)
+        path.chmod(0o600)
         handlers.append(
             logging.handlers.RotatingFileHandler(
                 path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
@@ -58,3 +64,12 @@ def set_up_logs(directory: Path, environ: Mapping[str, str], redactor: Redactor)
     for name in _CHATTY:  # at INFO they tell addresses that hold the bot token
         logging.getLogger(name).setLevel(logging.WARNING)
     os.umask(0o077)
+
+
+def _is_journal(stream: str) -> bool:
+    """Whether standard error is systemd's journal: a desktop's shells inherit the variable too."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return stream == f"{status.st_dev}:{status.st_ino}"

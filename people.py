@@ -129,6 +129,12 @@ class People:
         return owner.id if owner else None
 
     @property
+    def to_be_told(self) -> list[int]:
+        """Who hears of trouble with the bridge itself: the owner, else the first who is allowed."""
+        owner = self.owner
+        return [owner] if owner is not None else sorted(self._allowed)[:1]
+
+    @property
     def owner_name(self) -> str:
         """The owner's first name in printable characters; empty when there is none."""
         owner = self._current().owner

@@ -20,7 +20,8 @@ from typing import Any
 from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, Start, terminal_name
 from claude_registry import ClaudeRegistry
-from core.conversation import make_title, render_event, shorten
+from core.absence import summarise_absence
+from core.conversation import make_title, render_event
 from core.errors import BridgeError, SessionNotFoundError, TerminalError
 from core.model import (
     Chat,
@@ -50,7 +51,11 @@ _WOKEN = {
 
 
 class Sessions:
-    """Every session of `store`; `on_blocked` shows a terminal that only a person can set free."""
+    """Every session of `store`.
+
+    `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
+    that was not delivered, or (None) of a Claude that did not start.
+    """
 
     def __init__(
         self,
@@ -69,12 +74,17 @@ class Sessions:
         self.terminal = terminal
         self.registry: ClaudeRegistry = launcher.registry
         self.on_blocked: Callable[[SessionRunner, str], None] = lambda runner, reason: None
+        self.on_failed: Callable[[SessionRunner, Prompt | None, BridgeError], None] = (
+            lambda runner, prompt, error: None
+        )
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._feed = ClaudeFeed(directory, self.registry.directory, self)
         self._runners: dict[str, SessionRunner] = {}
+        self._is_catching_up = False
+        self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -100,11 +110,13 @@ class Sessions:
     async def start(self) -> None:
         """Listen, and hand on what was said while the bridge was away."""
         await self._feed.start()
+        self._is_catching_up = True
         for session in self.store.list_sessions():
             self._follow(session)
         for runner in list(self._runners.values()):
             self._follow_process(runner)
         self._feed.look()
+        self._is_catching_up = False
         for session in self.store.list_sessions():
             found = self.find_runner(session.session_id)
             if found is None or not found.is_awake:
@@ -187,7 +199,11 @@ class Sessions:
         session_id = session.session_id
         self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
         self.store.update_activity(session_id)
-        self.runner_of(session).submit(prompt)
+        runner = self.runner_of(session)
+        if runner.process is not None and runner.process.status == "waiting":
+            text = "This message waits: Claude asks something first, see above."
+            self.tell(session, f"waits:{prompt.key}", text)
+        runner.submit(prompt)
 
     async def tick(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
@@ -274,10 +290,8 @@ class Sessions:
             )
 
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
-        """Tell the chat why a prompt was not delivered, or Claude not started."""
-        key = prompt.key if prompt is not None else str(uuid.uuid4())
-        text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{error}" if prompt else str(error)
-        self.tell(self.for_id(runner.session_id), f"failed:{key}", text)
+        """Have the chat told why a prompt was not delivered, or Claude not started."""
+        self.on_failed(runner, prompt, error)
 
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Tell the chat that an answer was cut off; nothing is run twice by itself."""
@@ -322,7 +336,7 @@ class Sessions:
         session = self.for_id(session_id)
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
-        posts = []
+        posts: list[Post | None] = []
         for _, event in events:
             is_ours = runner.claims(event) if runner is not None else False
             if isinstance(event, PromptRecorded):
@@ -330,8 +344,34 @@ class Sessions:
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
             posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
-        self._outbox.put(*(post for post in posts if post is not None))
+        self._show(session, [post for post in posts if post is not None], end)
         self._edit_state(session_id, **changes)
+
+    def _show(self, session: Session, posts: list[Post], end: int) -> None:
+        """Put the posts; of many that came while nobody listened, the last answer will do."""
+        if not self._is_catching_up:
+            self._outbox.put(*posts)
+            return
+        left_out, shown = summarise_absence(posts)
+        if left_out:
+            place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
+            self._outbox.put(self.render_left_out(session, place))
+        self._outbox.put(*shown)
+
+    def show_earlier(self, action: dict[str, Any]) -> None:
+        """Show what was left out: the posts of a part of the transcript, all but the last ones."""
+        session = self.for_id(action["session"])
+        with Path(session.state["transcript"]).open("rb") as file:
+            file.seek(action["from"])
+            lines = file.read(action["to"] - action["from"]).splitlines()
+        chat = chat_of(session)
+        posts = [
+            render_event(event, session.session_id, chat, is_ours=True)
+            for line in lines
+            for event in parse_line(line)
+        ]
+        earlier = [post for post in posts if post is not None][: action["count"]]
+        self._outbox.put(*(replace(post, silent=True) for post in earlier))
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
@@ -412,6 +452,12 @@ def chat_of(session: Session) -> Chat:
     return Chat(
         session.state.get("channel", "telegram"), int(session.chat_id), session.state.get("topic")
     )
+
+
+def render_left_out(session: Session, place: dict[str, Any]) -> Post:
+    """The line that stands for posts that were left out (without a button)."""
+    key = f"earlier:{session.session_id}:{place['from']}"
+    return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
 
 
 def _move(session: Session, chat: Chat) -> Session:

@@ -25,7 +25,7 @@ def recalls_the_cat(world: World) -> None:
     assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
 
 
-# --- a conversation --------------------------------------------------------------------------------
+# --- a conversation -------------------------------------------------------------------------------
 
 
 def test_a_text_is_answered_by_claude_code(world: World) -> None:
@@ -109,7 +109,7 @@ def test_each_topic_has_a_session_of_its_own(world: World) -> None:
     assert len(world.processes()) == 2
 
 
-# --- memory ----------------------------------------------------------------------------------------
+# --- memory ---------------------------------------------------------------------------------------
 
 
 def test_an_idle_session_sleeps_and_wakes_with_its_memory(world: World) -> None:
@@ -199,7 +199,7 @@ def test_a_turn_that_died_with_claude_is_told_and_not_run_again(world: World) ->
     assert asked.count("hold paint") == 1
 
 
-# --- one session, two windows ----------------------------------------------------------------------
+# --- one session, two windows ---------------------------------------------------------------------
 
 
 def type_at_the_terminal(world: World, text: str) -> None:

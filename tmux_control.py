@@ -82,14 +82,11 @@ _OPTIONS: tuple[tuple[str, ...], ...] = (
     ("-gq", "set-titles-string", "#{session_name}: #{pane_title}"),
     ("-gwq", "allow-rename", "off"),
     ("-gwq", "automatic-rename", "off"),
-    ("-gq", "display-time", "3000"),
     ("-gq", "status-style", "bg=colour236,fg=colour250"),
     ("-gq", "status-left-length", "60"),
     ("-gq", "status-left", " #{session_name} "),
     ("-gq", "status-right-length", "60"),
     ("-gq", "status-right", " Ctrl-b d leaves, and Claude keeps running "),
-    ("-gwq", "window-status-format", ""),
-    ("-gwq", "window-status-current-format", ""),
 )
 
 
@@ -97,7 +94,8 @@ _OPTIONS: tuple[tuple[str, ...], ...] = (
 class Pane:
     """A terminal as tmux had it a moment ago.
 
-    `exit_status` is known of a dead one: as a shell counts, so 128 + N when signal N ended it.
+    `exit_status` is as a shell counts, so 128 + N when signal N ended it; None while it lives or is
+    not known yet. A pane whose program ended well is gone.
     """
 
     name: str
@@ -244,13 +242,13 @@ class TmuxControl:
 
     def panes(self) -> list[Pane]:
         """All panes of ours; none when no tmux server runs."""
-        answer = self._server.cmd("list-panes", "-a", "-F", _PANE_FORMAT)
-        if answer.returncode != 0:
-            error = _error_for(answer, "")
-            if isinstance(error, PaneNotFoundError):
-                return []
-            raise error
-        return _parse_panes(answer)
+        panes = self._list_panes()
+        if any(pane.is_dead and pane.exit_status is None for pane in panes):
+            # tmux may miss the end of a program with many threads, as Claude Code is. It looks for
+            # all that ended whenever something else does.
+            self._server.cmd("run-shell", "true")
+            panes = self._list_panes()
+        return panes
 
     def find(self, name: str) -> Pane | None:
         """The pane of that name, dead or alive."""
@@ -336,6 +334,15 @@ class TmuxControl:
         # The quotes matter: zsh takes a bare =word for the path of a program.
         return f"{' '.join(variables)} {program} -f /dev/null attach -t '={name}'"
 
+    def _list_panes(self) -> list[Pane]:
+        answer = self._server.cmd("list-panes", "-a", "-F", _PANE_FORMAT)
+        if answer.returncode == 0:
+            return _parse_panes(answer)
+        error = _error_for(answer, "")
+        if isinstance(error, PaneNotFoundError):
+            return []
+        raise error
+
     def _for_name(self, name: str) -> Pane:
         pane = self.find(name)
         if pane is None:
@@ -350,12 +357,13 @@ class TmuxControl:
         stale = set(kept) | self._remembered_variables()
         names = sorted(stale - _SET_BY_TMUX)
         size = ("-x", str(self._columns), "-y", str(self._lines))
+        where = ("-c", _escape_format(directory))
         launched = ["--", *_LAUNCHER, directory, *command]
         commands: list[list[str]] = [
             ["start-server"],
             *(["set-option", *option] for option in _OPTIONS),
             ["set-option", "-g", "update-environment", " ".join(names)],
-            ["new-session", "-d", "-s", name, *size, "-c", _escape_format(directory), *launched],
+            ["new-session", "-d", "-s", name, "-n", "claude", *size, *where, *launched],
             ["set-option", "-p", "-t", f"={name}:", _MARK, name],
             ["list-panes", "-s", "-t", f"={name}:", "-F", _PANE_FORMAT],
         ]

@@ -218,12 +218,16 @@ class TelegramChannel:
 
 def _key(update: dict[str, Any]) -> str:
     """Identity beyond the running number, which starts again at random after a quiet week."""
-    press = update.get("callback_query") or {}
-    message = update.get("message") or {}
-    chat = message.get("chat") or {}
-    parts = [update.get("update_id"), press.get("id", ""), chat.get("id", "")]
+    press, message = _part(update, "callback_query"), _part(update, "message")
+    parts = [update.get("update_id"), press.get("id", ""), _part(message, "chat").get("id", "")]
     parts += [message.get("message_id", ""), message.get("date", "")]
     return ":".join(str(part) for part in parts)
+
+
+def _part(update: dict[str, Any], name: str) -> dict[str, Any]:
+    """One object within another; {} for what is none, as nothing was checked yet."""
+    part = update.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _from_message(message: Message) -> Incoming | None:

@@ -70,5 +70,5 @@ def render_age(seconds: float) -> str:
 
 def quote(what: str, text: str) -> str:
     """Words that are not the sender's own, for Claude: marked, so that they are no command."""
-    lines = "\n".join(f"> {line}" for line in text.split("\n"))
+    lines = "\n".join(f"> {line}" for line in text.splitlines() or [""])
     return f"[{' '.join(what.split())}]\n{lines}"

@@ -62,7 +62,11 @@ class ClaudeDiedError(ClaudeError):
 
 
 class SessionElsewhereError(ClaudeError):
-    """Another live process has the session, so resuming it here would fork its history."""
+    """Another live process (`pid`) has the session; resuming it here would fork its history."""
+
+    def __init__(self, text: str, pid: int) -> None:
+        super().__init__(text)
+        self.pid = pid
 
 
 class ChannelError(BridgeError):

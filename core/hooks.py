@@ -10,32 +10,34 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from core.foreign_text import decode_json
 from core.model import HookEvent, PromptSubmitted, SessionEnded, SessionStarted, TurnEnded
 
 _ALWAYS = ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop")
 _SINCE = {"StopFailure": (2, 1, 80)}
 _SECONDS = 10
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
 
 
 class _Payload(msgspec.Struct):
-    """The fields that matter here, all of them optional."""
+    """The fields that matter here; one of an unexpected kind must not cost the whole event."""
 
     hook_event_name: str = ""
     session_id: str = ""
-    transcript_path: str = ""
-    cwd: str = ""
-    source: str = ""
-    reason: str = ""
-    prompt: str = ""
-    prompt_id: str = ""
+    transcript_path: Any = None
+    cwd: Any = None
+    source: Any = None
+    reason: Any = None
+    prompt: Any = None
+    prompt_id: Any = None
     error: Any = None
-    last_assistant_message: Any = None
 
 
 class _Envelope(msgspec.Struct):
@@ -57,9 +59,8 @@ def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
 
 def parse_hook(line: bytes) -> HookEvent | None:
     """The event in one message of claude_hook.py; None for what isn't one."""
-    try:
-        envelope = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    envelope = decode_json(_decoder, line)
+    if envelope is None:
         return None
     pane, found = envelope.pane, envelope.payload
     if not found.session_id:
@@ -67,12 +68,17 @@ def parse_hook(line: bytes) -> HookEvent | None:
     match found.hook_event_name:
         case "SessionStart":
             return SessionStarted(
-                found.session_id, pane, found.source, found.transcript_path, found.cwd
+                found.session_id,
+                pane,
+                _text(found.source),
+                _text(found.transcript_path),
+                _text(found.cwd),
             )
         case "SessionEnd":
-            return SessionEnded(found.session_id, pane, found.reason)
+            return SessionEnded(found.session_id, pane, _text(found.reason))
         case "UserPromptSubmit":
-            return PromptSubmitted(found.session_id, pane, found.prompt, found.prompt_id)
+            prompt = _text(found.prompt)
+            return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id))
         case "Stop":
             return TurnEnded(found.session_id, pane)
         case "StopFailure":
@@ -83,6 +89,9 @@ def parse_hook(line: bytes) -> HookEvent | None:
 
 def parse_version(text: str) -> tuple[int, ...]:
     """`2.1.330 (Claude Code)` -> (2, 1, 330); () for anything else."""
-    word = text.strip().partition(" ")[0]
-    parts = word.split(".")
-    return tuple(int(part) for part in parts) if all(p.isdecimal() for p in parts) else ()
+    found = _VERSION.match(text.strip())
+    return tuple(int(part) for part in found.group().split(".")) if found else ()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

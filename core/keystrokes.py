@@ -37,14 +37,17 @@ be that of the *next* prompt.
 
 | typed in one paste              | what happens                                                 |
 |---------------------------------|--------------------------------------------------------------|
-| 800 UTF-16 units or 3 new lines | the model reads it inside `<pasted_content>`                 |
+| over 800 units or 2 new lines   | the model reads it inside `<pasted_content>`                 |
 | .png .jpg .gif .webp at its end | it is attached as an image, or the Enter is lost             |
 | a backslash at the end          | Enter makes a new line                                       |
 | :word or @word at the end       | Enter takes an emoji or a file from the list of suggestions  |
 
 So `split_pieces` makes small pieces, cuts inside every such extension, and ends with a space, which
-Claude Code drops. A text that starts with "/", also after white space, may be a command: what then
-is for the caller to decide.
+Claude Code drops. (Units are UTF-16's. An image and a suggestion take the Enter only if it comes
+before, or after, Claude Code is done looking: at times.)
+
+Left to the caller: a text that starts with "/", also after white space, may be a command; and what
+is typed while Claude works waits in its queue, where it loses the white space at its start.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 MASK = "[masked]"
 
 _SHAPES = (
-    r"\b\d{6,12}:[A-Za-z0-9_-]{30,}",  # Telegram bot token
+    r"(?<![0-9])[0-9]{6,12}:[A-Za-z0-9_-]{30,}",  # Telegram bot token, also behind /bot
     r"\bsk-ant-[A-Za-z0-9_-]{16,}",
     r"\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}",
     r"\bgh[pousr]_[A-Za-z0-9]{30,}",
@@ -34,11 +34,21 @@ class Redactor:
     """Masks what looks like a secret, and the `known` ones wherever they stand."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        words = sorted((re.escape(word) for word in known if word), key=len, reverse=True)
-        self._known = re.compile("|".join(words)) if words else None
+        words = sorted({re.escape(word) for word in known if word not in MASK}, key=len)
+        self._patterns = [re.compile("|".join(reversed(words)))] if words else []
+        self._patterns.append(_PATTERN)
 
     def redact(self, text: str) -> str:
-        """The text with every secret replaced by `[masked]`."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
-        return _PATTERN.sub(MASK, text)
+        """The text with every secret replaced by `[masked]`; what is masked stays as it is."""
+        for pattern in self._patterns:
+            text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
+        return text
+
+
+def _mask(pattern: re.Pattern[str], text: str) -> str:
+    """Each side of a match counts as a text of its own, so that a second look finds nothing new."""
+    done = ""
+    while found := pattern.search(text):
+        done += _mask(pattern, text[: found.start()]) + MASK
+        text = text[found.end() :]
+    return done + text

@@ -12,7 +12,7 @@ from core.transcript import strip_ansi
 
 _PROMPT = "❯"
 _RULE = re.compile(r"^[─━]{10,}.*")
-_SGR = re.compile(r"\x1b\[([0-9;]*)m")
+_SGR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 def read_input_box(coloured: str) -> str | None:
@@ -28,7 +28,7 @@ def read_input_box(coloured: str) -> str | None:
             end = next((n for n in range(number + 1, len(plain)) if _RULE.match(plain[n])), None)
             if end is None:
                 return None
-            return _read_text(lines[number:end], plain[number:end])
+            return _read_text(lines, number, plain[number:end])
     return None
 
 
@@ -47,26 +47,40 @@ def _shorten_rule(line: str) -> str:
     return line[:30] if len(line) > 30 and len(set(line)) == 1 else line
 
 
-def _read_text(coloured: list[str], plain: list[str]) -> str:
+def _read_text(coloured: list[str], start: int, plain: list[str]) -> str:
     first = plain[0].removeprefix(_PROMPT).lstrip("\xa0 ")
     text = "\n".join([first, *(line.removeprefix("  ") for line in plain[1:])]).strip()
-    if len(plain) == 1 and text and _is_greyed(coloured[0].partition(_PROMPT)[2]):
-        return ""
-    return text
+    return "" if text and _is_greyed(coloured, start, start + len(plain)) else text
 
 
-def _is_greyed(coloured: str) -> bool:
-    """Whether all but the first character (the cursor stands on it) is dim."""
+def _is_greyed(coloured: list[str], start: int, end: int) -> bool:
+    """Whether all of the box's text but its first character (under the cursor) is dim.
+
+    A style lasts until it is changed, also beyond its line's end: so the screen is read from its
+    first line on.
+    """
     is_dim = False
-    shown = []
-    for part in re.split(r"(\x1b\[[0-9;]*m)", coloured):
-        style = _SGR.fullmatch(part)
-        if style is None:
-            shown += [is_dim for character in strip_ansi(part) if not character.isspace()]
-            continue
-        codes = style.group(1).split(";") if style.group(1) else ["0"]
-        if "2" in codes and codes[0] not in ("38", "48"):
-            is_dim = True
-        elif "0" in codes or "22" in codes:
+    shown: list[bool] = []
+    for number, line in enumerate(coloured[:end]):
+        for part in _SGR.split(line):
+            style = _SGR.fullmatch(part)
+            if style is not None:
+                is_dim = _read_dim(style.group(), is_dim)
+            elif number >= start:
+                shown += [is_dim for character in strip_ansi(part) if not character.isspace()]
+    text = shown[1:]  # without the prompt sign
+    return len(text) > 1 and all(text[1:])
+
+
+def _read_dim(style: str, is_dim: bool) -> bool:
+    """Whether characters are dim after this sequence, whose colours are numbers too."""
+    codes = iter(style[2:-1].split(";"))
+    for code in codes:
+        if code in ("38", "48", "58"):
+            for _ in range({"5": 1, "2": 3}.get(next(codes, ""), 0)):
+                next(codes, None)
+        elif code in ("", "0", "22"):
             is_dim = False
-    return len(shown) > 1 and all(shown[1:])
+        elif code == "2":
+            is_dim = True
+    return is_dim

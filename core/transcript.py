@@ -3,6 +3,8 @@
 * Bookkeeping outnumbers the conversation: what isn't known here yields nothing, never an error.
 * A torn or foreign line yields nothing too; resuming leaves such lines in the middle of the file.
 * Sub-agents' lines (`isSidechain`) and what Claude Code adds by itself (`isMeta`) are not shown.
+* What a person typed is theirs to the letter, also when it looks like one of Claude Code's tags:
+  `promptSource` tells. Versions that don't write it leave only the look of the text.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from core.foreign_text import decode_json
 from core.model import (
     AnswerGiven,
     CommandAnswered,
@@ -23,19 +26,29 @@ from core.model import (
     TurnRecorded,
 )
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_]|[ -/]+[0-~])|[\x0e\x0f]"
+)
 _TAG = r"<{0}>(.*?)</{0}>"
 _COMMAND_NAME = re.compile(_TAG.format("command-name"), re.DOTALL)
 _COMMAND_ARGUMENTS = re.compile(_TAG.format("command-args"), re.DOTALL)
 _OUTPUT = re.compile(
     r"<local-command-(?:stdout|stderr)>(.*?)</local-command-(?:stdout|stderr)>", re.S
 )
+_COMMAND = ("<command-name>", "<command-message>")
+_BY_THE_PROGRAM = (None, "", "system")
 _NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
 _INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 
 
 class _Message(msgspec.Struct):
     content: Any = None
+
+
+class _Attachment(msgspec.Struct):
+    type: str = ""
+    prompt: Any = None
+    commandMode: str | None = None  # noqa: N815 - the names are the file's
 
 
 class _Line(msgspec.Struct):
@@ -46,11 +59,13 @@ class _Line(msgspec.Struct):
     uuid: str = ""
     message: _Message | None = None
     content: Any = None
-    isSidechain: bool = False  # noqa: N815 - the names are the file's
+    attachment: _Attachment | None = None
+    promptSource: str | None = None  # noqa: N815
+    isSidechain: bool | None = False  # noqa: N815
     isMeta: bool | None = False  # noqa: N815
-    isCompactSummary: bool = False  # noqa: N815
-    isApiErrorMessage: bool = False  # noqa: N815
-    durationMs: float = 0.0  # noqa: N815
+    isCompactSummary: bool | None = False  # noqa: N815
+    isApiErrorMessage: bool | None = False  # noqa: N815
+    durationMs: float | None = 0.0  # noqa: N815
 
 
 class _Place(msgspec.Struct):
@@ -63,11 +78,8 @@ _place_decoder = msgspec.json.Decoder(_Place)
 
 def parse_line(line: bytes) -> list[TranscriptEvent]:
     """The events of one line, in the order of their blocks."""
-    try:
-        found = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return []
-    if found.isSidechain or not found.uuid:
+    found = decode_json(_decoder, line)
+    if found is None or found.isSidechain or not found.uuid:
         return []
     match found.type:
         case "user":
@@ -76,6 +88,8 @@ def parse_line(line: bytes) -> list[TranscriptEvent]:
             return _from_assistant(found)
         case "system":
             return _from_system(found)
+        case "attachment":
+            return _from_attachment(found)
         case _:
             return []
 
@@ -87,9 +101,11 @@ def _from_user(line: _Line) -> list[TranscriptEvent]:
     if not texts:
         return []
     text = "\n".join(texts)
+    if line.promptSource not in _BY_THE_PROGRAM:
+        return [PromptRecorded(line.uuid, text)]
     if text.strip() in _INTERRUPTED:
         return [TurnInterrupted(line.uuid)]
-    if "<command-name>" in text:
+    if text.startswith(_COMMAND) and _COMMAND_NAME.search(text):
         return _from_command(line.uuid, text)
     if text.startswith(_NOT_A_PROMPT):
         return _from_output(line.uuid, text)
@@ -108,12 +124,21 @@ def _from_assistant(line: _Line) -> list[TranscriptEvent]:
 def _from_system(line: _Line) -> list[TranscriptEvent]:
     text = line.content if isinstance(line.content, str) else ""
     if line.subtype == "turn_duration":
-        return [TurnRecorded(line.uuid, line.durationMs / 1000)]
+        return [TurnRecorded(line.uuid, (line.durationMs or 0.0) / 1000)]
     if line.subtype == "local_command":
         return _from_command(line.uuid, text) or _from_output(line.uuid, text)
     if line.subtype == "informational" and text.startswith("Unknown command: "):
         return [CommandAnswered(line.uuid, text)]
     return []
+
+
+def _from_attachment(line: _Line) -> list[TranscriptEvent]:
+    """What a person said in the middle of a turn, which Claude reads along with a tool's result."""
+    found = line.attachment
+    if found is None or found.type != "queued_command" or found.commandMode != "prompt":
+        return []
+    text = "\n".join(_texts(found.prompt))
+    return [PromptRecorded(line.uuid, text)] if text else []
 
 
 def _from_command(uuid: str, text: str) -> list[TranscriptEvent]:
@@ -151,10 +176,7 @@ def _texts(content: Any) -> list[str]:
 def read_directory(lines: Iterable[bytes]) -> str | None:
     """The working directory that the first line which has one names."""
     for line in lines:
-        try:
-            directory = _place_decoder.decode(line).cwd
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        if directory:
-            return directory
+        place = decode_json(_place_decoder, line)
+        if place is not None and place.cwd:
+            return place.cwd
     return None

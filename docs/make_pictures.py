@@ -6,7 +6,7 @@
   script, and what it remembers it takes from the request that reached it.
 * A picture is what the stand-in for Telegram received: text, entities, keyboards. A dashed line in
   it says what was done to the machine meanwhile.
-* Needs Chromium; uses pngquant, Inter and an emoji font where they are installed.
+* Needs Chromium; uses pngquant, Inter, Symbola and an emoji font where they are.
 """
 
 from __future__ import annotations
@@ -30,22 +30,26 @@ from tests.standins.telegram_state import Json, Message  # noqa: E402
 from tests.world import World, find_claude  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-HOW_TO_GET = "sudo apt install chromium pngquant fonts-inter fonts-dejavu fonts-noto-color-emoji"
+HOW_TO_GET = (
+    "sudo apt install chromium pngquant fonts-inter fonts-dejavu fonts-symbola "
+    "fonts-noto-color-emoji"
+)
 WIDTH = 400
 SCALE = 2
 
-# --- what is said ----------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
-QUESTION = "slugify() turns “Crème brûlée” into “crme-brle”. Can you see why?"
+QUESTION = "“Crème brûlée” becomes “crme-brle” in my slugify(). Can you see why?"
 ANSWER = """\
 **Found it.** `encode("ascii", "ignore")` drops the whole letter, not only its accent. Take the \
 accents off first:
 
 ```python
 def slugify(title: str) -> str:
-    flat = unicodedata.normalize("NFKD", title)
-    flat = flat.encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", flat.lower())
+    flat = normalize("NFKD", title)
+    flat = flat.encode("ascii", "ignore")
+    words = re.findall(r"\\w+", flat.decode())
+    return "-".join(words).lower()
 ```
 
 What comes out now:
@@ -54,8 +58,8 @@ What comes out now:
 - `Żurek à la Zoë` → `zurek-a-la-zoe`
 """
 FOLLOW_UP = "Nice! And emoji? “Pizza 🍕 night”"
-FOLLOW_UP_ANSWER = "Still fine: `pizza-night`. The 🍕 has no letters, so it *melts* into the dash."
-MEMORY_TEST = "Home now. Which title did I start with?"
+FOLLOW_UP_ANSWER = "Still fine: `pizza-night`. The 🍕 has no letters, so it *melts* away."
+MEMORY_TEST = "Home now. Which title broke?"
 TESTS_PLEASE = "Run the tests, please"
 TEST_COMMAND = "python -m unittest -q"
 
@@ -69,7 +73,7 @@ def answer(request: ModelRequest) -> Reply:
         return Say((FOLLOW_UP_ANSWER,))
     if said[-1] == MEMORY_TEST:
         titles = re.findall("“(.+?)”", "".join(said[:-1]))
-        return Say((f"**{titles[0]}**, which came out as `{titles[1]}`." if titles else "No idea.",))
+        return Say((f"**{titles[0]}**. It became `{titles[1]}`." if titles else "I don't know.",))
     if request.last_result is not None:
         return Say(("All green.",))
     call = {"command": TEST_COMMAND, "description": "Run the test suite"}
@@ -103,7 +107,7 @@ def play_conversation(world: World) -> Story:
     world.kill_tmux()
     story.entries.append("kill -9: the bridge, Claude Code, tmux")
     world.start_bridge()
-    world.ask(MEMORY_TEST, "Crème brûlée, which came out as crme-brle")
+    world.ask(MEMORY_TEST, "Crème brûlée. It became crme-brle")
     story.add_messages(world)
     return story
 
@@ -118,7 +122,7 @@ def play_permission(world: World) -> Story:
     return story
 
 
-# --- a message as HTML -----------------------------------------------------------------------------
+# --- a message as HTML ----------------------------------------------------------------------------
 
 TAGS = {
     "bold": "b",
@@ -220,9 +224,7 @@ def render_page(story: Story) -> str:
     return page.replace("CHAT", "\n".join(parts))
 
 
-TICKS = (
-    '<svg viewBox="0 0 18 11"><path d="M1 6l3.6 3.8L12 1.6M8 9.2l.7.6L16.500 1.6"/></svg>'
-)
+TICKS = '<svg viewBox="0 0 18 11"><path d="M1 6l3.5 3.5L11 1.5M8 9l.5.5L15 1.5"/></svg>'
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -246,7 +248,7 @@ STYLE = """
 body {
   width: 400px; color: #101418; background: #fff; -webkit-font-smoothing: antialiased;
   font: 15px/1.36 "Inter", "Roboto", "Noto Sans", "DejaVu Sans", "Noto Sans CJK SC",
-    "WenQuanYi Zen Hei", "Noto Color Emoji", sans-serif;
+    "WenQuanYi Zen Hei", "Noto Color Emoji", Symbola, sans-serif;
 }
 nav, footer { display: flex; align-items: center; background: #fff; padding: 9px 14px; }
 nav { gap: 12px; border-bottom: 1px solid #dfe3e6; }
@@ -279,7 +281,7 @@ time {
 .mine time { color: #5fa04e; }
 time svg { width: 16px; height: 10px; margin-left: 4px; fill: none; stroke: #4fae4e;
   stroke-width: 1.5; vertical-align: -1px; }
-code, pre { font-family: "DejaVu Sans Mono", "Noto Color Emoji", monospace; }
+code, pre { font-family: "DejaVu Sans Mono", "Noto Color Emoji", Symbola, monospace; }
 code { font-size: 13px; color: #1d6d9f; background: #eef3f6; border-radius: 4px; padding: 1px 3px; }
 .mine code { background: #d3efbd; }
 pre {
@@ -289,7 +291,7 @@ pre {
 pre header {
   font: 600 12px/1 "Inter", "Roboto", "DejaVu Sans", sans-serif; color: #2f7fc1; padding: 1px 0 7px;
 }
-.screen pre { margin: 1px -5px 0; font-size: 10.2px; }
+.screen pre { margin: 1px -5px 0; font-size: 10.2px; line-height: 1.32; }
 .string { color: #2c8a3d; } .comment { color: #86929c; } .word { color: #9b3fb5; }
 .type { color: #b3671c; } .call { color: #1d6d9f; }
 a { color: #2f7fc1; text-decoration: none; }
@@ -309,7 +311,7 @@ footer { justify-content: space-between; border-top: 1px solid #dfe3e6; color: #
 footer svg { width: 22px; height: 22px; fill: #2f7fc1; }
 """
 
-# --- a page as a picture ---------------------------------------------------------------------------
+# --- a page as a picture --------------------------------------------------------------------------
 
 
 def take_picture(page: str, picture: Path) -> None:
@@ -354,16 +356,20 @@ def _shrink(raw: Path, picture: Path) -> None:
 def main() -> None:
     """Play both stories and take their pictures."""
     claude = find_claude()
-    if claude is None:
-        raise SystemExit("Claude Code is missing. Get it with: ./install.sh --test")
+    if claude is None or shutil.which("tmux") is None:
+        raise SystemExit("Claude Code or tmux is missing. Get them as ./install.sh --test says.")
     stories: dict[str, Callable[[World], Story]] = {
         "conversation.png": play_conversation,
         "permission.png": play_permission,
     }
     for name, play in stories.items():
-        with tempfile.TemporaryDirectory() as folder, World(Path(folder), claude) as world:
+        with tempfile.TemporaryDirectory() as folder:
+            world = World(Path(folder), claude)
+            world.project = world.home / "slugs"
             world.model.answer = answer
-            take_picture(render_page(play(world)), DOCS / name)
+            with world:
+                story = play(world)
+        take_picture(render_page(story), DOCS / name)
 
 
 if __name__ == "__main__":

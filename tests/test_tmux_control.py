@@ -110,8 +110,7 @@ def test_open_runs_the_command_itself_in_its_directory(desk: Desk) -> None:
     arguments = ["a b", "c;", ";", "#{pane_id}", "$HOME", "it's", "é", "", "-x", "\\;"]
     pane = desk.record("one", *arguments)
     story = desk.story("one")
-    assert (pane.name, pane.pid) == ("one", story["pid"])
-    assert (pane.is_dead, pane.exit_status, pane.in_mode) == (False, None, False)
+    assert pane == Pane("one", pane.pane_id, story["pid"], False, None, False)
     assert story["arguments"] == arguments
     assert story["directory"] == str(desk.root / "one")
     assert story["columns"] == 120
@@ -163,10 +162,7 @@ def test_a_missing_directory_is_refused(desk: Desk, directory: str) -> None:
 
 def test_the_last_words_of_a_command_that_failed_can_be_read(desk: Desk) -> None:
     desk.control.open("one", ["sh", "-c", "echo No conversation found; exit 3"], desk.root)
-    wait_until(lambda: (pane := desk.control.find("one")) and pane.is_dead, "it has failed")
-    pane = desk.control.find("one")
-    assert pane is not None
-    assert pane.exit_status == 3
+    wait_until(lambda: (pane := desk.control.find("one")) and pane.exit_status == 3, "it failed")
     words = desk.control.capture("one")
     assert words.startswith("No conversation found\nPane is dead (status 3")
 
@@ -233,7 +229,6 @@ def test_what_was_typed_is_left_nowhere(desk: Desk) -> None:
 def test_what_a_killed_bridge_left_is_swept(desk: Desk) -> None:
     left_over = desk.root / "typing/typing-abc"
     left_over.mkdir()
-    (left_over / "0").write_text("a prompt")
     desk.make_control()
     assert not left_over.exists()
 

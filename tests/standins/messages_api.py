@@ -89,6 +89,8 @@ class ModelRequest:
                 content = message["content"]
                 blocks = content if isinstance(content, list) else []
                 found = [b for b in blocks if b.get("type") == "tool_result"]
+                if any(not _is_added(text) for text in _texts(blocks)):
+                    return None  # the person has gone on to something else
                 return "\n".join(_texts(found[-1].get("content", ""))) if found else None
         return None
 
@@ -105,7 +107,8 @@ def _texts(content: Any) -> list[str]:
 
 
 def _is_added(text: str) -> bool:
-    return text.lstrip().startswith(("<system-reminder>", "<local-command", "<command-name>"))
+    added = ("<system-reminder>", "<local-command", "<command-name>", "[Request interrupted")
+    return text.lstrip().startswith(added)
 
 
 def answer_by_prompt(request: ModelRequest) -> Reply:

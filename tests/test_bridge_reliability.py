@@ -1,0 +1,233 @@
+"""Nothing lost, nothing twice: what the network, the disk and the processes may do to us."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.world import ROOT, World, wait_until
+
+
+def asked(world: World) -> list[str]:
+    """What the model was given as the newest prompt, in order."""
+    return [turn.user_texts[-1] for turn in world.model.turns if turn.user_texts]
+
+
+# --- inbound --------------------------------------------------------------------------------------
+
+
+def test_updates_delivered_again_are_handled_once(world: World) -> None:
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    world.ask("two", "Echo: two")
+    world.telegram.redeliver(*world.telegram.update_ids)
+    world.ask("three", "Echo: three")
+    world.kill_bridge()
+    world.telegram.redeliver(*world.telegram.update_ids)
+    world.start_bridge()
+    world.ask("four", "Echo: four")
+    assert asked(world) == ["one", "two", "three", "four"]
+
+
+def test_update_ids_that_start_again_at_random_lose_nothing(world: World) -> None:
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    first = min(world.telegram.update_ids)
+    for start in (first, first - 1000, first + 10**6):
+        world.telegram.restart_update_ids(start)
+        world.ask(f"after {start}", f"Echo: after {start}")
+    assert len(asked(world)) == 4
+
+
+@pytest.mark.parametrize("poison", [{"message": {"message_id": "no number"}}, {"message": 7}])
+def test_a_poison_update_is_set_aside_and_the_next_one_handled(
+    world: World, poison: dict[str, object]
+) -> None:
+    world.start_bridge()
+    world.telegram.inject(poison)
+    sent = time.monotonic()
+    world.ask("/help", "Claude Code on your machine")
+    assert time.monotonic() - sent < 1.0
+    world.reads("set aside")
+    assert len(list((world.state / "bridge" / "quarantine").iterdir())) == 1
+    world.kill_bridge()
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    assert sum("set aside" in text for text in world.texts()) == 1
+
+
+def test_another_program_with_the_token_is_told_once_and_outlived(world: World) -> None:
+    world.start_bridge()
+    conflict = world.telegram.conflict()
+    world.telegram.wait_for(lambda: conflict.hits >= 2, timeout=20)
+    conflict.end()
+    world.ask("hello", "Echo: hello")
+    assert world.log().count("Another program uses this bot's token") == 1
+
+
+def test_a_second_bridge_with_the_token_refuses_to_start_wherever_its_state_is(
+    world: World,
+) -> None:
+    world.start_bridge()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py")],
+        env={**world.environment, "BRIDGE_STATE_DIR": str(world.root / "other state")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 75
+    assert "runs already" in done.stderr
+
+
+def test_a_network_that_comes_and_goes_loses_nothing(world: World) -> None:
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    world.telegram.stop()
+    world.telegram.start()
+    world.ask("two", "Echo: two")
+
+
+def test_a_rest_of_an_interrupted_typing_is_cleared_and_typed_once(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    world.tmux("send-keys", "-t", f"={name}:", "-l", "the whole th")
+    wait_until(
+        lambda: "the whole th" in world.tmux("capture-pane", "-p", "-t", f"={name}:"), "a draft"
+    )
+    world.ask("the whole thing", "Echo: the whole thing")
+    assert asked(world) == ["hello", "the whole thing"]
+
+
+# --- outbound -------------------------------------------------------------------------------------
+
+
+def test_a_send_without_an_answer_is_not_repeated_but_asked_about(world: World) -> None:
+    world.start_bridge()
+    world.telegram.drop("sendMessage", "after")
+    world.say("hello")
+    notice = world.reads("This may not have arrived: “Echo: hello”")
+    assert world.texts().count("Echo: hello") == 1
+    world.telegram.press(world.chat, world.user, notice.message_id, "Send again")
+    world.telegram.wait_for(lambda: world.texts().count("Echo: hello") == 2, timeout=20)
+
+
+def test_flood_limits_keep_the_order_and_lose_nothing(world: World) -> None:
+    world.start_bridge()
+    world.ask("warm", "Echo: warm")
+    world.telegram.fail(
+        "sendMessage", 429, "Too Many Requests: retry after 2", {"retry_after": 2}, times=2
+    )
+    for word in ("one", "two", "three"):
+        world.say(word)
+    world.reads("Echo: three")
+    assert world.texts() == [f"Echo: {word}" for word in ("warm", "one", "two", "three")]
+
+
+def test_a_long_absence_is_summarised_and_can_be_read(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    world.kill_bridge()
+    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    for number in range(12):
+        world.tmux("send-keys", "-t", f"={name}:", "-l", f"note {number}")
+        world.tmux("send-keys", "-t", f"={name}:", "Enter")
+        wait_until(lambda n=number: f"Echo: note {n}" in world.transcripts(), "an answer")  # type: ignore[misc]
+    world.start_bridge()
+    notice = world.reads("earlier messages")
+    world.reads("Echo: note 11")
+    assert "Echo: note 3" not in world.texts()
+    world.telegram.press(world.chat, world.user, notice.message_id, "Show them")
+    world.reads("Echo: note 10")
+    shown = [text for text in world.texts() if text.startswith("Echo: note")]
+    assert shown == ["Echo: note 11", *(f"Echo: note {number}" for number in range(11))]
+
+
+# --- Claude and tmux ------------------------------------------------------------------------------
+
+
+def test_a_session_open_elsewhere_is_taken_over_at_a_press(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/kill", "Ended.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    session_id = world.sessions()[0].session_id
+    claude = f"{world.claude} --resume {session_id} --permission-mode default"
+    world.tmux("new-session", "-d", "-s", "elsewhere", "-c", str(world.project), claude)
+    other = world.wait_for_process("idle")
+    world.say("recall")
+    told = world.reads("open in another terminal")
+    world.telegram.press(world.chat, world.user, told.message_id, "Take over")
+    assert world.reads("You told me").text == "You told me: my cat is called Grace"
+    assert [process.pid for process in world.processes()] != [other.pid]
+
+
+def test_a_claude_that_does_not_start_says_why(world: World) -> None:
+    broken = world.root / "broken"
+    broken.write_text("#!/bin/sh\necho 'Please run /login first.'\nexit 1\n")
+    broken.chmod(0o755)
+    world.settings["BRIDGE_CLAUDE_COMMAND"] = str(broken)
+    world.start_bridge()
+    world.ask("hello", "Claude Code did not start. It said: Please run /login first.")
+
+
+def test_a_claude_that_is_not_installed_says_so(world: World) -> None:
+    world.settings["BRIDGE_CLAUDE_COMMAND"] = "claude-is-not-here"
+    world.start_bridge()
+    world.ask("hello", "The command claude-is-not-here was not found.")
+
+
+def test_a_project_directory_that_is_gone_says_so(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    world.ask("/kill", "Ended.")
+    world.project.rename(world.root / "moved")
+    world.ask("hello", "is not there any more")
+    (world.root / "moved").rename(world.project)
+    assert world.ask("recall", "You told me").text == "You told me: hello"
+
+
+def test_a_transcript_that_is_gone_is_told(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/kill", "Ended.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+        path.unlink()
+    assert world.ask("recall", "You told me").text == "You told me:"
+    assert any("no longer has this conversation" in text for text in world.texts())
+
+
+def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
+    world.start_bridge()
+    command = f"touch {world.root}/made"
+    world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
+    shown = world.reads("Do you want to proceed?")
+    world.ask("and then?", "This message waits")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Esc")
+    world.reads("Echo: and then?")
+    assert not (world.root / "made").exists()
+
+
+# --- nobody else ----------------------------------------------------------------------------------
+
+
+def test_the_audit_log_says_who_did_what(world: World) -> None:
+    world.start_bridge()
+    world.ask("a secret thought", "Echo")
+    world.ask("/new nowhere", "There is no directory")
+    stranger = world.telegram.user(first_name="Eve")
+    chat = world.telegram.private_chat(stranger)
+    world.telegram.send_text(chat, stranger, "let me in")
+    world.ask("/help", "Claude Code on your machine")
+    lines = (world.state / "bridge" / "audit.jsonl").read_text().splitlines()
+    found = [(line["user"], line["action"], line["result"]) for line in map(json.loads, lines)]
+    assert (world.user.id, "sent a text of 16 characters", "accepted") in found
+    assert (stranger.id, "sent a text of 9 characters", "refused: not allowed") in found
+    assert any(action == "sent /new nowhere" and "failed" in said for _, action, said in found)
+    assert "secret thought" not in "\n".join(lines)

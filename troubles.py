@@ -1,0 +1,122 @@
+"""What went wrong with a session or a message, told in the chat with the button that helps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from buttons import Action, Buttons
+from core.conversation import shorten
+from core.errors import BridgeError, ClaudeDiedError, SessionElsewhereError, TerminalError
+from core.model import Button, Post
+from core.screen import render_screen
+from outbox import Outbox
+from pulse import Pulse
+from session import Session
+from session_runner import Prompt, SessionRunner
+from sessions import Sessions, chat_of, render_left_out
+
+log = logging.getLogger(__name__)
+
+_LEAVING_SECONDS = 10.0
+
+
+class Troubles:
+    """Tells of what `sessions` and `outbox` could not do."""
+
+    def __init__(self, sessions: Sessions, outbox: Outbox, buttons: Buttons) -> None:
+        self._sessions = sessions
+        self._outbox = outbox
+        self._buttons = buttons
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def tell_failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
+        """A prompt was not delivered, or (None) Claude could not be started."""
+        if isinstance(error, ClaudeDiedError):
+            task = asyncio.create_task(self._tell_died(runner, prompt, error))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif isinstance(error, SessionElsewhereError):
+            action = {"do": "take over", "pid": error.pid}
+            self._tell(runner, prompt, str(error), "Take over", action)
+        else:
+            self._tell(runner, prompt, str(error))
+
+    def ask_about(self, post: Post) -> None:
+        """A message may not have arrived."""
+        keyboard = self._buttons.issue(
+            post.chat, [[("Send again", {"do": "again", "key": post.key})]]
+        )
+        text = f"This may not have arrived: “{shorten(post.text, 80)}”"
+        self._outbox.put(Post(f"unknown:{post.key}", post.chat, text, keyboard=keyboard))
+
+    def render_left_out(self, session: Session, place: dict[str, Any]) -> Post:
+        """The line that stands for posts that were left out, with a button that shows them."""
+        action = {"do": "earlier", "session": session.session_id, **place}
+        keyboard = self._buttons.issue(chat_of(session), [[("Show them", action)]])
+        return replace(render_left_out(session, place), keyboard=keyboard)
+
+    def send_again(self, action: Action) -> str:
+        """The button below a message that may not have arrived; returns what to say."""
+        return "" if self._outbox.again(action["key"]) else "That is no longer kept."
+
+    def retry(self, action: Action, key: str) -> str:
+        """Give the session the prompt once more, as the inbox entry `key`."""
+        session = self._sessions.for_id(action["session"])
+        self._sessions.submit(session, Prompt(key, action["text"]))
+        return "Trying again."
+
+    async def take_over(self, action: Action) -> None:
+        """End the other process that has the session. Raises SessionElsewhereError."""
+        session_id = action["session"]
+        owner = self._sessions.registry.find(session_id)
+        if owner is None:
+            return
+        if owner.pid == action["pid"]:
+            os.kill(owner.pid, signal.SIGTERM)
+        registry = self._sessions.registry
+        if not await Pulse().until(lambda: registry.find(session_id) is None, _LEAVING_SECONDS):
+            raise SessionElsewhereError(
+                "The other Claude has not ended. End it at its terminal with /exit.", owner.pid
+            )
+
+    async def stop(self) -> None:
+        """Wait for what is being told."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _tell_died(
+        self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError
+    ) -> None:
+        try:
+            words = render_screen(await self._sessions.terminal.capture(runner.name))
+        except TerminalError:
+            words = ""
+        if words:
+            session = self._sessions.for_id(runner.session_id)
+            key = f"last words:{uuid.uuid4()}"
+            self._outbox.put(Post(key, chat_of(session), words, "screen", silent=True))
+        self._tell(runner, prompt, str(error), "Try again", {"do": "retry"})
+
+    def _tell(
+        self,
+        runner: SessionRunner,
+        prompt: Prompt | None,
+        text: str,
+        label: str = "",
+        action: Action | None = None,
+    ) -> None:
+        """One post; the button, if there is one, brings the prompt along."""
+        chat = chat_of(self._sessions.for_id(runner.session_id))
+        keyboard: tuple[tuple[Button, ...], ...] = ()
+        if action is not None and prompt is not None:
+            carried = {**action, "session": runner.session_id, "text": prompt.text}
+            keyboard = self._buttons.issue(chat, [[(label, carried)]])
+        if prompt is not None:
+            text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{text}"
+        key = prompt.key if prompt is not None else str(uuid.uuid4())
+        self._outbox.put(Post(f"failed:{key}", chat, text, keyboard=keyboard))
