@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Person, TextSent
+from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Person, TextEdited, TextSent
 from core.redaction import Redactor
 
 
@@ -56,6 +56,8 @@ def name_action(incoming: Incoming) -> str:
             return f"sent {text}"
         case TextSent(text=text):
             return f"sent a text of {len(text)} characters"
+        case TextEdited():
+            return "edited a text"
         case ButtonPressed():
             return "pressed a button"
         case KindNotHandled(kind=kind):

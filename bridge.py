@@ -38,7 +38,7 @@ from core.environment import claude_environment
 from core.errors import BridgeError, ConfigError, StoreWriteError
 from core.hooks import parse_version
 from core.keystrokes import prepare_prompt
-from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextSent
+from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextEdited, TextSent
 from core.redaction import Redactor
 from durable import replace_file
 from inbox import Arrival, Entry, Inbox
@@ -166,6 +166,8 @@ class Hub:
                     return await self._handle_text(entry, incoming)
                 case ButtonPressed():
                     return await self._handle_press(entry, incoming)
+                case TextEdited():
+                    self._handle_edit(incoming)
                 case KindNotHandled():
                     text = f"I can't take a {incoming.kind} yet; send text."
                     self._say(incoming.chat, text)
@@ -232,6 +234,19 @@ class Hub:
         self._sessions.submit(session, prompt)
         await self._channel.show_typing(message.chat)
 
+    def _handle_edit(self, edit: TextEdited) -> None:
+        """Edit the prompt that waits; one that Claude has is never sent again."""
+        for entry in self._inbox.pending():
+            sent = self._channel.parse(entry.arrival.raw)
+            if not isinstance(sent, TextSent) or not entry.session_id:
+                continue
+            if (sent.chat, sent.message_id) == (edit.chat, edit.message_id):
+                runner = self._sessions.find_runner(entry.session_id)
+                if runner and runner.rewrite(entry.key, prepare_prompt(edit.text)):
+                    self._say(edit.chat, "Changed; it still waits.")
+                    return
+        self._say(edit.chat, "Claude has that message already; send the change as a new one.")
+
     async def _handle_press(self, entry: Entry, press: ButtonPressed) -> bool:
         """Do what the button does; False when that made the press a prompt."""
         action = self._buttons.take(press) or {"do": None}
@@ -241,6 +256,8 @@ class Hub:
                 said = await self._keypad.press(action)
             case "pick":
                 self._commands.pick(action, press)
+            case "drop":
+                said = self._commands.drop(action)
             case "again":
                 said = self._troubles.send_again(action)
             case "earlier":

@@ -9,16 +9,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from core.foreign_text import decode_json
 from core.model import Button, ButtonPressed, Chat
-from durable import replace_file
+from durable import SystemCalls, replace_file
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,16 @@ class _Set(msgspec.Struct):
     actions: dict[str, Action]
 
 
+_decoder = msgspec.json.Decoder(dict[str, _Set])
+
+
 class Buttons:
     """What is in `directory`/buttons.json."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
+        self._system = system
         self._path = directory / "buttons.json"
-        self._sets: OrderedDict[str, _Set] = OrderedDict()
+        self._sets: dict[str, _Set] = {}
         self._read()
 
     def issue(
@@ -48,39 +53,48 @@ class Buttons:
         *,
         person: int | None = None,
     ) -> tuple[tuple[Button, ...], ...]:
-        """Buttons (label, action) by rows, for that chat, and for that person alone if given."""
+        """Buttons (label, action) by rows, for that chat, and for that person alone if given.
+
+        Raises:
+            StoreWriteError: there are no such buttons.
+        """
         made = [[(Button(label, _new_id()), action) for label, action in row] for row in rows]
         actions = {button.press: action for row in made for button, action in row}
-        self._sets[next(iter(actions))] = _Set(chat, person, actions)
-        while len(self._sets) > _MOST_SETS:
-            self._sets.popitem(last=False)
-        self._write()
+        if actions:
+            sets = self._sets | {next(iter(actions)): _Set(chat, person, actions)}
+            self._replace(dict(list(sets.items())[-_MOST_SETS:]))
         return tuple(tuple(button for button, _ in row) for row in made)
 
     def take(self, press: ButtonPressed) -> Action | None:
-        """What the pressed button does, once; None for one that isn't valid here."""
+        """What the pressed button does, once; None for one that isn't valid here.
+
+        Raises:
+            StoreWriteError: the button is as good as before.
+        """
         for name, found in self._sets.items():
             if press.data in found.actions:
                 is_theirs = found.person in (None, press.person.user_id)
                 if found.chat != press.chat or not is_theirs:
                     return None
-                del self._sets[name]
-                self._write()
+                self._replace({key: kept for key, kept in self._sets.items() if key != name})
                 return found.actions[press.data]
         return None
 
     def _read(self) -> None:
         try:
-            self._sets = OrderedDict(
-                msgspec.json.decode(self._path.read_bytes(), type=dict[str, _Set])
-            )
+            found = decode_json(_decoder, self._path.read_bytes())
         except FileNotFoundError:
-            pass
-        except (OSError, msgspec.DecodeError) as error:
-            log.warning("old buttons are void, their file can't be read: %s", error)
+            return
+        except OSError as error:
+            log.warning("old buttons are void, their file can't be read: %s", error.strerror)
+            return
+        if found is None:
+            log.warning("old buttons are void, their file is damaged")
+        self._sets = found or {}
 
-    def _write(self) -> None:
-        replace_file(self._path, msgspec.json.encode(self._sets))
+    def _replace(self, sets: dict[str, _Set]) -> None:
+        replace_file(self._path, msgspec.json.encode(sets), system=self._system)
+        self._sets = sets
 
 
 def _new_id() -> str:

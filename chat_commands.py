@@ -13,7 +13,7 @@ from claude_launcher import project_directory
 from claude_registry import memory_of
 from core.commands import Command, CommandName, render_help
 from core.config import Config
-from core.conversation import read_title, render_age
+from core.conversation import read_title, render_age, shorten
 from core.errors import BridgeError
 from core.model import Button, ButtonPressed, Chat, Post, Style, TextSent
 from core.screen import render_screen
@@ -44,6 +44,7 @@ class ChatCommands:
             "resume": self._resume,
             "stop": self._stop,
             "kill": self._kill,
+            "queue": self._queue,
             "status": self._status,
             "screen": self._screen,
             "sh": self._shell,
@@ -147,10 +148,36 @@ class ChatCommands:
         ]
         if runner is not None:
             if runner.waiting_prompts:
-                lines.append(f"Waiting: {runner.waiting_prompts}")
+                lines.append(f"Waiting: {len(runner.waiting_prompts)} (/queue)")
             attach = self._sessions.terminal.attach_command(runner.name)
             lines.append(f"At the machine:\n{attach}")
         self._say(chat, "\n".join(lines))
+
+    async def _queue(self, chat: Chat, argument: str) -> None:
+        runner = self._awake_runner(chat)
+        waiting = runner.waiting_prompts if runner is not None else []
+        if runner is None or not waiting:
+            self._say(chat, "Nothing waits.")
+            return
+        shown = waiting[:_LISTED]
+        lines = [f"{n}. {shorten(prompt.text, 200)}" for n, prompt in enumerate(shown, 1)]
+        lines += [f"and {len(waiting) - _LISTED} more"] if len(waiting) > _LISTED else []
+        base = {"do": "drop", "session": runner.session_id}
+        rows: list[list[tuple[str, Action]]] = [
+            [(f"Remove {n}", {**base, "key": prompt.key})] for n, prompt in enumerate(shown, 1)
+        ]
+        rows.append([("Remove all", {**base, "key": None})])
+        text = "Waiting, in this order. Edit a message to change it.\n" + "\n".join(lines)
+        self._say(chat, text, keyboard=self._buttons.issue(chat, rows))
+
+    def drop(self, action: Action) -> str:
+        """A prompt, or all of them, was removed from the queue; returns what to say."""
+        runner = self._sessions.find_runner(action["session"])
+        if runner is None:
+            return "That is no longer waiting."
+        if action["key"] is None:
+            return f"{runner.drop_queue()} removed."
+        return "Removed." if runner.drop(action["key"]) else "Claude has that one already."
 
     async def _screen(self, chat: Chat, argument: str) -> None:
         runner = self._awake_runner(chat)

@@ -68,6 +68,7 @@ class ClaudeFeed:
         self._listener = listener
         self._followed: dict[str, _Followed] = {}
         self._observer = Observer()
+        self._waker = _Waker(self._wake)
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looker: asyncio.Task[None] | None = None
@@ -80,9 +81,8 @@ class ClaudeFeed:
         self._server = await asyncio.start_unix_server(
             self._receive, sock=bound, limit=_LONGEST_MESSAGE
         )
-        self._registry.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._observer.start()
-        self._observer.schedule(_Waker(self._wake), str(self._registry))
+        self._watch(self._registry)
         self._read_spool()
         self._looker = asyncio.create_task(self._look_regularly(), name="feed")
 
@@ -92,8 +92,9 @@ class ClaudeFeed:
             self._looker.cancel()
         if self._server is not None:
             self._server.close()
-        self._observer.stop()
-        await asyncio.to_thread(self._observer.join)
+        if self._observer.is_alive():
+            self._observer.stop()
+            await asyncio.to_thread(self._observer.join)
 
     def follow(self, session_id: str, path: Path, offset: int) -> None:
         """Hand on the lines of this transcript from byte `offset` on, and all that come."""
@@ -122,9 +123,9 @@ class ClaudeFeed:
     def _watch(self, folder: Path) -> ObservedWatch | None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return self._observer.schedule(_Waker(self._wake), str(folder))
+            return self._observer.schedule(self._waker, str(folder))
         except OSError as error:  # out of watches: the regular look has to do
-            log.warning("can't watch a transcript's folder: %s", error.strerror)
+            log.warning("a folder can't be watched: %s", error.strerror or error)
             return None
 
     def _wake(self) -> None:
@@ -168,12 +169,12 @@ class ClaudeFeed:
                 return False
             file.seek(followed.offset)
             data = file.read(_CHUNK)
-            while b"\n" not in data and len(data) < size - followed.offset:
-                data += file.read(_CHUNK)
+            while b"\n" not in data and (more := file.read(_CHUNK)):
+                data += more
         whole = data[: data.rfind(b"\n") + 1]
         events, end = [], followed.offset
-        for line in whole.splitlines(keepends=True):
-            end += len(line)
+        for line in whole.split(b"\n")[:-1]:
+            end += len(line) + 1
             events += [(end, event) for event in parse_line(line)]
         if whole:
             self._listener.hear_transcript(session_id, events, end)
@@ -182,20 +183,28 @@ class ClaudeFeed:
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            event = parse_hook(await reader.read(_LONGEST_MESSAGE))
-            if event is not None:
-                self._listener.hear_hook(event)
-        except Exception:
-            log.exception("a hook's message could not be handled")
+            self._hand_on(await reader.readline())
+        except (OSError, ValueError) as error:  # it broke off, or is longer than any hook's
+            log.warning("a hook's message could not be read: %s", error)
         finally:
             writer.close()
 
+    def _hand_on(self, message: bytes) -> None:
+        event = parse_hook(message)
+        if event is None:
+            return
+        try:
+            self._listener.hear_hook(event)
+        except Exception:
+            log.exception("a hook's message could not be handled")
+
     def _read_spool(self) -> None:
         for path in sorted((self._directory / "spool").glob("*.json")):
-            event = parse_hook(path.read_bytes())
-            if event is not None:
-                self._listener.hear_hook(event)
-            path.unlink()
+            try:
+                self._hand_on(path.read_bytes())
+                path.unlink()
+            except OSError as error:
+                log.warning("a kept hook's message can't be taken: %s", error.strerror)
 
 
 class _Waker(FileSystemEventHandler):
@@ -213,9 +222,9 @@ def _bind(path: Path) -> socket.socket:
     """A socket at `path`, by a short way round: a socket's path may have about 100 bytes."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX)
-    with tempfile.TemporaryDirectory() as short:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # TMPDIR can be long too
         link = Path(short) / "d"
-        link.symlink_to(path.parent)
+        link.symlink_to(path.parent.absolute())
         bound.bind(str(link / path.name))
     path.chmod(0o600)
     return bound

@@ -5,7 +5,8 @@
 * Standard library only, nothing printed, exit status 0: a hook must never be seen in the terminal.
 * The socket is reached from inside FOLDER, since the whole path may be too long for a socket.
 * With the bridge away, events that say which session a pane has are kept in FOLDER/spool; all else
-  can be read from the transcript later.
+  can be read from the transcript later. What the bridge has got is never kept too: it would come
+  again at its next start, and then be old.
 """
 
 import json
@@ -22,6 +23,7 @@ def main(folder: str, pane: str) -> None:
     """Hand the event on, or keep it."""
     payload = json.loads(sys.stdin.buffer.read())
     message = json.dumps({"pane": pane, "payload": payload}).encode() + b"\n"
+    is_sent = False
     os.chdir(folder)
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -29,9 +31,10 @@ def main(folder: str, pane: str) -> None:
             connection.connect("hook.sock")
             connection.sendall(message)
             connection.shutdown(socket.SHUT_WR)
-            connection.recv(1)
+            is_sent = True
+            connection.recv(1)  # until the bridge has read it
     except OSError:
-        if payload.get("hook_event_name") in _KEPT:
+        if not is_sent and payload.get("hook_event_name") in _KEPT:
             keep(message)
 
 

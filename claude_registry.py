@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from core.foreign_text import decode_json
 from core.model import ClaudeProcess, Status
 
 _CLOCK_SLACK_SECONDS = 10
@@ -24,11 +25,11 @@ class _Entry(msgspec.Struct):
     pid: int
     sessionId: str = ""  # noqa: N815 - the names are the file's
     cwd: str = ""
-    startedAt: float = 0.0  # noqa: N815
+    startedAt: float | None = None  # noqa: N815
     status: str | None = None
-    statusUpdatedAt: float = 0.0  # noqa: N815
+    statusUpdatedAt: float | None = None  # noqa: N815
     waitingFor: str | None = None  # noqa: N815
-    version: str = ""
+    version: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Entry)
@@ -94,16 +95,16 @@ def _descendants(pid: int) -> list[int]:
 
 def _read(path: Path) -> ClaudeProcess | None:
     entry = _decode(path)
-    if entry is None or not _wrote(entry):
+    if entry is None or str(entry.pid) != path.stem or not _wrote(entry):
         return None
     return ClaudeProcess(
         entry.pid,
         entry.sessionId,
         entry.cwd,
         _STATUSES.get(entry.status),
-        int(entry.statusUpdatedAt),
+        int(entry.statusUpdatedAt or 0),
         entry.waitingFor or "",
-        entry.version,
+        entry.version or "",
     )
 
 
@@ -115,11 +116,15 @@ def _decode(path: Path) -> _Entry | None:
     """
     for _ in range(_LOOKS):
         try:
-            return _decoder.decode(path.read_bytes())
+            data = path.read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError):
-            time.sleep(_PAUSE_SECONDS)
+        except OSError:
+            data = b""
+        entry = decode_json(_decoder, data)
+        if entry is not None:
+            return entry
+        time.sleep(_PAUSE_SECONDS)
     return None
 
 
@@ -129,7 +134,7 @@ def _wrote(entry: _Entry) -> bool:
         process = psutil.Process(entry.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        latest = entry.startedAt / 1000 + _CLOCK_SLACK_SECONDS
-        return not entry.startedAt or process.create_time() <= latest
+        latest = (entry.startedAt or 0) / 1000 + _CLOCK_SLACK_SECONDS
+        return not entry.startedAt or bool(process.create_time() <= latest)
     except psutil.Error:
         return False

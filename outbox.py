@@ -1,10 +1,11 @@
 """The durable outbox: what waits to be shown, per chat in order, until the chat has it.
 
-* `put` returns when the posts are on disk; a key that was put before is not shown again.
+* `put` returns when the posts are on disk; a key that was put before is not shown again. Nothing is
+  sent before `start`, which first settles what the last run left in the middle of sending.
 * Each chat has a lane of its own: a pause that one chat must keep holds up no other.
 * What surely did not leave is tried again; what may have arrived (`OutcomeUnknownError`, or a crash
   in the middle of sending) is not, but reported to `on_unknown`, and `again` sends it once more.
-* A newer edit of the same message takes the place of one that still waits.
+* A newer edit of the same message takes the place of one that still waits, or is tried again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import msgspec
 
 from core.errors import (
+    ChannelRefusedError,
     ChatUnreachableError,
     FloodLimitError,
     MarkupRefusedError,
@@ -63,19 +65,28 @@ class Outbox:
         self._shown: OrderedDict[str, list[int]] = OrderedDict()
         self._unknown: OrderedDict[str, Post] = OrderedDict()
         self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._is_started = False
         self._journal = Journal(directory / "outbox.journal", self._snapshot)
         for record in self._journal.read():
-            self._apply(record)
+            try:
+                self._apply(record)
+            except (KeyError, TypeError, msgspec.ValidationError) as error:
+                log.warning("a record of the outbox is of no known kind: %r", error)
 
     def start(self) -> None:
         """Begin to send what waits; needs the running loop."""
         for waiting in [w for w in self._waiting.values() if w.is_sending]:
-            self._give_up_unknown(waiting)
+            if self._target(waiting.post, len(waiting.messages)) is None:
+                self._give_up_unknown(waiting)
+            else:
+                waiting.is_sending = False
+        self._is_started = True
         for waiting in self._waiting.values():
             self._open_lane(waiting.post)
 
     async def stop(self) -> None:
         """Stop sending; what waits is sent after the next start."""
+        self._is_started = False
         for lane in self._lanes.values():
             lane.cancel()
         await asyncio.gather(*self._lanes.values(), return_exceptions=True)
@@ -87,18 +98,22 @@ class Outbox:
         Raises:
             StoreWriteError: none of them was taken.
         """
-        new = [post for post in posts if not self._knows(post.key)]
+        new = {post.key: post for post in posts if not self._knows(post.key)}
         if not new:
             return
-        records: list[Record] = [{"t": "put", "post": msgspec.to_builtins(post)} for post in new]
-        records += [
-            {"t": "done", "key": waiting.post.key, "outcome": "superseded"}
-            for post in new
-            for waiting in self._waiting.values()
-            if post.edits and waiting.post.edits == post.edits and not waiting.is_sending
+        edited = {post.edits: post.key for post in new.values() if post.edits}
+        old = [w.post for w in self._waiting.values() if not w.is_sending]
+        outdated = [
+            p.key for p in (*old, *new.values()) if edited.get(p.edits or "", p.key) != p.key
         ]
-        self._record(*records)
-        for post in new:
+        records: list[Record] = [
+            {"t": "put", "post": msgspec.to_builtins(post)} for post in new.values()
+        ]
+        records += [{"t": "done", "key": key, "outcome": "superseded"} for key in outdated]
+        self._journal.append(*records)
+        for record in records:
+            self._apply(record)
+        for post in new.values():
             self._open_lane(post)
 
     def again(self, key: str) -> bool:
@@ -123,7 +138,9 @@ class Outbox:
         return key in self._waiting or key in self._shown
 
     def _open_lane(self, post: Post) -> None:
-        lane = (post.chat.channel, post.chat.chat_id)
+        if not self._is_started:
+            return
+        lane = _lane(post)
         running = self._lanes.get(lane)
         if running is None or running.done():
             self._lanes[lane] = asyncio.create_task(self._run_lane(lane), name=f"outbox {lane}")
@@ -147,9 +164,8 @@ class Outbox:
         pieces = channel.split(waiting.post)
         while len(waiting.messages) < len(pieces):
             piece = pieces[len(waiting.messages)]
-            self._note({"t": "sending", "key": waiting.post.key})
             try:
-                message = await self._deliver(channel, piece)
+                message = await self._deliver(channel, piece, waiting)
             except OutcomeUnknownError:
                 self._give_up_unknown(waiting)
                 return
@@ -157,34 +173,61 @@ class Outbox:
                 log.warning("a message was refused for good: %s", error)
                 self._finish(waiting, "refused")
                 return
+            if message is None:
+                self._finish(waiting, "superseded")
+                return
             self._note({"t": "sent", "key": waiting.post.key, "message": message})
         self._finish(waiting, "shown")
 
-    async def _deliver(self, channel: Channel, piece: Piece) -> int:
-        """Send or edit until it is certain what became of it."""
-        pause = _FIRST_PAUSE
-        edited = self.find_message(piece.post.edits) if piece.post.edits else None
-        while True:
+    async def _deliver(self, channel: Channel, piece: Piece, waiting: _Waiting) -> int | None:
+        """Send or edit until it is certain what became of it; None for an outdated edit.
+
+        Raises OutcomeUnknownError, ChatUnreachableError, MessageRefusedError.
+        """
+        key, pause = waiting.post.key, _FIRST_PAUSE
+        edited = self._target(waiting.post, len(waiting.messages))
+        while not self._is_outdated(waiting.post):
+            self._note({"t": "sending", "key": key})
             try:
                 if edited is None:
                     return await channel.send(piece)
                 await channel.edit(piece, edited)
                 return edited
+            except MarkupRefusedError as error:
+                if not piece.entities:
+                    raise MessageRefusedError(str(error)) from error
+                piece = replace(piece, entities=())
+                continue
             except FloodLimitError as error:
-                await self._sleep(error.seconds)
-            except (NotSentError, OutcomeUnknownError) as error:
+                seconds = error.seconds
+            except (NotSentError, ChannelRefusedError, OutcomeUnknownError) as error:
                 if edited is None and isinstance(error, OutcomeUnknownError):
                     raise
-                await self._sleep(pause)  # an edit repeats nothing when it is made twice
-                pause = min(pause * 2, _LONGEST_PAUSE)
-            except MarkupRefusedError:
-                piece = replace(piece, entities=())
+                log.info("a message is tried again in %g s: %s", pause, error)
+                seconds, pause = pause, min(pause * 2, _LONGEST_PAUSE)
+            self._note({"t": "unsent", "key": key})  # an edit repeats nothing when made twice
+            await self._sleep(seconds)
+        return None
+
+    def _target(self, post: Post, number: int) -> int | None:
+        """The message that this piece of an edit takes the place of; None: it is a new one."""
+        messages = self._shown.get(post.edits, []) if post.edits else []
+        return messages[number] if number < len(messages) else None
+
+    def _is_outdated(self, post: Post) -> bool:
+        """Whether it is an edit, and a newer one of the same message waits."""
+        edits = [w.post.key for w in self._waiting.values() if w.post.edits == post.edits]
+        return bool(post.edits) and edits[-1:] != [post.key]
 
     def _give_up_unknown(self, waiting: _Waiting) -> None:
         post = waiting.post
         self._finish(waiting, "unknown")
-        if not post.edits:
+        if post.edits:
+            return
+        try:
             self.on_unknown(post)
+        except StoreWriteError as error:
+            log.error("a chat can't be asked about a message that may be lost: %s", error)
 
     def _finish(self, waiting: _Waiting, outcome: str) -> None:
         self._note({"t": "done", "key": waiting.post.key, "outcome": outcome})
@@ -197,11 +240,6 @@ class Outbox:
         except StoreWriteError as error:
             log.error("%s", error)
 
-    def _record(self, *records: Record) -> None:
-        self._journal.append(*records)
-        for record in records:
-            self._apply(record)
-
     def _apply(self, record: Record) -> None:
         match record.get("t"):
             case "put":
@@ -209,10 +247,14 @@ class Outbox:
                 self._waiting[post.key] = _Waiting(post)
             case "sending" if record["key"] in self._waiting:
                 self._waiting[record["key"]].is_sending = True
+            case "unsent" if record["key"] in self._waiting:
+                self._waiting[record["key"]].is_sending = False
             case "sent" if record["key"] in self._waiting:
                 waiting = self._waiting[record["key"]]
                 waiting.messages.append(record["message"])
                 waiting.is_sending = False
+                if waiting.post.edits:
+                    self._put_target(waiting)
             case "done" if record["key"] in self._waiting:
                 waiting = self._waiting.pop(record["key"])
                 _keep(self._shown, waiting.post.key, waiting.messages)
@@ -224,6 +266,11 @@ class Outbox:
                 _keep(self._unknown, record["key"], msgspec.convert(record["post"], Post))
             case "again":
                 self._unknown.pop(record["key"], None)
+
+    def _put_target(self, edit: _Waiting) -> None:
+        """An edit that needs more messages than its target had gives it the new ones."""
+        messages = self._shown.setdefault(edit.post.edits or "", [])
+        messages += edit.messages[len(messages) :]
 
     def _snapshot(self) -> Iterator[Record]:
         for key, messages in self._shown.items():

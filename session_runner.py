@@ -16,7 +16,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -65,6 +65,7 @@ class Prompt:
 
     key: str
     text: str
+    is_dropped: bool = False
 
     @property
     def is_command(self) -> bool:
@@ -141,9 +142,10 @@ class SessionRunner:
         return bool(self._queue) or (self._task is not None and not self._task.done())
 
     @property
-    def waiting_prompts(self) -> int:
-        """How many prompts wait behind the one under way."""
-        return max(0, len(self._queue) - 1)
+    def waiting_prompts(self) -> list[Prompt]:
+        """The prompts that were not typed yet, in order."""
+        is_typed = self._under_way is not None and self._under_way.typed_at
+        return list(self._queue)[1 if is_typed else 0 :]
 
     def submit(self, prompt: Prompt) -> None:
         """Put a prompt behind those that wait."""
@@ -160,12 +162,30 @@ class SessionRunner:
         self.submit(prompt)
 
     def drop_queue(self) -> int:
-        """Forget the prompts that wait behind the one under way; returns how many."""
-        dropped = 0
-        while len(self._queue) > 1:
-            self._inbox.finish(self._queue.pop().key, "dropped")
-            dropped += 1
-        return dropped
+        """Forget the prompts that wait; returns how many."""
+        return sum(self.drop(prompt.key) for prompt in self.waiting_prompts)
+
+    def drop(self, key: str) -> bool:
+        """Forget a prompt that waits; False when it is not among them any more."""
+        found = next((p for p in self.waiting_prompts if p.key == key), None)
+        if found is None:
+            return False
+        self._inbox.finish(key, "dropped")
+        if found is self._queue[0]:  # the work is waiting to type it
+            self._queue[0] = replace(found, is_dropped=True)
+        else:
+            self._queue.remove(found)
+        self._pulse.beat()
+        return True
+
+    def rewrite(self, key: str, text: str) -> bool:
+        """Give a prompt that waits another text; False when it is not among them any more."""
+        for number, prompt in enumerate(self._queue):
+            if prompt.key == key and prompt in self.waiting_prompts:
+                self._inbox.advance(key, "assigned", session_id=self.session_id, text=text)
+                self._queue[number] = replace(prompt, text=text)
+                return True
+        return False
 
     def hear_hook(self, event: HookEvent) -> None:
         """Take a hook's hint."""
@@ -182,7 +202,7 @@ class SessionRunner:
         """Take note of a transcript's event; whether it is the record of our own prompt."""
         under_way = self._under_way
         is_ours = False
-        if under_way is not None:
+        if under_way is not None and under_way.typed_at:
             match event:
                 case PromptRecorded():
                     is_ours = is_same_prompt(under_way.prompt.text, event.command or event.text)
@@ -267,7 +287,7 @@ class SessionRunner:
         self._inbox.finish(prompt.key, "failed")
 
     async def _deliver(self, prompt: Prompt) -> None:
-        if self._under_way is None:
+        if self._under_way is None or self._under_way.prompt.key != prompt.key:
             self._under_way = _UnderWay(prompt)
         under_way = self._under_way
         for _ in range(_TRIES):
@@ -280,15 +300,27 @@ class SessionRunner:
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 self.pane_pid = 0
-                if under_way.is_recorded or self._find_record(under_way):
-                    await self.wake()
-                    self._reports.interrupted(self, prompt)
-                    self._inbox.finish(prompt.key, "interrupted")
+                if await self._was_cut_off(under_way):
                     return
         raise ClaudeDiedError(
             "Claude Code ended three times while it was given this message. "
             "/screen shows its last words; send the message again to try once more."
         )
+
+    async def _was_cut_off(self, under_way: _UnderWay) -> bool:
+        """Whether the Claude that ended had the prompt, which is then done with."""
+        if under_way.prompt.is_command and under_way.typed_at:
+            self._inbox.finish(under_way.prompt.key, "ended")  # /exit does that, for one
+            return True
+        if not under_way.is_recorded and not self._find_record(under_way):
+            return False
+        self._reports.interrupted(self, under_way.prompt)
+        self._inbox.finish(under_way.prompt.key, "interrupted")
+        try:
+            await self.wake()
+        except BridgeError as error:
+            self._reports.failed(self, None, error)
+        return True
 
     async def _is_there(self, under_way: _UnderWay) -> bool:
         """Whether Claude has the prompt that an earlier typing was begun for."""
@@ -320,7 +352,10 @@ class SessionRunner:
 
     async def _type(self, under_way: _UnderWay) -> None:
         await self._until_box_is_empty(under_way)
-        prompt = under_way.prompt
+        prompt = under_way.prompt = self._queue[0]  # it may have been edited or dropped meanwhile
+        if prompt.is_dropped:
+            under_way.has_ended = True
+            return
         path = _transcript(self._session(self.session_id))
         length = path.stat().st_size if path is not None and path.exists() else 0
         under_way.typed_at = time.time()

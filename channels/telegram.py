@@ -52,7 +52,17 @@ from core.errors import (
     OutcomeUnknownError,
     StoreWriteError,
 )
-from core.model import Button, ButtonPressed, Chat, Incoming, KindNotHandled, Person, Piece, Post
+from core.model import (
+    Button,
+    ButtonPressed,
+    Chat,
+    Incoming,
+    KindNotHandled,
+    Person,
+    Piece,
+    Post,
+    TextEdited,
+)
 from core.model import TextSent as Text
 from core.ports import TakeUpdates
 
@@ -63,7 +73,7 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")  # the library's own switch: retry_a
 _POLL_SECONDS = 30
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
-_ALLOWED_UPDATES = '["message","callback_query"]'
+_ALLOWED_UPDATES = '["message","edited_message","callback_query"]'
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _GONE = ("chat not found", "thread not found", "topic_closed", "topic_deleted", "group chat was")
 _MARKUP = ("can't parse entities", "entity", "entities")
@@ -163,6 +173,8 @@ class TelegramChannel:
             return _from_press(update.callback_query)
         if update.message is not None:
             return _from_message(update.message)
+        if update.edited_message is not None:
+            return _from_edit(update.edited_message)
         return None
 
     def split(self, post: Post) -> list[Piece]:
@@ -218,9 +230,11 @@ class TelegramChannel:
 
 def _key(update: dict[str, Any]) -> str:
     """Identity beyond the running number, which starts again at random after a quiet week."""
-    press, message = _part(update, "callback_query"), _part(update, "message")
+    press = _part(update, "callback_query")
+    message = _part(update, "message") or _part(update, "edited_message")
     parts = [update.get("update_id"), press.get("id", ""), _part(message, "chat").get("id", "")]
     parts += [message.get("message_id", ""), message.get("date", "")]
+    parts += [message.get("edit_date", "")]
     return ":".join(str(part) for part in parts)
 
 
@@ -252,6 +266,13 @@ def _from_message(message: Message) -> Incoming | None:
         forwarded_from=None if origin is None else _origin_name(origin),
         quoted=message.quote.text if message.quote is not None else None,
     )
+
+
+def _from_edit(message: Message) -> Incoming | None:
+    edited = _from_message(message)
+    if not isinstance(edited, Text):
+        return None
+    return TextEdited(edited.chat, edited.person, edited.message_id, edited.text, edited.is_private)
 
 
 def _from_press(query: CallbackQuery) -> Incoming | None:

@@ -1,24 +1,33 @@
 """A post to the pieces that Telegram takes: text with entities, at most 4,096 UTF-16 units each.
 
 * Markdown becomes entities by telegramify-markdown, so nothing in it can break the markup.
+* Telegram takes no style around code, no quote in a quote and no entities that cross; what the
+  Markdown has of these is cut so that the innermost wins.
 * A piece ends between paragraphs where it can, else between lines, else between words; a block of
   code that goes on in the next piece is a block of code there too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import telegramify_markdown as markdown
 
+from core.foreign_text import replace_halves
 from core.model import Piece, Post
 
 LIMIT = 4096
 _MOST_ENTITIES = 100
 
 Entity = dict[str, Any]
+
+_CONTROLS = {code: " " for code in range(32) if chr(code) not in "\n\t"}  # as Telegram does
+_QUOTES = ("blockquote", "expandable_blockquote")
+_CODE = ("code", "pre")
+_STYLES = ("bold", "italic", "underline", "strikethrough", "spoiler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +40,14 @@ class _Rendered:
 
 def render_pieces(post: Post) -> list[Piece]:
     """The pieces of a post, at least one; the keyboard hangs below the last."""
+    text = replace_halves(post.text)
     match post.style:
         case "markdown":
-            rendered = _render_markdown(post.text)
+            rendered = _render_markdown(text)
         case "screen":
-            rendered = _render_screen(post.text)
+            rendered = _render_screen(text)
         case "notice":
-            rendered = _Rendered(post.text)
+            rendered = _Rendered(text.translate(_CONTROLS))
     cut = [piece for piece in map(_trim, _split(rendered)) if piece.text]
     cut = cut or [_Rendered("…")]
     pieces = [Piece(post, piece.text, piece.entities) for piece in cut[:-1]]
@@ -46,12 +56,62 @@ def render_pieces(post: Post) -> list[Piece]:
 
 def _render_markdown(text: str) -> _Rendered:
     plain, entities = markdown.convert(text, latex_escape=False)
-    return _Rendered(plain, tuple(entity.to_dict() for entity in entities))
+    nested = _nest([entity.to_dict() for entity in entities])
+    return _Rendered(plain.translate(_CONTROLS), tuple(nested))
+
+
+def _nest(entities: list[Entity]) -> Iterable[Entity]:
+    """The entities, cut so that each lies within or beside every other.
+
+    Between two neighbouring edges nothing changes: such a stretch has one value in each layer, and
+    an entity is a run of stretches that are alike in its layer and in all layers around it.
+    """
+    entities = sorted(entities, key=lambda entity: entity["offset"])
+    edges = sorted({edge for e in entities for edge in (e["offset"], e["offset"] + e["length"])})
+    runs: list[tuple[Entity, tuple[int | None, ...]]] = []
+    open_runs: dict[int, int] = {}
+    waiting = iter(entities)
+    following = next(waiting, None)
+    active: list[Entity] = []
+    for start, end in pairwise(edges):
+        while following is not None and following["offset"] <= start:
+            active.append(following)
+            following = next(waiting, None)
+        active = [e for e in active if e["offset"] + e["length"] > start]
+        found = _layers(active)
+        values = tuple(None if e is None else _identity(e) for e in found)
+        for layer, entity in enumerate(found):
+            key = values[: layer + 1]
+            last = runs[open_runs[layer]] if layer in open_runs else None
+            if entity is None:
+                open_runs.pop(layer, None)
+            elif last is not None and last[1] == key:
+                last[0]["length"] = end - last[0]["offset"]
+            else:
+                open_runs[layer] = len(runs)
+                runs.append(({**entity, "offset": start, "length": end - start}, key))
+    return (entity for entity, _ in runs)
+
+
+def _layers(active: list[Entity]) -> list[Entity | None]:
+    """One entity or none for each layer, the outermost first: quote, styles, link, code."""
+    by_type = {entity["type"]: entity for entity in reversed(active)}
+    quote = next((e for e in active if e["type"] in _QUOTES), None)
+    code = next((e for e in active if e["type"] in _CODE), None)
+    if code is not None:
+        return [quote, *(None for _ in _STYLES), None, code]
+    others = (e for e in reversed(active) if e["type"] not in (*_QUOTES, *_STYLES))
+    return [quote, *(by_type.get(style) for style in _STYLES), next(others, None), None]
+
+
+def _identity(entity: Entity) -> int:
+    """Styles that touch are one; links, quotes and blocks of code that touch are not."""
+    return 0 if entity["type"] in _STYLES else id(entity)
 
 
 def _render_screen(text: str) -> _Rendered:
     """The last lines that fit, as one block of fixed-width text."""
-    lines = text.split("\n")
+    lines = text.translate(_CONTROLS).split("\n")
     while len(lines) > 1 and _length("\n".join(lines)) > LIMIT:
         lines = lines[1:]
     shown = (

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 CommandName = Literal[
-    "start", "new", "sessions", "resume", "stop", "kill", "status", "screen", "sh", "help"
+    "start",
+    "new",
+    "sessions",
+    "resume",
+    "stop",
+    "queue",
+    "kill",
+    "status",
+    "screen",
+    "sh",
+    "help",
 ]
 
 
@@ -38,6 +48,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("sessions", "", "Pick a session to continue"),
     MenuEntry("resume", "[id]", "Continue a session by its id"),
     MenuEntry("stop", "", "Interrupt what Claude is doing"),
+    MenuEntry("queue", "", "Show the messages that wait; remove some"),
     MenuEntry("screen", "", "Show the terminal"),
     MenuEntry("status", "", "Show the session, and how to attach to it"),
     MenuEntry("kill", "", "End the Claude process; the session stays"),

@@ -46,6 +46,17 @@ class TextSent:
 
 
 @dataclass(frozen=True, slots=True)
+class TextEdited:
+    """A text message sent before was given another text."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    text: str
+    is_private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ButtonPressed:
     """A press on a button below one of our messages; `data` may be forged."""
 
@@ -67,7 +78,7 @@ class KindNotHandled:
     is_private: bool = True
 
 
-Incoming = TextSent | ButtonPressed | KindNotHandled
+Incoming = TextSent | TextEdited | ButtonPressed | KindNotHandled
 
 
 # --- what Claude Code does ---------------------------------------------------------------------

@@ -231,3 +231,68 @@ def test_the_audit_log_says_who_did_what(world: World) -> None:
     assert (stranger.id, "sent a text of 9 characters", "refused: not allowed") in found
     assert any(action == "sent /new nowhere" and "failed" in said for _, action, said in found)
     assert "secret thought" not in "\n".join(lines)
+
+
+# --- the queue -----------------------------------------------------------------------------------
+
+
+def test_the_queue_can_be_seen_and_shortened(world: World) -> None:
+    world.start_bridge()
+    world.say("hold paint")
+    world.wait_for_process("busy")
+    for word in ("one", "two", "three"):
+        world.say(word)
+    listed = world.ask("/queue", "Waiting, in this order.")
+    assert (listed.text or "").endswith("1. one\n2. two\n3. three")
+    query = world.telegram.press(world.chat, world.user, listed.message_id, "Remove 2")
+    world.telegram.wait_for(lambda: world.telegram.answer_to(query))
+    world.model.release("paint")
+    world.reads("Echo: three")
+    assert asked(world) == ["hold paint", "one", "three"]
+    world.ask("/queue", "Nothing waits.")
+
+
+def test_an_edited_message_edits_the_prompt_that_waits(world: World) -> None:
+    world.start_bridge()
+    world.say("hold paint")
+    world.wait_for_process("busy")
+    message = world.say("one")
+    world.say("two")
+    world.telegram.edit_text(world.chat, message, "uno")
+    world.reads("Changed; it still waits.")
+    world.model.release("paint")
+    world.reads("Echo: two")
+    assert asked(world) == ["hold paint", "uno", "two"]
+
+
+def test_an_edit_never_sends_again_what_claude_has(world: World) -> None:
+    world.start_bridge()
+    message = world.say("one")
+    world.reads("Echo: one")
+    world.telegram.edit_text(world.chat, message, "uno")
+    world.reads("Claude has that message already")
+    world.ask("two", "Echo: two")
+    assert asked(world) == ["one", "two"]
+
+
+def test_a_waiting_prompt_survives_the_bridge_with_its_edit(world: World) -> None:
+    world.start_bridge()
+    world.say("hold paint")
+    world.wait_for_process("busy")
+    message = world.say("one")
+    world.telegram.edit_text(world.chat, message, "uno")
+    world.reads("Changed")
+    world.kill_bridge()
+    world.start_bridge()
+    world.model.release("paint")
+    world.reads("Echo: uno")
+    assert asked(world) == ["hold paint", "uno"]
+
+
+def test_slash_exit_ends_claude_and_does_not_wake_it_at_once(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.say("/exit")
+    wait_until(lambda: not world.processes(), "Claude has left")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    assert world.texts()[1:-1] == ["Resumed."]
