@@ -1,7 +1,7 @@
 """Starting Claude Code for a session: a new conversation, or the one it has with `--resume`.
 
 * Never a second process on one session: the registry is asked first, since Claude Code itself lets
-  two of them write one history.
+  two of them write one history; a lock per session keeps two bridges from asking at once.
 * Hooks come by `--settings`, for this process alone; the user's own settings stay as they are.
 * A transcript that is not there can't be resumed; whether it should be there is in the session.
 """
@@ -11,10 +11,13 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import filelock
 
 from claude_registry import ClaudeRegistry
 from core.errors import ClaudeStartError, SessionElsewhereError, TerminalError
@@ -75,6 +78,25 @@ class ClaudeLauncher:
         self._directory = directory
         self._projects = projects
         self._environment = environment
+
+    @contextmanager
+    def holding(self, session_id: str) -> Iterator[None]:
+        """Keep other bridges of this machine from starting the session meanwhile.
+
+        Raises:
+            SessionElsewhereError: one of them is just doing that.
+        """
+        folder = self.registry.directory / "telegram" / "locks"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{session_id}.lock", timeout=0, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise SessionElsewhereError("Another bridge is starting this session.", 0) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def launch(self, session: Session, name: str) -> Launch:
         """Start Claude Code for the session in the terminal `name`.

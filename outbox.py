@@ -245,10 +245,8 @@ class Outbox:
             case "put":
                 post = msgspec.convert(record["post"], Post)
                 self._waiting[post.key] = _Waiting(post)
-            case "sending" if record["key"] in self._waiting:
-                self._waiting[record["key"]].is_sending = True
-            case "unsent" if record["key"] in self._waiting:
-                self._waiting[record["key"]].is_sending = False
+            case "sending" | "unsent" as kind if record["key"] in self._waiting:
+                self._waiting[record["key"]].is_sending = kind == "sending"
             case "sent" if record["key"] in self._waiting:
                 waiting = self._waiting[record["key"]]
                 waiting.messages.append(record["message"])

@@ -233,12 +233,13 @@ class SessionRunner:
             await self._until_ready()
             return
         await self._terminal.close(self.name)
-        launch = await self._launcher.launch(self._session(self.session_id), self.name)
-        self.pane_pid = launch.pane.pid
-        try:
-            await self._until_ready()
-        except ClaudeDiedError as error:
-            raise await self._launcher.explain(self.name, error) from error
+        with self._launcher.holding(self.session_id):
+            launch = await self._launcher.launch(self._session(self.session_id), self.name)
+            self.pane_pid = launch.pane.pid
+            try:
+                await self._until_ready()
+            except ClaudeDiedError as error:
+                raise await self._launcher.explain(self.name, error) from error
         self._reports.woke(self, launch.start)
 
     async def sleep(self) -> None:

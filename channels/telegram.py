@@ -29,6 +29,7 @@ from telegram import (
 from telegram.constants import ChatAction
 from telegram.error import (
     BadRequest,
+    ChatMigrated,
     Conflict,
     Forbidden,
     InvalidToken,
@@ -65,6 +66,7 @@ from core.model import (
 )
 from core.model import TextSent as Text
 from core.ports import TakeUpdates
+from core.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,8 @@ _POLL_SECONDS = 30
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _ALLOWED_UPDATES = '["message","edited_message","callback_query"]'
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_REDACTOR = Redactor()
 _GONE = ("chat not found", "thread not found", "topic_closed", "topic_deleted", "group chat was")
 _MARKUP = ("can't parse entities", "entity", "entities")
 
@@ -325,7 +328,7 @@ def _markup(keyboard: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None
 
 def _translate(error: TelegramError) -> ChannelError:
     """The library's error as ours; its text is kept only where it can't hold the token."""
-    text = str(error)
+    text = _REDACTOR.redact(str(error))  # a proxy's page, quoted by the library, has our address
     match error:
         case InvalidToken():
             return ChannelRefusedError(
@@ -334,15 +337,16 @@ def _translate(error: TelegramError) -> ChannelError:
         case RetryAfter():
             pause = error.retry_after
             return FloodLimitError(pause if isinstance(pause, int) else pause.total_seconds())
-        case Forbidden():
+        case Forbidden() | ChatMigrated():
             return ChatUnreachableError(text)
         case BadRequest():
             return _translate_refusal(text)
         case NetworkError():
-            cause = type(error.__cause__).__name__
-            if isinstance(error.__cause__, _NEVER_LEFT):
-                return NotSentError(f"no connection ({cause})")
-            return OutcomeUnknownError(f"no answer ({cause})")
+            cause = error.__cause__
+            if isinstance(cause, _NEVER_LEFT):
+                return NotSentError(f"no connection ({type(cause).__name__})")
+            reason = "an answer that is none" if cause is None else type(cause).__name__
+            return OutcomeUnknownError(f"no answer ({reason})")
         case _:
             return MessageRefusedError(text)
 
