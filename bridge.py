@@ -46,6 +46,7 @@ from keypad import Keypad
 from logs import set_up_logs
 from outbox import Outbox
 from people import People
+from receiving import keep_receiving
 from session import SessionStore
 from session_runner import Prompt
 from sessions import Sessions, awake_ids, run_regularly
@@ -107,7 +108,7 @@ class Hub:
                 await self._handle(entry)
         self._outbox.start()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._channel.receive(self._take))
+            tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(run_regularly(self._sessions.tick, _TICK_SECONDS))
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))

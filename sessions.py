@@ -212,7 +212,7 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner):
+            elif self._is_idle_for_long(runner) and not await self._is_watched(runner):
                 self._edit_state(runner.session_id, asleep="idle")
                 await self._retire(runner)
 
@@ -229,6 +229,11 @@ class Sessions:
             log.warning("a terminal could not be closed: %s", error)
         runner.pane_pid = 0
         self._feed.unfollow(runner.session_id)
+
+    async def _is_watched(self, runner: SessionRunner) -> bool:
+        """Whether a person sits at the terminal."""
+        pane = await self.terminal.find(runner.name)
+        return pane is not None and pane.is_attached
 
     def _is_idle_for_long(self, runner: SessionRunner) -> bool:
         process = runner.process

@@ -7,6 +7,7 @@ reached the model can be repeated by it.
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 
@@ -118,6 +119,17 @@ def test_an_idle_session_sleeps_and_wakes_with_its_memory(world: World) -> None:
     wait_until(lambda: not world.processes(), "Claude sleeps")
     recalls_the_cat(world)
     assert world.texts()[1:-1] == ["Resumed after a nap."]
+
+
+def test_a_session_is_not_put_to_sleep_under_the_eyes_of_a_person(world: World) -> None:
+    world.settings["BRIDGE_IDLE_MINUTES"] = "0.03"
+    tell_it_about_the_cat(world)
+    with world.attached():
+        world.wait_for_process("idle")
+        idle_since = world.processes()[0].since_ms / 1000
+        wait_until(lambda: time.time() > idle_since + 4, "it would sleep by now")
+        assert len(world.processes()) == 1
+    wait_until(lambda: not world.processes(), "Claude sleeps")
 
 
 def test_killing_the_bridge_costs_no_memory(world: World) -> None:

@@ -39,6 +39,7 @@ from core.errors import (
     TerminalTimeoutError,
 )
 from core.keystrokes import split_pieces
+from core.tmux_options import TMUX_OPTIONS
 
 OLDEST_TMUX = (3, 2)
 _EDITING_KEYS = {"Enter", "Escape", "Tab", "BTab", "Space", "BSpace"}
@@ -50,6 +51,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARK = "@bridge_pane"
 _PANE_FORMAT = (
     "#{pane_id}|#{pane_pid}|#{pane_dead}|#{pane_in_mode}|#{pane_dead_status}|#{pane_dead_signal}|"
+    "#{session_attached}|"
     f"#{{{_MARK}}}"
 )
 _FOLDER_PREFIX = "typing-"
@@ -62,32 +64,6 @@ _SET_BY_TMUX = frozenset({"TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TMUX"
 # The folder is entered by the shell, because tmux silently takes another one when it cannot; and
 # the shell says what is wrong when the program cannot be run, where tmux says nothing.
 _LAUNCHER = ("sh", "-c", 'cd -- "$0" && exec "$@"')
-
-# What a person who attaches would like, and what Claude Code asks of a tmux. Options that an older
-# tmux does not know are passed over (-q).
-_OPTIONS: tuple[tuple[str, ...], ...] = (
-    # A failed Claude's last words stay to be read; a clean end closes the pane.
-    ("-gwq", "remain-on-exit", "failed"),
-    ("-gq", "history-limit", "20000"),
-    ("-sq", "focus-events", "on"),
-    ("-sq", "escape-time", "10"),
-    ("-sq", "set-clipboard", "on"),
-    ("-sq", "extended-keys", "on"),
-    ("-gwq", "allow-passthrough", "on"),
-    ("-sq", "default-terminal", "tmux-256color"),
-    # A fixed place in the list, so that opening again does not make it longer.
-    ("-sq", "terminal-features[50]", "*:RGB:extkeys:clipboard:focus:title"),
-    ("-gq", "mouse", "on"),
-    ("-gq", "set-titles", "on"),
-    ("-gq", "set-titles-string", "#{session_name}: #{pane_title}"),
-    ("-gwq", "allow-rename", "off"),
-    ("-gwq", "automatic-rename", "off"),
-    ("-gq", "status-style", "bg=colour236,fg=colour250"),
-    ("-gq", "status-left-length", "60"),
-    ("-gq", "status-left", " #{session_name} "),
-    ("-gq", "status-right-length", "60"),
-    ("-gq", "status-right", " Ctrl-b d leaves, and Claude keeps running "),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +80,7 @@ class Pane:
     is_dead: bool
     exit_status: int | None
     in_mode: bool
+    is_attached: bool = False
 
 
 class _Answer(tmux_cmd):
@@ -361,7 +338,7 @@ class TmuxControl:
         launched = ["--", *_LAUNCHER, directory, *command]
         commands: list[list[str]] = [
             ["start-server"],
-            *(["set-option", *option] for option in _OPTIONS),
+            *(["set-option", *option] for option in TMUX_OPTIONS),
             ["set-option", "-g", "update-environment", " ".join(names)],
             ["new-session", "-d", "-s", name, "-n", "claude", *size, *where, *launched],
             ["set-option", "-p", "-t", f"={name}:", _MARK, name],
@@ -475,7 +452,7 @@ def _parse_panes(answer: tmux_cmd) -> list[Pane]:
     for line in answer.stdout:
         fields = line.split("|")
         if len(fields) == _PANE_FORMAT.count("|") + 1 and _NAME.fullmatch(fields[-1]):
-            pane_id, pid, is_dead, in_mode, status, signal, name = fields
+            pane_id, pid, is_dead, in_mode, status, signal, attached, name = fields
             panes[name] = Pane(
                 name=name,
                 pane_id=pane_id,
@@ -483,6 +460,7 @@ def _parse_panes(answer: tmux_cmd) -> list[Pane]:
                 is_dead=is_dead == "1",
                 exit_status=_parse_exit_status(status, signal) if is_dead == "1" else None,
                 in_mode=in_mode not in ("", "0"),
+                is_attached=attached not in ("", "0"),
             )
     return list(panes.values())
 

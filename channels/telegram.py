@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -104,6 +105,12 @@ class TelegramChannel:
             get_updates_request=self._polling,
         )
         self._sleep = sleep
+        self._heard_at = time.monotonic()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since Telegram last answered a call for updates."""
+        return time.monotonic() - self._heard_at
 
     @property
     def bot_name(self) -> str:
@@ -140,6 +147,7 @@ class TelegramChannel:
         while True:
             try:
                 updates = await self._fetch(offset)
+                self._heard_at = time.monotonic()
                 if updates:
                     take([(_key(update), update) for update in updates])
                     offset = max(update["update_id"] for update in updates) + 1

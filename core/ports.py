@@ -18,6 +18,10 @@ class Channel(Protocol):
     def name(self) -> str:
         """The channel's name in `Chat.channel`."""
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the service was last heard of by `receive`."""
+
     async def start(self, menu: Sequence[MenuEntry]) -> None:
         """Connect and show the menu of commands. Raises ChannelRefusedError."""
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -130,6 +132,22 @@ class World:
             text=True,
             check=False,
         ).stdout
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """A person attaches to the one session, in a terminal of their own."""
+        parent, child = pty.openpty()
+        attach = ["tmux", "-L", self.socket, "attach"]
+        environment = {k: v for k, v in self.environment.items() if not k.startswith("TELEGRAM")}
+        client = subprocess.Popen(attach, env=environment, stdin=child, stdout=child, stderr=child)
+        try:
+            wait_until(lambda: self.tmux("list-clients"), "somebody is attached")
+            yield
+        finally:
+            client.terminate()
+            client.wait()
+            os.close(parent)
+            os.close(child)
 
     def processes(self) -> list[ClaudeProcess]:
         """The live Claude Code processes."""

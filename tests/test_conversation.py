@@ -1,0 +1,99 @@
+"""What Claude did, as posts: which events are shown, as what, and under which key."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.conversation import make_title, quote, read_title, render_age, render_event, shorten
+from core.model import (
+    AnswerGiven,
+    Chat,
+    CommandAnswered,
+    ErrorReported,
+    Post,
+    PromptRecorded,
+    TranscriptEvent,
+    TurnInterrupted,
+    TurnRecorded,
+)
+
+CHAT = Chat("telegram", 7, 3)
+
+
+def post(event: TranscriptEvent, *, is_ours: bool = False) -> Post | None:
+    return render_event(event, "s", CHAT, is_ours=is_ours)
+
+
+def test_an_answer_is_shown_as_markdown_and_loudly() -> None:
+    assert post(AnswerGiven("u", "**hi**")) == Post("s:u", CHAT, "**hi**", "markdown")
+
+
+def test_equal_answers_are_two_posts_and_one_answer_read_twice_is_one() -> None:
+    keys = [
+        found.key for uuid in ("a", "b", "a") if (found := post(AnswerGiven(uuid, "same")))
+    ]
+    assert keys == ["s:a", "s:b", "s:a"]
+
+
+def test_an_error_is_shown_loudly() -> None:
+    found = post(ErrorReported("u", "overloaded"))
+    assert found is not None
+    assert (found.text, found.silent) == ("⚠️ overloaded", False)
+
+
+def test_what_a_command_printed_is_shown_as_a_screen() -> None:
+    found = post(CommandAnswered("u", "a  b"))
+    assert found is not None
+    assert (found.text, found.style) == ("a  b", "screen")
+
+
+def test_a_prompt_typed_at_the_terminal_is_shown_and_our_own_is_not() -> None:
+    typed = PromptRecorded("u", "from\nthe desk")
+    shown = post(typed)
+    assert shown is not None
+    assert shown.text == "⌨️ from the desk"
+    assert post(typed, is_ours=True) is None
+
+
+def test_a_command_and_the_end_of_a_turn_are_not_shown() -> None:
+    assert post(PromptRecorded("u", "/model", command="/model")) is None
+    assert post(TurnRecorded("u", 1.0)) is None
+
+
+def test_an_interruption_is_shown() -> None:
+    found = post(TurnInterrupted("u"))
+    assert found is not None
+    assert found.text == "Interrupted."
+
+
+def test_a_session_is_called_after_its_first_prompt() -> None:
+    assert make_title(PromptRecorded("u", "fix\n the   tests")) == "fix the tests"
+    assert make_title(PromptRecorded("u", "/x", command="/x")) is None
+    assert read_title({"title": "fix the tests"}) == "fix the tests"
+    assert read_title({}) == read_title({"title": ""}) == "New session"
+
+
+@given(st.text(), st.integers(1, 50))
+def test_a_shortened_text_is_one_line_of_that_length(text: str, length: int) -> None:
+    short = shorten(text, length)
+    assert len(short) <= length
+    assert "\n" not in short
+    assert short == " ".join(text.split()) or short.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "now"), (0, "now"), (59, "now"), (60, "1 min"), (7200, "2 h"), (200_000, "2 d")],
+)
+def test_an_age_is_one_word(seconds: float, said: str) -> None:
+    assert render_age(seconds) == said
+
+
+@given(st.text())
+def test_every_line_of_a_quote_is_marked(text: str) -> None:
+    head, *lines = quote("Forwarded from a\n/b", text).splitlines()
+    assert head == "[Forwarded from a /b]"
+    assert lines
+    assert all(line.startswith("> ") for line in lines)

@@ -1,0 +1,127 @@
+"""Screens that the real CLI drew in tmux, and what may be read off them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.screen import read_input_box, render_screen
+
+SCREENS: dict[str, str] = json.loads(
+    (Path(__file__).parent / "fixtures" / "screens-2.1.330.json").read_text()
+)
+RULE = "─" * 40
+WORDS = " ".join(["word"] * 24)
+
+
+def box(*lines: str, above: str = "● An answer") -> str:
+    return "\n".join([above, "", RULE, *lines, RULE, "  ? for shortcuts", ""])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("empty_box", "cleared", "after_answer", "after_permission_escape", "after_interrupt"),
+        *("api_error", "after_compact", "busy", "shortcuts"),
+    ],
+)
+def test_an_empty_box_is_seen_wherever_it_stands(name: str) -> None:
+    assert read_input_box(SCREENS[name]) == ""
+
+
+@pytest.mark.parametrize("name", ["queued", "queued_mid_turn"])
+def test_a_greyed_example_is_no_draft(name: str) -> None:
+    assert "Press up to edit queued messages" in SCREENS[name]
+    assert read_input_box(SCREENS[name]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "draft"),
+    [
+        ("draft", "half a thought"),
+        ("draft_of_three_lines", "one\ntwo\nthree"),
+        ("draft_with_blank_line", "a\n\nb"),
+        ("draft_that_wraps", f"{WORDS[:-5]}\n{WORDS[:-5]}\n{' '.join(['word'] * 14)}"),
+        ("pasted_text", "[Pasted text #1 +30 lines]"),
+        ("slash_menu", "/"),
+        ("draft_beginning_with_sign", "❤ x"),
+        ("draft_with_prompt_sign", "❯ not a prompt"),
+        ("draft_with_rule", f"x\n{'─' * 30}\ny"),
+    ],
+)
+def test_a_draft_is_read(name: str, draft: str) -> None:
+    assert read_input_box(SCREENS[name]) == draft
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["permission_dialog", "model_dialog", "history_search", "transcript_view", "shell_mode"],
+)
+def test_a_screen_that_is_no_prompt_has_no_box(name: str) -> None:
+    assert read_input_box(SCREENS[name]) is None
+
+
+@pytest.mark.parametrize(
+    "screen",
+    ["", "\n\n", "❯ x", f"{RULE}\n❯ x", f"❯ x\n{RULE}", f"{RULE}\n  ❯ x\n{RULE}", "bash$ "],
+)
+def test_less_than_a_box_between_two_rules_is_none(screen: str) -> None:
+    assert read_input_box(screen) is None
+
+
+def test_a_prompt_in_the_history_is_no_box() -> None:
+    assert read_input_box(f"❯ hello\n\n● Echo: hello\n\n{RULE}\n Bash command\n ❯ 1. Yes\n") is None
+
+
+def test_a_greyed_example_of_several_lines_is_no_draft() -> None:
+    example = ["❯\xa0\x1b[7mT\x1b[0;2mry to edit", "  the file and then", "  run it\x1b[0m"]
+    assert read_input_box(box(*example)) == ""
+
+
+def test_a_style_from_the_lines_above_reaches_into_the_box() -> None:
+    dim_above = "\x1b[2mdim and never switched off"
+    assert read_input_box(box("❯\xa0Try this", above=dim_above)) == ""
+    assert read_input_box(box("❯\xa0\x1b[22mTry this", above=dim_above)) == "Try this"
+
+
+@pytest.mark.parametrize(
+    "style", ["38;5;2", "48;5;2", "1;38;5;2", "38;2;2;2;2", "38;5;2;1", "58;5;2", "4;48;2;0;2;2"]
+)
+def test_a_colour_called_2_is_not_dim(style: str) -> None:
+    assert read_input_box(box(f"❯\xa0\x1b[{style}mgreen text")) == "green text"
+
+
+@pytest.mark.parametrize("style", ["2", "0;2", "2;38;5;0", "22;2", ";2", "38;2;0;0;0;2"])
+def test_dim_is_seen_among_other_codes(style: str) -> None:
+    assert read_input_box(box(f"❯\xa0T\x1b[{style}mry this")) == ""
+
+
+def test_a_draft_with_a_dim_part_is_a_draft() -> None:
+    assert read_input_box(box("❯\xa0/com\x1b[2mpact\x1b[22m")) == "/compact"
+
+
+def test_one_character_is_a_draft_and_no_cursor() -> None:
+    assert read_input_box(box("❯\xa0\x1b[2mx\x1b[0m")) == "x"
+
+
+@given(st.text(alphabet=st.sampled_from("❯─━ \xa0\n\x1b[0m2;[a"), max_size=120))
+def test_no_screen_raises(screen: str) -> None:
+    read_input_box(screen)
+    render_screen(screen)
+
+
+def test_a_screen_for_a_chat_is_short_and_plain() -> None:
+    shown = render_screen(f"\n\n\x1b[1mHello\x1b[0m   \n\n\n\n{'═' * 100}\n  there\n\n\n")
+    assert shown == f"Hello\n\n{'═' * 30}\n  there"
+
+
+@pytest.mark.parametrize("name", sorted(SCREENS))
+def test_a_real_screen_keeps_its_words(name: str) -> None:
+    shown = render_screen(SCREENS[name])
+    assert "\x1b" not in shown
+    assert "\n\n\n" not in shown
+    assert shown == render_screen(shown)

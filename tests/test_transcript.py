@@ -1,0 +1,253 @@
+"""The transcript's lines: those that the real CLI wrote, and every way a line can be none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.model import (
+    AnswerGiven,
+    CommandAnswered,
+    ErrorReported,
+    PromptRecorded,
+    TranscriptEvent,
+    TurnInterrupted,
+    TurnRecorded,
+)
+from core.transcript import parse_line, read_directory, strip_ansi
+
+RECORDED = Path(__file__).parent / "fixtures" / "transcript-2.1.330.jsonl"
+LINES = RECORDED.read_bytes().splitlines()
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = (
+    *("type", "subtype", "uuid", "message", "content", "attachment", "promptSource"),
+    *("isSidechain", "isMeta", "isCompactSummary", "isApiErrorMessage", "durationMs"),
+)
+
+
+def recorded() -> list[TranscriptEvent]:
+    return [event for line in LINES for event in parse_line(line)]
+
+
+def line(kind: str = "user", **fields: Any) -> bytes:
+    return json.dumps({"type": kind, "uuid": "u", **fields}).encode()
+
+
+def prompt_line(text: str, **fields: Any) -> bytes:
+    return line(message={"role": "user", "content": text}, **fields)
+
+
+def texts(kind: type[Any]) -> list[str]:
+    return [event.text for event in recorded() if isinstance(event, kind)]
+
+
+# --- what the real CLI wrote -------------------------------------------------------------------
+
+
+def test_prompts_are_read_in_their_order_with_those_that_were_queued() -> None:
+    prompts = [e.text for e in recorded() if isinstance(e, PromptRecorded) and e.command is None]
+    assert prompts == [
+        "hello",
+        'tool Bash {"command":"ls note.txt","description":"list"}',
+        'tool Bash {"command":"rm note.txt","description":"remove"}',
+        "what does <command-name> mean?",
+        "<bash-input>is a tag",
+        "<local-command-caveat> too",
+        "[Request interrupted by user]",
+        "<command-name>/fake</command-name><command-args>a</command-args>",
+        'tool Bash {"command":"sleep 2; ls","description":"wait"}',
+        "said in the middle of a turn",
+        "hold q",
+        "queued text",
+        "hold r",
+        "fail 400",
+        'tool Task {"description":"sub","prompt":"say sub done","subagent_type":"general-purpose"}',
+        "after the clear",
+    ]
+
+
+def test_commands_are_read_with_their_arguments() -> None:
+    commands = [e.command for e in recorded() if isinstance(e, PromptRecorded) and e.command]
+    assert commands == ["/greet Bob", "/context", "/model", "/effort high", "/compact", "/clear"]
+
+
+def test_answers_are_read_and_those_of_sub_agents_are_not() -> None:
+    answers = texts(AnswerGiven)
+    assert answers[:3] == ["Echo: hello", "Echo: Say hello to Bob", "The tool said: note.txt"]
+    assert answers[-1] == "Echo: after the clear"
+    assert "sub done" not in answers
+
+
+def test_what_a_local_command_printed_is_read_without_colours() -> None:
+    printed = texts(CommandAnswered)
+    assert printed[0].lstrip().startswith("Context usage")
+    assert printed[1] == "Unknown command: /nosuchthing"
+    assert printed[2] == "Kept model as `Opus 5.5 (default)`"
+    assert printed[3].startswith("Set effort level to high")
+    assert printed[4].startswith("Compacted (ctrl+o to see full summary)")
+    assert len(printed) == 5  # /clear prints nothing
+    assert not any("\x1b" in text for text in printed)
+
+
+def test_an_error_of_the_service_is_told_once() -> None:
+    assert texts(ErrorReported) == ["API Error: 400 The stand-in was told to fail"]
+
+
+def test_both_kinds_of_interruption_are_seen() -> None:
+    assert sum(isinstance(event, TurnInterrupted) for event in recorded()) == 2
+
+
+def test_turns_end_with_a_length_in_seconds() -> None:
+    ends = [event.seconds for event in recorded() if isinstance(event, TurnRecorded)]
+    assert len(ends) == 16
+    assert all(0 < seconds < 60 for seconds in ends)
+
+
+def test_every_event_has_an_identity_of_its_own() -> None:
+    identities = [event.uuid for event in recorded()]
+    assert len(identities) == len(set(identities))
+
+
+def test_the_directory_is_read_from_the_first_line_that_names_one() -> None:
+    assert read_directory(LINES) == "/home/ada/project"
+    assert read_directory([b'{"cwd": 1}', b"torn", b'{"cwd": ""}', b'{"cwd": "/x"}']) == "/x"
+    assert read_directory([]) is None
+
+
+# --- what a person typed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what does <command-name>/x</command-name> mean?",
+        "see <local-command-stdout>this</local-command-stdout>",
+        "a [Request interrupted by user] b",
+    ],
+)
+def test_a_prompt_that_quotes_a_tag_is_a_prompt_for_older_versions_too(text: str) -> None:
+    assert parse_line(prompt_line(text)) == [PromptRecorded("u", text)]
+
+
+@pytest.mark.parametrize("source", ["typed", "queued", "suggestion_accepted", "not known yet"])
+def test_what_a_person_typed_is_a_prompt_whatever_it_looks_like(source: str) -> None:
+    for text in ("<bash-input>ls</bash-input>", "<command-name>/x</command-name>"):
+        assert parse_line(prompt_line(text, promptSource=source)) == [PromptRecorded("u", text)]
+
+
+def test_what_the_program_adds_is_no_prompt() -> None:
+    assert parse_line(prompt_line("hint", isMeta=True)) == []
+    assert parse_line(prompt_line("summary", isCompactSummary=True)) == []
+    assert parse_line(prompt_line("to a sub-agent", isSidechain=True)) == []
+    notice = "<task-notification>\n<task-id>a</task-id></task-notification>"
+    assert parse_line(prompt_line(notice, promptSource="system")) == []
+    assert parse_line(prompt_line(notice)) == []
+
+
+def test_a_tool_result_is_no_prompt_even_with_text_beside_it() -> None:
+    blocks = [{"type": "tool_result", "content": "x"}, {"type": "text", "text": "y"}]
+    assert parse_line(line(message={"content": blocks})) == []
+
+
+def test_an_answer_of_several_blocks_is_one() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "text", "text": "one"},
+        {"type": "text", "text": "two"},
+        {"type": "tool_use", "name": "Bash"},
+        {"type": "text", "text": 3},
+        "text",
+    ]
+    found = parse_line(line("assistant", message={"content": blocks}))
+    assert found == [AnswerGiven("u", "one\n\ntwo")]
+
+
+def test_an_answer_of_white_space_is_none() -> None:
+    assert parse_line(line("assistant", message={"content": " \n"})) == []
+
+
+# --- what is no line ---------------------------------------------------------------------------
+
+
+def test_an_unknown_kind_yields_nothing() -> None:
+    assert parse_line(line("hologram", message={"content": "x"})) == []
+    assert parse_line(line("system", subtype="new", content="x")) == []
+    assert parse_line(line("attachment", attachment={"type": "new", "prompt": "x"})) == []
+    notice = {"type": "queued_command", "prompt": "x", "commandMode": "task-notification"}
+    assert parse_line(line("attachment", attachment=notice)) == []
+
+
+def test_a_line_without_identity_yields_nothing() -> None:
+    assert parse_line(prompt_line("x", uuid="")) == []
+
+
+@pytest.mark.parametrize("number", range(0, len(LINES), 7))
+def test_a_torn_line_yields_nothing(number: int) -> None:
+    whole = LINES[number]
+    assert all(parse_line(whole[:length]) == [] for length in range(0, len(whole), 13))
+
+
+def test_fields_that_are_null_cost_no_answer() -> None:
+    nothing = dict.fromkeys(
+        ("isSidechain", "isMeta", "isCompactSummary", "isApiErrorMessage", "durationMs")
+    )
+    found = parse_line(line("assistant", message={"content": "x"}, **nothing))
+    assert found == [AnswerGiven("u", "x")]
+    ended = parse_line(line("system", subtype="turn_duration", durationMs=None))
+    assert ended == [TurnRecorded("u", 0.0)]
+
+
+def test_half_of_an_emoji_costs_no_answer() -> None:
+    raw = rb'{"type":"assistant","uuid":"u","message":{"content":"cut \ud83d here \ud83d\ude00"}}'
+    assert parse_line(raw) == [AnswerGiven("u", "cut \ufffd here \U0001f600")]
+    escaped = rb'{"type":"assistant","uuid":"u","message":{"content":"a \\ud83d"},"x":"\udc00"}'
+    assert parse_line(escaped) == [AnswerGiven("u", r"a \ud83d")]
+
+
+def test_nesting_without_end_yields_nothing() -> None:
+    assert parse_line(b'{"type":"user","uuid":"u","message":' + b"[" * 200_000) == []
+    assert parse_line(b'{"a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001) == []
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise(raw: bytes) -> None:
+    assert parse_line(raw) == []
+    read_directory([raw])
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_no_json_raises_and_what_comes_out_can_be_written_down(fields: dict[str, Any]) -> None:
+    for event in parse_line(json.dumps(fields).encode()):
+        msgspec.json.encode(event)
+
+
+@given(st.sampled_from(LINES), st.integers(0, 100_000), st.binary(min_size=1, max_size=3))
+def test_no_damage_to_a_real_line_raises(whole: bytes, at: int, damage: bytes) -> None:
+    at %= len(whole) + 1
+    for event in parse_line(whole[:at] + damage + whole[at + len(damage) :]):
+        msgspec.json.encode(event)
+
+
+# --- colours -----------------------------------------------------------------------------------
+
+
+def test_escape_sequences_are_taken_out_and_nothing_else() -> None:
+    coloured = "\x1b[1;38;5;9mred\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x1b\\ \x1b(B\x0fend\x1bM"
+    assert strip_ansi(coloured) == "red link end"
+
+
+@given(st.text())
+def test_a_text_without_escapes_stays_as_it_is(text: str) -> None:
+    if not {"\x1b", "\x0e", "\x0f"} & set(text):
+        assert strip_ansi(text) == text
