@@ -199,18 +199,24 @@ def main() -> int:
         return 2
     with machine(claude) as (world, model), machine(claude) as (other_world, other_model):
         figures = measure(Phone(world, model), Hand(other_world, other_model), rounds)
-    print_table(figures)
+        print_table(figures)
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
 @contextmanager
 def machine(claude: Path) -> Iterator[tuple[World, TimedModel]]:
     """Somebody's machine, which ends with all that runs on it."""
-    with tempfile.TemporaryDirectory(prefix="latency-", ignore_cleanup_errors=True) as root:
+    with tempfile.TemporaryDirectory(prefix="latency-") as root:
         world, model = World(Path(root), claude), TimedModel()
         world.model = model
         with world:
-            yield world, model
+            try:
+                yield world, model
+            finally:
+                world.stop_bridge()
+                world.tmux("kill-server")
+                # It writes to the folder until its end.
+                wait_closely(lambda: not world.processes(), "Claude Code has ended")
 
 
 def measure(phone: Phone, hand: Hand, rounds: int) -> list[Figure]:

@@ -35,7 +35,7 @@ def test_an_empty_box_is_seen_wherever_it_stands(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["queued", "queued_mid_turn"])
 def test_a_greyed_example_is_no_draft(name: str) -> None:
-    assert "Press up to edit queued messages" in SCREENS[name]
+    assert "Press up to edit queued messages" in render_screen(SCREENS[name])
     assert read_input_box(SCREENS[name]) == ""
 
 
