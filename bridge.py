@@ -199,7 +199,7 @@ class Hub:
             word, _, code = incoming.text.partition(" ")
             if word == "/start" and self._people.redeem(code.strip(), person.user_id, person.name):
                 log.info("user %d is the owner now", person.user_id)
-                self._say(incoming.chat, "Paired: this bot now answers to you alone. Send a text.")
+                self._say(incoming.chat, "Paired: this bot now answers to you. Send a text.")
                 return
         self._note(incoming, "refused: not allowed")
         log.warning(
@@ -209,14 +209,7 @@ class Hub:
         )
 
     async def _handle_text(self, entry: Entry, message: TextSent) -> bool:
-        if message.forwarded_from is not None:
-            parsed: Command | str | None = quote(
-                f"Forwarded from {message.forwarded_from}", message.text
-            )
-        else:
-            parsed = parse_command(message.text, self._channel.bot_name)
-        if message.quoted is not None and isinstance(parsed, str):
-            parsed = f"{quote('Quoted', message.quoted)}\n\n{parsed}"
+        parsed = self._read(message)
         match parsed:
             case None:
                 return True
@@ -226,6 +219,16 @@ class Hub:
             case str():
                 await self._submit(entry, message, parsed)
                 return False
+
+    def _read(self, message: TextSent, text: str | None = None) -> Command | str | None:
+        """The command or the prompt that a message is, or would be with another text."""
+        text = message.text if text is None else text
+        if message.forwarded_from is not None:
+            return quote(f"Forwarded from {message.forwarded_from}", text)
+        parsed = parse_command(text, self._channel.bot_name)
+        if message.quoted is not None and isinstance(parsed, str):
+            return f"{quote('Quoted', message.quoted)}\n\n{parsed}"
+        return parsed
 
     async def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
         prompt = Prompt(entry.key, prepare_prompt(text))
@@ -243,7 +246,10 @@ class Hub:
                 continue
             if (sent.chat, sent.message_id) == (edit.chat, edit.message_id):
                 runner = self._sessions.find_runner(entry.session_id)
-                if runner and runner.rewrite(entry.key, prepare_prompt(edit.text)):
+                text = self._read(sent, edit.text)
+                if not isinstance(text, str):
+                    raise BridgeError("A message that waits can't become a command.")
+                if runner and runner.rewrite(entry.key, prepare_prompt(text)):
                     self._say(edit.chat, "Changed; it still waits.")
                     return
         self._say(edit.chat, "Claude has that message already; send the change as a new one.")
@@ -397,7 +403,7 @@ def main() -> int:
     environ = dict(os.environ)
     try:
         path = config_path(environ)
-        config = load_config(environ, path.read_text() if path.exists() else "")
+        config = load_config(environ, _read_text(path))
         if not config.telegram_bot_token:
             raise ConfigError("There is no bot token; run ./install.sh, or set TELEGRAM_BOT_TOKEN.")
         prepare_directory(config.state_dir)
@@ -418,6 +424,16 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _read_text(path: Path) -> str:
+    """The text of config.toml; none is as good as an empty one. Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}.") from error
 
 
 def _lock(path: Path) -> filelock.BaseFileLock:

@@ -55,9 +55,10 @@ class ChatCommands:
         await self._handlers[command.name](message.chat, command.argument)
 
     def pick(self, action: Action, press: ButtonPressed) -> None:
-        """A session was picked from the list."""
+        """A session was picked from the list, which it takes the place of."""
         session = self._sessions.switch(press.chat, action["session"])
-        self._say(press.chat, f"Continuing “{read_title(session.state)}”.")
+        text = f"Continuing “{read_title(session.state)}”."
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", press.chat, text, edits=action["post"]))
 
     async def _help(self, chat: Chat, argument: str) -> None:
         self._say(chat, render_help())
@@ -82,13 +83,16 @@ class ChatCommands:
             self._say(chat, "No session yet. Send a text to start one.")
             return
         lines, rows = [], []
+        key = f"say:{uuid.uuid4()}"
         for number, session in enumerate(mine[:_LISTED], 1):
             mark = "▸" if current and session.session_id == current.session_id else " "
             title = read_title(session.state)
             place = project_directory(session).name
             lines.append(f"{mark} {number}. {title} · {place} · {_age(session)}")
-            rows.append([(f"{number}. {title}", {"do": "pick", "session": session.session_id})])
-        self._say(chat, "\n".join(lines), keyboard=self._buttons.issue(chat, rows))
+            action = {"do": "pick", "session": session.session_id, "post": key}
+            rows.append([(f"{number}. {title}", action)])
+        keyboard = self._buttons.issue(chat, rows)
+        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard))
 
     async def _resume(self, chat: Chat, argument: str) -> None:
         if not argument:
@@ -130,8 +134,10 @@ class ChatCommands:
         if runner is None:
             self._say(chat, "No Claude process runs for this chat.")
             return
-        await self._sessions.kill(runner)
-        self._say(chat, "Ended. The next message resumes it with its history; /new starts afresh.")
+        given_up = await self._sessions.kill(runner)
+        lost = f" Messages given up with it: {given_up}." if given_up else ""
+        text = f"Ended.{lost} The next message resumes it with its history; /new starts afresh."
+        self._say(chat, text)
 
     async def _status(self, chat: Chat, argument: str) -> None:
         session = self._sessions.find_current(chat)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import StoreWriteError
+from durable import SystemCalls
 from journal import Journal, Record
 
 log = logging.getLogger(__name__)
@@ -61,12 +63,14 @@ class Inbox:
     """What is in the folder `directory`, which must be there."""
 
     directory: Path
+    system: SystemCalls = field(default=os, repr=False)
     _entries: dict[str, Entry] = field(default_factory=dict, init=False)
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict, init=False)
     _journal: Journal = field(init=False)
 
     def __post_init__(self) -> None:
-        self._journal = Journal(self.directory / "inbox.journal", self._snapshot)
+        path = self.directory / "inbox.journal"
+        self._journal = Journal(path, self._snapshot, system=self.system)
         for record in self._journal.read():
             try:
                 self._apply(record)

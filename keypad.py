@@ -34,10 +34,11 @@ _LOOKS = 15
 
 @dataclass(slots=True)
 class _Shown:
-    """The post of a dialog: its key, and the screen that it shows."""
+    """The post of a dialog: its key, the screen that it shows, and whether its keys are used up."""
 
     key: str
     screen: str = ""
+    needs_keys: bool = False
 
 
 class Keypad:
@@ -73,6 +74,7 @@ class Keypad:
         if runner is None or shown is None or shown.key != action["post"]:
             return "That dialog is gone."
         await self._sessions.terminal.press(runner.name, action["key"])
+        shown.needs_keys = True
         return ""
 
     async def stop(self) -> None:
@@ -109,8 +111,9 @@ class Keypad:
     async def _refresh(self, runner: SessionRunner, shown: _Shown) -> None:
         """Show the screen as it is now, if it is another."""
         screen = await self._still_screen(runner)
-        if _steady(screen) != _steady(shown.screen) and _is_blocked(runner):
-            shown.screen = screen
+        is_changed = shown.needs_keys or _steady(screen) != _steady(shown.screen)
+        if is_changed and _is_blocked(runner):
+            shown.screen, shown.needs_keys = screen, False
             self._edit(runner, shown, screen, self._keyboard(runner, shown))
 
     def _close(self, runner: SessionRunner, shown: _Shown) -> None:

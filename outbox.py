@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from core.errors import (
 )
 from core.model import Piece, Post
 from core.ports import Channel
+from durable import SystemCalls
 from journal import Journal, Record
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class Outbox:
         channels: Mapping[str, Channel],
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        system: SystemCalls = os,
     ) -> None:
         self._channels = channels
         self.on_unknown: Callable[[Post], None] = lambda post: None
@@ -66,7 +69,7 @@ class Outbox:
         self._unknown: OrderedDict[str, Post] = OrderedDict()
         self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._is_started = False
-        self._journal = Journal(directory / "outbox.journal", self._snapshot)
+        self._journal = Journal(directory / "outbox.journal", self._snapshot, system=system)
         for record in self._journal.read():
             try:
                 self._apply(record)

@@ -253,6 +253,17 @@ class SessionRunner:
         """Whether the process became idle within so many seconds."""
         return await self._until(self._is_idle, seconds)
 
+    async def end(self) -> int:
+        """End the process and give up every prompt; returns how many had not been answered."""
+        await self.stop()
+        given_up = [prompt.key for prompt in self._queue if not prompt.is_dropped]
+        for key in given_up:
+            self._inbox.finish(key, "killed")
+        self._queue.clear()
+        self._under_way = None
+        await self.sleep()
+        return len(given_up)
+
     async def stop(self) -> None:
         """Stop working at prompts; what is under way goes on after the next start."""
         if self._task is not None:
@@ -303,10 +314,7 @@ class SessionRunner:
                 self.pane_pid = 0
                 if await self._was_cut_off(under_way):
                     return
-        raise ClaudeDiedError(
-            "Claude Code ended three times while it was given this message. "
-            "/screen shows its last words; send the message again to try once more."
-        )
+        raise ClaudeDiedError("Claude Code ended three times while it was given this message.")
 
     async def _was_cut_off(self, under_way: _UnderWay) -> bool:
         """Whether the Claude that ended had the prompt, which is then done with."""

@@ -33,6 +33,7 @@ from core.model import (
     TranscriptEvent,
     TurnEnded,
 )
+from core.screen import read_input_box
 from core.transcript import parse_line, read_directory
 from inbox import Entry, Inbox
 from outbox import Outbox
@@ -216,11 +217,15 @@ class Sessions:
                 self._edit_state(runner.session_id, asleep="idle")
                 await self._retire(runner)
 
-    async def kill(self, runner: SessionRunner) -> None:
-        """End the process at a person's word; the session stays."""
-        runner.drop_queue()
+    async def kill(self, runner: SessionRunner) -> int:
+        """End the process at a person's word; the session stays.
+
+        Returns how many prompts are given up with it.
+        """
         self._edit_state(runner.session_id, asleep="killed")
-        await self._retire(runner)
+        given_up = await runner.end()
+        self._feed.unfollow(runner.session_id)
+        return given_up
 
     async def _retire(self, runner: SessionRunner) -> None:
         try:
@@ -231,9 +236,11 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
 
     async def _is_watched(self, runner: SessionRunner) -> bool:
-        """Whether a person sits at the terminal."""
+        """Whether a person sits at the terminal, or has left half a text in it."""
         pane = await self.terminal.find(runner.name)
-        return pane is not None and pane.is_attached
+        if pane is None or pane.is_attached:
+            return pane is not None
+        return bool(read_input_box(await self.terminal.capture(runner.name, colours=True)))
 
     def _is_idle_for_long(self, runner: SessionRunner) -> bool:
         process = runner.process
@@ -375,8 +382,8 @@ class Sessions:
             for line in lines
             for event in parse_line(line)
         ]
-        earlier = [post for post in posts if post is not None][: action["count"]]
-        self._outbox.put(*(replace(post, silent=True) for post in earlier))
+        # Those that were shown already have keys that are known, so they are not shown again.
+        self._outbox.put(*(replace(post, silent=True) for post in posts if post is not None))
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""

@@ -12,7 +12,13 @@ from typing import Any
 
 from buttons import Action, Buttons
 from core.conversation import shorten
-from core.errors import BridgeError, ClaudeDiedError, SessionElsewhereError, TerminalError
+from core.errors import (
+    BridgeError,
+    ClaudeDiedError,
+    ClaudeStartError,
+    SessionElsewhereError,
+    TerminalError,
+)
 from core.model import Button, Post
 from core.screen import render_screen
 from outbox import Outbox
@@ -37,7 +43,7 @@ class Troubles:
 
     def tell_failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """A prompt was not delivered, or (None) Claude could not be started."""
-        if isinstance(error, ClaudeDiedError):
+        if isinstance(error, ClaudeDiedError | ClaudeStartError):
             task = asyncio.create_task(self._tell_died(runner, prompt, error))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -214,9 +214,7 @@ def machine(claude: Path) -> Iterator[tuple[World, TimedModel]]:
                 yield world, model
             finally:
                 world.stop_bridge()
-                world.tmux("kill-server")
-                # It writes to the folder until its end.
-                wait_closely(lambda: not world.processes(), "Claude Code has ended")
+                world.kill_claude()  # At a clean end, its hooks would still write to the folder.
 
 
 def measure(phone: Phone, hand: Hand, rounds: int) -> list[Figure]:

@@ -43,6 +43,7 @@ _INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user f
 
 class _Message(msgspec.Struct):
     content: Any = None
+    model: Any = None
 
 
 class _Attachment(msgspec.Struct):
@@ -116,9 +117,11 @@ def _from_assistant(line: _Line) -> list[TranscriptEvent]:
     text = "\n\n".join(_texts(line.message.content if line.message else None)).strip()
     if not text:
         return []
-    return [
-        ErrorReported(line.uuid, text) if line.isApiErrorMessage else AnswerGiven(line.uuid, text)
-    ]
+    if line.isApiErrorMessage:
+        return [ErrorReported(line.uuid, text)]
+    if line.message is not None and line.message.model == "<synthetic>":
+        return []  # Claude Code's own filler: "No response requested." after a turn cut off
+    return [AnswerGiven(line.uuid, text)]
 
 
 def _from_system(line: _Line) -> list[TranscriptEvent]:

@@ -136,6 +136,17 @@ def test_kill_ends_the_process_and_keeps_the_session(world: World) -> None:
     assert world.texts()[-2] == "Resumed."
 
 
+def test_kill_in_the_middle_of_a_turn_ends_it_for_good(world: World) -> None:
+    world.start_bridge()
+    world.say("hold paint")
+    world.wait_for_process("busy")
+    world.say("next")
+    world.ask("/kill", "Messages given up with it: 2.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    world.ask("hello", "Echo: hello")
+    assert world.texts()[1:] == ["Resumed.", "Echo: hello"]
+
+
 def test_status_names_the_session_and_how_to_attach(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")

@@ -118,6 +118,21 @@ def test_the_trust_dialog_is_shown_and_answered_from_the_phone(world: World) -> 
     world.reads("Echo: hello")
 
 
+def test_the_keys_below_a_dialog_go_on_working_when_one_changes_nothing(world: World) -> None:
+    world.write_claude_settings(trusted=[])
+    world.start_bridge()
+    world.say("hello")
+    shown = world.reads("Yes, I trust this folder")
+    for label in ("←", "←", "↓"):
+        world.telegram.press(world.chat, world.user, shown.message_id, label)
+        keys = world.telegram.message(world.chat, shown.message_id).buttons
+        world.telegram.wait_for(
+            lambda k=keys: world.telegram.message(world.chat, shown.message_id).buttons != k,  # type: ignore[misc]
+            timeout=20,
+        )
+    assert "❯ Yes" in world.telegram.message(world.chat, shown.message_id).text
+
+
 def test_the_token_is_nowhere_but_in_the_bridge(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")
@@ -142,6 +157,22 @@ def test_the_state_is_for_its_owner_alone(world: World) -> None:
     for path in [world.state, *world.state.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), f"{path} is {mode:o}"
+
+
+def test_a_settings_file_that_cannot_be_read_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "claude-telegram"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_bytes(b"\xff\xfe")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py")],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "config.toml can't be read" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
