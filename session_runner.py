@@ -127,6 +127,7 @@ class SessionRunner:
         self._queue: deque[Prompt] = deque()
         self._pulse = Pulse()
         self._under_way: _UnderWay | None = None
+        self._unrecorded: deque[str] = deque(maxlen=8)
         self._task: asyncio.Task[None] | None = None
 
     # --- what others ask and tell ---------------------------------------------------------------
@@ -209,6 +210,8 @@ class SessionRunner:
                     under_way.is_recorded |= is_ours
                 case TurnRecorded() | TurnInterrupted() if under_way.is_recorded:
                     under_way.has_ended = True
+        if isinstance(event, PromptRecorded) and not is_ours:
+            is_ours = any(is_same_prompt(text, event.text) for text in self._unrecorded)
         self._pulse.beat()
         return is_ours
 
@@ -260,6 +263,8 @@ class SessionRunner:
         for key in given_up:
             self._inbox.finish(key, "killed")
         self._queue.clear()
+        if self._under_way is not None and not self._under_way.is_recorded:
+            self._unrecorded.append(self._under_way.prompt.text)
         self._under_way = None
         await self.sleep()
         return len(given_up)

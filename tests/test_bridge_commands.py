@@ -139,7 +139,7 @@ def test_kill_ends_the_process_and_keeps_the_session(world: World) -> None:
 def test_kill_in_the_middle_of_a_turn_ends_it_for_good(world: World) -> None:
     world.start_bridge()
     world.say("hold paint")
-    world.wait_for_process("busy")
+    wait_until(lambda: "hold paint" in world.transcripts(), "the prompt is in the transcript")
     world.say("next")
     world.ask("/kill", "Messages given up with it: 2.")
     wait_until(lambda: not world.processes(), "Claude is gone")

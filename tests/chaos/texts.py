@@ -1,0 +1,242 @@
+"""Hostile texts, and texts that meet a dialog: what the model read, and what was never answered."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.errors import BridgeError
+from core.keystrokes import prepare_prompt
+from core.screen import read_input_box
+from tests.chaos.experiment import Figure, judge, open_world, percentile
+from tests.fixtures.hostile_texts import KEPT, REMOVED, REWRITTEN
+from tests.standins.messages_api import ModelRequest, Say
+from tests.standins.telegram_entities import clean_text, utf16_length
+from tests.standins.telegram_state import Message
+from tests.world import World, wait_until
+
+_TEXTS_A_SESSION = 50
+_PARTS = [*KEPT, *REWRITTEN, *(f"a{character}b" for character in REMOVED)]
+_ALPHABET = (
+    "abcXYZ 019 \t\n!/\\;'\"`$#@{}[]()<>|&*~%^?=:,.-_"
+    "éßøñ漢字かな한글ضعفשלוםकขไ🙂👩🏽\u200d💻❤\ufe0f🇩🇪\u0301\u200b\u200e\u2066\u00ad\u3000\u00a0\u2028\x1b\x07\x7f"
+)
+_COMMAND = re.compile(r"\s*/[^/\s]*(\s|$)")
+
+
+def send_hostile_texts(size: int, seed: int, folder: Path) -> Figure:
+    """One after the other, each when the answer to the one before is there."""
+    chance = random.Random(seed)
+    took: list[float] = []
+    wrong: list[str] = []
+    with open_world(folder) as world:
+        world.model.answer = lambda _: Say(("Noted.",))
+        world.start_bridge()
+        world.ask("begin", "Noted.")
+        for number in range(size):
+            if number and number % _TEXTS_A_SESSION == 0:
+                _begin_anew(world)
+            text = make_hostile_text(chance)
+            before, sent = len(world.model.turns), time.monotonic()
+            message = world.say(text)
+            wanted = prepare_prompt(world.telegram.message(world.chat, message).text)
+            try:
+                request = world.model.wait_for(lambda _: True, after=before, timeout=30)
+                world.reads("Noted.", after=message)
+            except AssertionError:
+                wrong.append(f"never arrived: {text!a}")
+                continue
+            took.append(request.at - sent)
+            if request.user_texts[-1] != wanted or len(world.model.turns) != before + 1:
+                wrong.append(f"{wanted!a} was read as {request.user_texts[-1]!a}")
+    return judge(
+        "hostile texts from Telegram, through the real Claude Code",
+        f"{size} texts",
+        "all exact at the model; p99 under 0.7 s from update to model, when awake",
+        {"not exact": wrong},
+        f"p50 {percentile(took, 0.5):.2f} s",
+        f"p99 {percentile(took, 0.99):.2f} s",
+    )
+
+
+def _begin_anew(world: World) -> None:
+    """A new session, so that what the stand-in keeps stays small."""
+    world.ask("/new", "New session")
+    world.ask("begin", "Noted.")
+    world.model.requests.clear()
+
+
+def make_hostile_text(chance: random.Random) -> str:
+    """A text that a person could send, and that is no command."""
+    while True:
+        text = _draw(chance)
+        try:
+            text.encode()
+            shown = clean_text(text, [])[0]
+            prepare_prompt(shown)
+        except (UnicodeEncodeError, BridgeError, ValueError):
+            continue
+        if 1 <= utf16_length(shown) <= 4096 and not _COMMAND.match(shown):
+            return text
+
+
+def _draw(chance: random.Random) -> str:
+    match chance.randrange(4):
+        case 0:
+            return chance.choice(_PARTS)
+        case 1:
+            parts = chance.choices(_PARTS, k=chance.randint(2, 6))
+            return chance.choice(["", " ", "\n"]).join(parts)
+        case 2:
+            return "".join(chance.choices(_ALPHABET, k=chance.randint(1, 60)))
+        case _:
+            return "".join(chance.choices(_ALPHABET, k=chance.randint(300, 3500)))
+
+
+# --- dialogs --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Presser(threading.Thread):
+    """The person with the key pad: answers each dialog after a while, some of them twice."""
+
+    world: World
+    chance: random.Random
+    allowed: set[str] = field(default_factory=set)
+    presses: int = 0
+    is_done: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+        self._used: set[str] = set()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        """Until `is_done`."""
+        while not self.is_done.wait(0.05):
+            for message in self.world.telegram.messages(self.world.chat, from_bot=True):
+                if "Esc" in message.labels and _first_button(message) not in self._used:
+                    self._answer(message)
+
+    def _answer(self, message: Message) -> None:
+        time.sleep(self.chance.uniform(0, 1.0))  # when a person presses is what is drawn by lot
+        message = self.world.telegram.message(self.world.chat, message.message_id)
+        if "Esc" not in message.labels:
+            return
+        data = _first_button(message)
+        self._used.add(data)
+        asked = re.findall(r"made-\d+", message.text) if "proceed?" in message.text else []
+        label = "1" if asked and self.chance.random() < 0.5 else "Esc"
+        if label == "1":
+            self.allowed.add(asked[-1])
+        self._press(message, label)
+        if self.chance.random() < 0.3:
+            self._press(message, data)
+
+    def _press(self, message: Message, button: str) -> None:
+        self.presses += 1
+        person = self.world.user
+        is_data = button not in message.labels
+        chat, number = self.world.chat, message.message_id
+        self.world.telegram.press(chat, person, number, button, forged=is_data)
+
+
+def _first_button(message: Message) -> str:
+    return str(message.buttons[0][0]["callback_data"])
+
+
+def send_texts_at_dialogs(size: int, seed: int, folder: Path) -> Figure:
+    """Tools ask for permission, /model is opened at the terminal, and texts arrive meanwhile."""
+    chance = random.Random(seed)
+    texts: list[str] = []
+    with open_world(folder) as world:
+        world.start_bridge()
+        world.ask("begin", "Echo")
+        presser = Presser(world, random.Random(seed + 1))
+        presser.start()
+        tools = models = 0
+        while len(texts) < size:
+            if chance.random() < 0.3:
+                models += 1
+                _open_model_dialog(world)
+            else:
+                tools += 1
+                command = f"touch {folder}/made-{tools}"
+                world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
+            for _ in range(min(chance.randint(1, 5), size - len(texts))):
+                time.sleep(chance.uniform(0, 0.7))  # when a text is sent is drawn by lot
+                texts.append(_draw_answer(chance, len(texts)))
+                world.say(texts[-1])
+            _wait_for_texts(world, texts)
+        presser.is_done.set()
+        presser.join()
+        faults = _find_dialog_faults(world, folder, texts, presser.allowed)
+    return judge(
+        "texts sent while dialogs open at random",
+        f"{size} texts, {tools} permission dialogs, {models} others, {presser.presses} presses",
+        "0 answered a dialog; all arrive, once, afterwards",
+        faults,
+    )
+
+
+def _open_model_dialog(world: World) -> None:
+    """At a quiet moment a person at the machine opens it; the key pad closes it."""
+    world.wait_for_process("idle")
+    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    world.tmux("send-keys", "-t", f"={name}:", "-l", "/model")
+    wait_until(lambda: "/model" in _screen(world), "the command is in the box")
+    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+
+
+def _draw_answer(chance: random.Random, number: int) -> str:
+    """What would answer a dialog, were it typed there; some of it could be told from no other."""
+    return chance.choice(["1", "2", "y", "yes", f"1 {number}", f"text {number}", f"no\n{number}"])
+
+
+def _asked(world: World) -> list[str]:
+    """What the model was given as the newest, the results of tools left out."""
+
+    def is_text(request: ModelRequest) -> bool:
+        return bool(request.user_texts) and request.last_result is None
+
+    return [request.user_texts[-1] for request in world.model.turns if is_text(request)]
+
+
+def _wait_for_texts(world: World, texts: list[str]) -> None:
+    wanted = Counter(texts)
+    try:
+        wait_until(lambda: not wanted - Counter(_asked(world)), "all texts", 45)
+    except AssertionError:
+        missing = list((wanted - Counter(_asked(world))).elements())
+        raise AssertionError(f"never arrived: {missing}; the screen: {_screen(world)}") from None
+
+
+def _screen(world: World) -> str:
+    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    return world.tmux("capture-pane", "-p", "-e", "-t", f"={name}:")
+
+
+def _find_dialog_faults(
+    world: World, folder: Path, texts: list[str], allowed: set[str]
+) -> dict[str, list[str]]:
+    made = {path.name for path in folder.glob("made-*")}
+    count, wanted = Counter(_asked(world)), Counter(texts)
+    twice = [text for text in wanted if count[text] > wanted[text]]
+    said = world.transcripts()
+    wait_until(lambda: not [p for p in world.processes() if p.status != "idle"], "all is quiet")
+    draft = read_input_box(_screen(world))
+    return {
+        "tools that ran without a press": sorted(made - allowed),
+        "models set": re.findall(r"Set model to[^\"]{0,40}", said),
+        "texts lost": list((wanted - count).elements()),
+        "texts twice": twice,
+        "turns cut off by a stray key": ["one"] * said.count('"[Request interrupted by user]"'),
+        "drafts left by a stray key": [draft] if draft else [],
+    }
