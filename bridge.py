@@ -57,7 +57,7 @@ from troubles import Troubles
 log = logging.getLogger("bridge")
 
 _TYPING_SECONDS = 4.0
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 1.5
 _DISK_SECONDS = 5.0
 _DAY_SECONDS = 86_400.0
 _WRONG_SETTING = 2

@@ -8,6 +8,7 @@ the process that wrote it lives.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -39,14 +40,15 @@ _STATUSES: dict[str | None, Status] = {"idle": "idle", "busy": "busy", "waiting"
 class ClaudeRegistry:
     """The registry in the folder `directory` (Claude Code's `sessions`)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.directory = directory
+        self._sleep = sleep
 
     def processes(self) -> list[ClaudeProcess]:
         """Every live process that has an entry."""
         found = []
         for path in self.directory.glob("*.json"):
-            process = _read(path) if path.stem.isdecimal() else None
+            process = self._read(path) if path.stem.isdecimal() else None
             if process is not None:
                 found.append(process)
         return found
@@ -60,6 +62,39 @@ class ClaudeRegistry:
         """The process `pid` itself, or else one that it started."""
         family = {pid, *_descendants(pid)}
         return next((p for p in self.processes() if p.pid in family), None)
+
+    def _read(self, path: Path) -> ClaudeProcess | None:
+        entry = self._decode(path)
+        if entry is None or str(entry.pid) != path.stem or not _wrote(entry):
+            return None
+        return ClaudeProcess(
+            entry.pid,
+            entry.sessionId,
+            entry.cwd,
+            _STATUSES.get(entry.status),
+            int(entry.statusUpdatedAt or 0),
+            entry.waitingFor or "",
+            entry.version or "",
+        )
+
+    def _decode(self, path: Path) -> _Entry | None:
+        """The entry; None when it is gone, or of a kind that isn't known.
+
+        What can't be read is looked at again, as it may be half written just now, and
+        a process that is taken for gone could be resumed a second time.
+        """
+        for _ in range(_LOOKS):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                return None
+            except OSError:
+                data = b""
+            entry = decode_json(_decoder, data)
+            if entry is not None:
+                return entry
+            self._sleep(_PAUSE_SECONDS)
+        return None
 
 
 def is_alive(pid: int) -> bool:
@@ -91,41 +126,6 @@ def _descendants(pid: int) -> list[int]:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.Error:
         return []
-
-
-def _read(path: Path) -> ClaudeProcess | None:
-    entry = _decode(path)
-    if entry is None or str(entry.pid) != path.stem or not _wrote(entry):
-        return None
-    return ClaudeProcess(
-        entry.pid,
-        entry.sessionId,
-        entry.cwd,
-        _STATUSES.get(entry.status),
-        int(entry.statusUpdatedAt or 0),
-        entry.waitingFor or "",
-        entry.version or "",
-    )
-
-
-def _decode(path: Path) -> _Entry | None:
-    """The entry; None when it is gone, or of a kind that isn't known.
-
-    What can't be read is looked at again, as it may be half written just now, and
-    a process that is taken for gone could be resumed a second time.
-    """
-    for _ in range(_LOOKS):
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError:
-            data = b""
-        entry = decode_json(_decoder, data)
-        if entry is not None:
-            return entry
-        time.sleep(_PAUSE_SECONDS)
-    return None
 
 
 def _wrote(entry: _Entry) -> bool:

@@ -31,9 +31,7 @@ def test_an_answer_is_shown_as_markdown_and_loudly() -> None:
 
 
 def test_equal_answers_are_two_posts_and_one_answer_read_twice_is_one() -> None:
-    keys = [
-        found.key for uuid in ("a", "b", "a") if (found := post(AnswerGiven(uuid, "same")))
-    ]
+    keys = [found.key for uuid in ("a", "b", "a") if (found := post(AnswerGiven(uuid, "same")))]
     assert keys == ["s:a", "s:b", "s:a"]
 
 

@@ -37,6 +37,7 @@ class FakeChannel:
     """Shows what it is sent; before that, each chat's `answers` are used up, one for each call."""
 
     name = "fake"
+    silence = 0.0
 
     def __init__(self) -> None:
         self.answers: dict[int, deque[Exception | asyncio.Event]] = defaultdict(deque)

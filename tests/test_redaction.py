@@ -30,7 +30,9 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("around", ["{}", "key={} and", "“{}”", "\n{}\n", "({})", '"{}",', "a: {}."])
+@pytest.mark.parametrize(
+    "around", ["{}", "key={} and", "“{}”", "\n{}\n", "({})", '"{}",', "a: {}."]
+)
 def test_a_secret_of_a_known_shape_is_masked(secret: str, around: str) -> None:
     assert Redactor().redact(around.format(secret)) == around.format(MASK)
 

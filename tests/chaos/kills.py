@@ -61,6 +61,7 @@ def find_prompt_faults(world: World, sent: list[str]) -> dict[str, list[str]]:
         "out of order": [] if ours == [t for t in sent if count[t]] else ours[:1],
         "answers lost": lost,
         "shown twice": [text for text, times in shown.items() if times > 1],
+        "temporary files": [path.name for path in world.state.rglob(".*.tmp")],
     }
 
 

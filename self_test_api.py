@@ -1,0 +1,202 @@
+"""A small Messages API on a loopback port: the model that the self-test's Claude Code talks to.
+
+* Standard library only, and nothing but this machine: no account, no cost, no internet.
+* Its answer is a function of what the person wrote last, so that what really reached the model can
+  be told from what was only shown.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+API_KEY = "sk-ant-self-test-00000000000000000000000000000000"
+USE_TOOL = "Please run the tool"
+WAIT = "Please wait"
+MADE_FILE = "made-by-the-self-test"
+
+_HOLD_SECONDS = 30.0
+_ADDED = ("<system-reminder>", "<local-command", "<command-name>")
+# What older versions ask the model on their own, as if a person had.
+_OWN_BUSINESS = ("Warmup", "[SUGGESTION")
+
+
+class ModelServer:
+    """Listens between `with` and its end; `turns` may be read from any thread."""
+
+    def __init__(self) -> None:
+        self.turns: list[list[str]] = []
+        self._released = threading.Event()
+        server = self
+
+        class Handler(_Handler):
+            model = server
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._http.block_on_close = False
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="self-test model", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(5)
+
+    @property
+    def url(self) -> str:
+        """The base address."""
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def hold(self) -> None:
+        """Wait, in the middle of an answer, until the self-test ends."""
+        self._released.wait(_HOLD_SECONDS)
+
+    def answer(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """The content of the answer; a turn of the conversation is noted in `turns`."""
+        texts = _texts_of_person(body)
+        last = texts[-1] if texts else ""
+        if not body.get("tools") or last.startswith(_OWN_BUSINESS):
+            return [{"type": "text", "text": '{"title": "Self-test"}'}]
+        if _has_result(body):
+            return [{"type": "text", "text": "The tool has run."}]
+        self.turns.append(texts)
+        if last.startswith(USE_TOOL):
+            arguments = {"command": f"touch {MADE_FILE}", "description": "Make a file"}
+            identifier = f"toolu_{uuid.uuid4().hex[:24]}"
+            return [{"type": "tool_use", "id": identifier, "name": "Bash", "input": arguments}]
+        return [{"type": "text", "text": render_answer(last)}]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request; `model` is set by the server."""
+
+    model: ModelServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        """Answer /v1/messages as a stream or whole, and the token count."""
+        length = int(self.headers.get("content-length") or 0)
+        try:
+            body = json.loads(self.rfile.read(length))
+        except ValueError:
+            self._send_json({"type": "error", "error": {"type": "invalid_request_error"}}, 400)
+            return
+        if self.path.partition("?")[0].endswith("/count_tokens"):
+            self._send_json({"input_tokens": 100})
+            return
+        content = self.model.answer(body)
+        if not body.get("stream"):
+            self._send_json(_message(body, content))
+            return
+        self._send_stream(body, content)
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        """There is nothing to get."""
+        self._send_json({"type": "error", "error": {"type": "not_found_error"}}, 404)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Keep quiet."""
+
+    def _send_json(self, value: Any, status: int = 200) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _send_stream(self, body: dict[str, Any], content: list[dict[str, Any]]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        is_held = content[0].get("text", "").startswith(render_answer(WAIT))
+        try:
+            for event in _events(body, content):
+                if is_held and event["type"] == "content_block_stop":
+                    self.model.hold()
+                data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
+                self.wfile.write(data.encode())
+                self.wfile.flush()
+        except OSError:  # the turn was interrupted
+            return
+
+
+def render_answer(text: str) -> str:
+    """What the model says to `text`."""
+    return f"The model read {len(text)} characters, which begin: {text[:20].strip()}\n"
+
+
+def _texts_of_person(body: dict[str, Any]) -> list[str]:
+    """What the person wrote, oldest first, without what Claude Code puts around it."""
+    texts = []
+    for message in body.get("messages", []):
+        if message.get("role") == "user":
+            texts += [text for text in _texts(message.get("content")) if not _is_added(text)]
+    return texts
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    blocks = content if isinstance(content, list) else []
+    return [block["text"] for block in blocks if block.get("type") == "text"]
+
+
+def _is_added(text: str) -> bool:
+    return text.lstrip().startswith(_ADDED)
+
+
+def _has_result(body: dict[str, Any]) -> bool:
+    """Whether the last user message carries a tool's result."""
+    for message in reversed(body["messages"]):
+        if message.get("role") == "user":
+            content = message.get("content")
+            blocks = content if isinstance(content, list) else []
+            return any(block.get("type") == "tool_result" for block in blocks)
+    return False
+
+
+def _message(body: dict[str, Any], content: list[dict[str, Any]]) -> dict[str, Any]:
+    is_call = any(block["type"] == "tool_use" for block in content)
+    return {
+        "id": f"msg_{uuid.uuid4().hex[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "model": body.get("model", ""),
+        "content": content,
+        "stop_reason": "tool_use" if is_call else "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 100, "output_tokens": 12},
+    }
+
+
+def _events(body: dict[str, Any], content: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    whole = _message(body, content)
+    yield {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}
+    for index, block in enumerate(content):
+        is_text = block["type"] == "text"
+        empty: dict[str, Any] = {"text": ""} if is_text else {"input": {}}
+        delta = (
+            {"type": "text_delta", "text": block["text"]}
+            if is_text
+            else {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        )
+        yield {"type": "content_block_start", "index": index, "content_block": block | empty}
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    stop = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 12}}
+    yield {"type": "message_stop"}

@@ -1,0 +1,367 @@
+"""The self-test's own Claude Code: a HOME, a project, a tmux server, a model, and what was seen.
+
+* It waits for Claude Code, types at it and looks at it as the bridge does; where the registry does
+  not say whether it is idle, the screen has to.
+* The hooks that the bridge subscribes to come through the feed; a second set, in the throw-away
+  HOME's settings, keeps every payload whole and allows every tool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from claude_feed import ClaudeFeed
+from claude_launcher import ClaudeLauncher
+from claude_registry import ClaudeRegistry, is_alive
+from core.claude_code import (
+    PERMISSION_ALLOWED,
+    STILL_SECONDS,
+    Version,
+    find_dialog,
+    hook_names,
+    is_idle_by_screen,
+    render_version,
+)
+from core.errors import BridgeError, PaneNotFoundError
+from core.keystrokes import is_same_prompt, prepare_prompt
+from core.model import (
+    AnswerGiven,
+    ClaudeProcess,
+    HookEvent,
+    PromptRecorded,
+    PromptSubmitted,
+    SessionStarted,
+    TranscriptEvent,
+    TurnEnded,
+    TurnInterrupted,
+)
+from core.screen import read_input_box, render_screen
+from self_test_api import API_KEY, ModelServer
+from session import Session
+from terminal import Terminal
+from tmux_control import TmuxControl
+
+NAME = "self-test"
+
+_START_SECONDS = 15.0
+_READY_SECONDS = 3.0
+_PROOF_SECONDS = 1.0
+_TAKEN_SECONDS = 6.0
+_LEAVING_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "VOLTA_HOME", "ASDF_DATA_DIR")
+_PROBED = ("PermissionRequest", "MessageDisplay")
+
+
+class NotTakenError(Exception):
+    """Claude Code did not take what was typed."""
+
+
+class Desk:
+    """One Claude Code in a pane; `root` is a folder of its own that goes away afterwards."""
+
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], root: Path, model: ModelServer
+    ) -> None:
+        self.home = root / "home"
+        self.project = root / "project"
+        self.model = model
+        self.session_id = str(uuid.uuid4())
+        self.lost_enter = False
+        self.was_interrupted = False
+        self.is_turn_open = False
+        self._command = tuple(command)
+        self._state = root / "state"
+        self._probes = root / "probes"
+        for folder in (self.home, self.project, self._state, self._probes):
+            folder.mkdir(mode=0o700)
+        self.environment = _environment(environ, self.home, root, model)
+        self._version: Version = ()
+        self._pane_pid = 0
+        self._starts: list[SessionStarted] = []
+        self._hooks: list[HookEvent] = []
+        self._lines: list[TranscriptEvent] = []
+        self._session = Session(
+            self.session_id, 0, state={"channel": NAME, "project_dir": str(self.project)}
+        )
+        self._control: TmuxControl | None = None
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def open(self, version: Version) -> None:
+        """Prepare everything for this version. Raises TerminalError."""
+        self._version = version
+        self._write_settings()
+        self._control = TmuxControl(
+            socket=NAME, environment=self.environment, folder=self._state / "typing"
+        )
+        self._control.check()
+        self._terminal = Terminal(self._control)
+        claude = self.home / ".claude"
+        self._registry = ClaudeRegistry(claude / "sessions")
+        self._launcher = ClaudeLauncher(
+            self._terminal,
+            self._registry,
+            command=self._command,
+            permission_mode="default",
+            version=version,
+            directory=self._state,
+            projects=claude / "projects",
+            environment=self.environment,
+        )
+        self._feed = ClaudeFeed(self._state, self._registry.directory, self)
+        await self._feed.start()
+
+    async def shut(self) -> None:
+        """End the tmux server and what runs in it, and stop listening."""
+        if self._control is not None:
+            await asyncio.to_thread(self._control.kill_server)
+            await self._feed.stop()
+
+    async def launch(self) -> str:
+        """Start or resume the session; what is wrong, "" when it is ready for a prompt."""
+        self._starts.clear()
+        launch = await self._launcher.launch(self._session, NAME)
+        self._pane_pid = launch.pane.pid
+        if await until(lambda: bool(self._starts) or not self.is_alive, _START_SECONDS):
+            if self.is_alive and await self._until_idle(_READY_SECONDS):
+                return ""
+        return await self._explain()
+
+    async def close(self) -> None:
+        """End the process, and wait until it has ended."""
+        await self._terminal.close(NAME)
+        await until(lambda: not self.is_alive, _LEAVING_SECONDS)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._pane_pid != 0 and is_alive(self._pane_pid)
+
+    # --- what it does ---------------------------------------------------------------------------
+
+    def prepared(self, text: str) -> str:
+        """What should reach the model of `text`."""
+        return prepare_prompt(text)
+
+    async def ask(self, text: str) -> str:
+        """Type a prompt as the bridge does; returns what reached the model. Raises NotTakenError."""
+        if not await self._until_idle(_TAKEN_SECONDS):
+            raise NotTakenError("Claude Code did not become idle")
+        before = len(self.model.turns)
+        await self.command(prepare_prompt(text), lambda: len(self.model.turns) > before)
+        return self.model.turns[before][-1]
+
+    async def command(self, prompt: str, is_taken: Callable[[], bool]) -> None:
+        """Type it; one more Enter when the text still stands in the box. Raises NotTakenError."""
+        self.lost_enter = False
+        if not await self._until_idle(_TAKEN_SECONDS):
+            raise NotTakenError("Claude Code did not become idle")
+        await self._terminal.type_text(NAME, prompt)
+        if await until(is_taken, _PROOF_SECONDS):
+            return
+        if read_input_box(await self._capture()):
+            self.lost_enter = True
+            await self.press("Enter")
+        if not await until(is_taken, _TAKEN_SECONDS):
+            raise NotTakenError("what was typed was not taken")
+
+    async def press(self, key: str) -> None:
+        """Press one key."""
+        await self._terminal.press(NAME, key)
+
+    # --- what was seen --------------------------------------------------------------------------
+
+    @property
+    def process(self) -> ClaudeProcess | None:
+        """The entry of the registry."""
+        return self._registry.find(self.session_id)
+
+    @property
+    def status(self) -> str | None:
+        """The status in the registry."""
+        process = self.process
+        return process.status if process else None
+
+    def find_start(self, source: str) -> SessionStarted | None:
+        """The SessionStart hook with this source, of our session unless it is a new one."""
+        for started in self._starts:
+            if started.source == source and (
+                source == "clear" or started.session_id == self.session_id
+            ):
+                return started
+        return None
+
+    def has_prompt_hook(self, text: str) -> bool:
+        """Whether the UserPromptSubmit hook told this prompt."""
+        prompts = [event.prompt for event in self._hooks if isinstance(event, PromptSubmitted)]
+        return any(is_same_prompt(text, prompt) for prompt in prompts)
+
+    @property
+    def has_stop_hook(self) -> bool:
+        """Whether a Stop hook came."""
+        return any(isinstance(event, TurnEnded) for event in self._hooks)
+
+    def has_prompt_line(self, text: str) -> bool:
+        """Whether the transcript has this prompt."""
+        prompts = [event.text for event in self._lines if isinstance(event, PromptRecorded)]
+        return any(is_same_prompt(text, prompt) for prompt in prompts)
+
+    def has_answer(self, text: str) -> bool:
+        """Whether the transcript has this answer."""
+        answers = [event.text for event in self._lines if isinstance(event, AnswerGiven)]
+        return text.strip() in answers
+
+    def asks_for(self, hook: str) -> bool:
+        """Whether this version is asked for the hook at all."""
+        return hook in hook_names(self._version)
+
+    def probed(self, hook: str) -> list[dict[str, Any]]:
+        """The whole payloads of one of the probed hooks."""
+        return [json.loads(path.read_bytes()) for path in self._probes.glob(f"{hook}.*.json")]
+
+    # --- the feed's listener --------------------------------------------------------------------
+
+    def hear_hook(self, event: HookEvent) -> None:
+        """Keep it, and follow the transcript that a start names."""
+        self._hooks.append(event)
+        match event:
+            case SessionStarted():
+                self._starts.append(event)
+                if event.session_id == self.session_id:
+                    self._session.state.update(transcript=event.transcript, has_prompts=True)
+                self._feed.follow(event.session_id, Path(event.transcript), 0)
+            case PromptSubmitted():
+                self.is_turn_open = True
+            case TurnEnded():
+                self.is_turn_open = False
+
+    def hear_transcript(
+        self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
+    ) -> None:
+        """Keep the events."""
+        for _, event in events:
+            self._lines.append(event)
+            if isinstance(event, TurnInterrupted):
+                self.was_interrupted = True
+                self.is_turn_open = False
+
+    def hear_registry(self) -> None:
+        """The registry is read when it is asked."""
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    async def _until_idle(self, seconds: float) -> bool:
+        """Wait for an empty input box that may be typed at: by the registry, or the screen."""
+        deadline = time.monotonic() + seconds
+        last, since = "", time.monotonic()
+        while time.monotonic() < deadline and self.is_alive:
+            screen = await self._capture()
+            if screen != last:
+                last, since = screen, time.monotonic()
+            process = self.process
+            if self.is_turn_open:
+                is_idle = False
+            elif process is not None and process.status is not None:
+                is_idle = process.status == "idle" and read_input_box(screen) == ""
+            else:
+                is_still = time.monotonic() - since >= STILL_SECONDS
+                is_idle = is_still and is_idle_by_screen(screen)
+            if is_idle:
+                return True
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return False
+
+    async def _capture(self) -> str:
+        try:
+            return await self._terminal.capture(NAME, colours=True)
+        except PaneNotFoundError:
+            return ""
+
+    async def _explain(self) -> str:
+        """Why there is no session, by what the terminal shows."""
+        screen = await self._capture()
+        dialog = find_dialog(screen)
+        if dialog is not None:
+            return f"it shows the {dialog.name} dialog"
+        if not self.is_alive:
+            error = await self._launcher.explain(NAME, BridgeError("nothing"))
+            return str(error).rstrip(".")
+        lines = render_screen(screen).split("\n")
+        return f"it is not ready; its terminal says: {lines[-1] or 'nothing'}"
+
+    def _write_settings(self) -> None:
+        """A Claude Code that was used before, and hooks that keep what they are given."""
+        version = render_version(self._version)
+        settings = {
+            "hasCompletedOnboarding": True,
+            "theme": "dark",
+            "lastOnboardingVersion": version,
+            "lastReleaseNotesSeen": version,
+            "hasSeenAutoDefaultNudge": True,
+            "customApiKeyResponses": {"approved": [API_KEY[-20:]], "rejected": []},
+            "projects": {str(self.project): {"hasTrustDialogAccepted": True}},
+        }
+        (self.home / ".claude.json").write_text(json.dumps(settings))
+        hooks = {}
+        for name in _PROBED:
+            if self.asks_for(name):
+                path = f"{shlex.quote(str(self._probes))}/{name}.$$"
+                line = f"cat > {path}.part && mv {path}.part {path}.json"
+                if name == "PermissionRequest":
+                    line += f" && echo {shlex.quote(json.dumps(PERMISSION_ALLOWED))}"
+                hooks[name] = [{"hooks": [{"type": "command", "command": line, "timeout": 10}]}]
+        folder = self.home / ".claude"
+        folder.mkdir(mode=0o700)
+        (folder / "settings.json").write_text(json.dumps({"hooks": hooks}))
+
+
+async def until(is_true: Callable[[], bool], seconds: float) -> bool:
+    """Whether it became true within so many seconds; looked at often, as nothing tells of it."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return True
+
+
+def is_below(folder: Path, path: Path) -> bool:
+    """Whether the path is inside the folder."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _environment(
+    environ: Mapping[str, str], home: Path, root: Path, model: ModelServer
+) -> dict[str, str]:
+    """All that the processes see: of the user's own, only what finds programs and writes text."""
+    passed_on = {name: environ[name] for name in _PASSED_ON if environ.get(name)}
+    passed_on.setdefault("PATH", os.defpath)
+    own = {
+        "HOME": str(home),
+        "TERM": "xterm-256color",
+        "TMUX_TMPDIR": str(root),
+        "ANTHROPIC_BASE_URL": model.url,
+        "ANTHROPIC_API_KEY": API_KEY,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_TELEMETRY": "1",
+        "DISABLE_ERROR_REPORTING": "1",
+    }
+    if os.geteuid() == 0:
+        own["IS_SANDBOX"] = "1"
+    return {"LANG": "C.UTF-8", **passed_on, **own}
+
+
+def has_program(command: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether the first word of the command can be run."""
+    return shutil.which(command[0], path=environ.get("PATH")) is not None

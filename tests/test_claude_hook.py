@@ -1,0 +1,175 @@
+"""The hook as Claude Code runs it: a process of its own, at a real socket or at none."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.hooks import parse_hook
+from core.model import SessionStarted
+
+ROOT = Path(__file__).resolve().parent.parent
+START = {"hook_event_name": "SessionStart", "session_id": "s", "source": "clear"}
+PROMPT = {"hook_event_name": "UserPromptSubmit", "session_id": "s", "prompt": "hi"}
+
+
+def begin(folder: Path, pane: str = "pane-1") -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(ROOT / "claude_hook.py"), str(folder), pane],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={},
+    )
+
+
+def feed(hook: subprocess.Popen[bytes], payload: Any) -> None:
+    assert hook.stdin is not None
+    with hook.stdin as stdin, suppress(BrokenPipeError):
+        stdin.write(payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+    hook.stdin = None
+
+
+def finish(hook: subprocess.Popen[bytes]) -> None:
+    """Whatever happens, nothing of it may be seen in the terminal."""
+    said, complained = hook.communicate(timeout=20)
+    assert (said, complained, hook.returncode) == (b"", b"", 0)
+
+
+def run(folder: Path, payload: Any) -> None:
+    hook = begin(folder)
+    feed(hook, payload)
+    finish(hook)
+
+
+def spooled(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((folder / "spool").glob("*"))]
+
+
+@contextmanager
+def listening(folder: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.open(".", os.O_RDONLY)
+        os.chdir(folder)
+        server.bind("hook.sock")
+        os.fchdir(here)
+        os.close(here)
+        server.listen()
+        server.settimeout(10)
+        yield server
+
+
+def receive(server: socket.socket) -> bytes:
+    connection, _ = server.accept()
+    with connection:
+        connection.settimeout(10)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_the_event_arrives_with_its_pane(tmp_path: Path) -> None:
+    with listening(tmp_path) as server:
+        hook = begin(tmp_path, "pane-9")
+        feed(hook, START)
+        message = receive(server)
+        finish(hook)
+    assert json.loads(message) == {"pane": "pane-9", "payload": START}
+    assert message.endswith(b"\n")
+    assert parse_hook(message) == SessionStarted("s", "pane-9", "clear", "", "")
+    assert spooled(tmp_path) == []
+
+
+def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["a-long-name-for-a-folder"] * 6)
+    folder.mkdir(parents=True)
+    with listening(folder) as server:
+        hook = begin(folder)
+        feed(hook, PROMPT)
+        assert json.loads(receive(server))["payload"] == PROMPT
+        finish(hook)
+
+
+def test_a_prompt_of_a_megabyte_arrives_whole(tmp_path: Path) -> None:
+    with listening(tmp_path) as server:
+        hook = begin(tmp_path)
+        feed(hook, {**PROMPT, "prompt": "\U0001f600" * 250_000})
+        assert len(json.loads(receive(server))["payload"]["prompt"]) == 250_000
+        finish(hook)
+
+
+@pytest.mark.parametrize("place", ["no socket", "dead socket"])
+@pytest.mark.parametrize("name", ["SessionStart", "SessionEnd"])
+def test_with_the_bridge_away_starts_and_ends_are_kept(
+    tmp_path: Path, place: str, name: str
+) -> None:
+    if place == "dead socket":
+        with listening(tmp_path):
+            pass
+    run(tmp_path, {**START, "hook_event_name": name})
+    (message,) = spooled(tmp_path)
+    assert parse_hook(message) is not None
+    (path,) = (tmp_path / "spool").iterdir()
+    assert path.suffix == ".json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_what_is_kept_sorts_in_the_order_it_happened(tmp_path: Path) -> None:
+    for number in range(3):
+        run(tmp_path, {**START, "source": str(number)})
+    found = [json.loads(message)["payload"]["source"] for message in spooled(tmp_path)]
+    assert found == ["0", "1", "2"]
+
+
+def test_with_the_bridge_away_all_else_is_dropped(tmp_path: Path) -> None:
+    for name in ("UserPromptSubmit", "Stop", "PreToolUse"):
+        run(tmp_path, {**PROMPT, "hook_event_name": name})
+    assert spooled(tmp_path) == []
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b'"x"', b"null", b"\xff", b"[" * 100_000])
+def test_rubbish_is_met_with_silence(tmp_path: Path, payload: bytes) -> None:
+    run(tmp_path, payload)
+    assert spooled(tmp_path) == []
+
+
+def test_a_missing_folder_and_missing_arguments_are_met_with_silence(tmp_path: Path) -> None:
+    run(tmp_path / "none", START)
+    bare = [sys.executable, "-I", "-S", str(ROOT / "claude_hook.py")]
+    done = subprocess.run(bare, input=b"{}", capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_a_spool_that_cannot_be_written_is_met_with_silence(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file in its place")
+    run(tmp_path, START)
+
+
+def test_a_bridge_that_hangs_holds_claude_up_for_seconds_at_most(tmp_path: Path) -> None:
+    """It has got the event, though: keeping it would hand on an old one at the next start."""
+    with listening(tmp_path) as server:
+        before = time.monotonic()
+        run(tmp_path, START)
+        assert time.monotonic() - before < 8
+        assert json.loads(receive(server))["payload"] == START
+    assert spooled(tmp_path) == []
+
+
+def test_with_the_bridge_away_the_hook_is_quick(tmp_path: Path) -> None:
+    run(tmp_path, PROMPT)
+    times = []
+    for _ in range(5):
+        before = time.monotonic()
+        run(tmp_path, PROMPT)
+        times.append(time.monotonic() - before)
+    assert min(times) < 0.5
