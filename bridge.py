@@ -213,11 +213,14 @@ class Hub:
         match parsed:
             case None:
                 return True
+            case Command("sh", line):
+                await self._submit(entry, message, self._prepare_shell_line(line))
+                return False
             case Command():
                 await self._commands.run(parsed, message)
                 return True
             case str():
-                await self._submit(entry, message, parsed)
+                await self._submit(entry, message, prepare_prompt(parsed))
                 return False
 
     def _read(self, message: TextSent, text: str | None = None) -> Command | str | None:
@@ -230,8 +233,16 @@ class Hub:
             return f"{quote('Quoted', message.quoted)}\n\n{parsed}"
         return parsed
 
+    def _prepare_shell_line(self, line: str) -> str:
+        """What makes Claude Code run it, if that is switched on. Raises BridgeError."""
+        if not self._config.shell:
+            raise BridgeError("/sh is off. BRIDGE_SHELL=true switches it on.")
+        if "\n" in line:
+            raise BridgeError("/sh takes one line.")
+        return f"!{prepare_prompt(line).lstrip('! ')}"
+
     async def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
-        prompt = Prompt(entry.key, prepare_prompt(text))
+        prompt = Prompt(entry.key, text)
         session = self._sessions.find_current(message.chat) or self._sessions.create(
             message.chat, self._config.project_dir
         )

@@ -47,7 +47,6 @@ class ChatCommands:
             "queue": self._queue,
             "status": self._status,
             "screen": self._screen,
-            "sh": self._shell,
         }
 
     async def run(self, command: Command, message: TextSent) -> None:
@@ -192,9 +191,6 @@ class ChatCommands:
             return
         screen = render_screen(await self._sessions.terminal.capture(runner.name))
         self._say(chat, screen or "The screen is empty.", style="screen")
-
-    async def _shell(self, chat: Chat, argument: str) -> None:
-        raise BridgeError("/sh is off. BRIDGE_SHELL=true switches it on.")
 
     def _awake_runner(self, chat: Chat) -> SessionRunner | None:
         session = self._sessions.find_current(chat)

@@ -40,7 +40,7 @@ _PLAIN = "The self-test says hello"
 _TEXTS = {
     "lines": "\n".join(f"line {number} of ten" for number in range(10)),
     "long": ("A long text of one line, with words. " * 30)[:1000].rstrip(),
-    "special": "It's \"quoted\"; $HOME `id` {a} #b \\n -x é 漢 🙂;\\",
+    "special": 'It\'s "quoted"; $HOME `id` {a} #b \\n -x é 漢 🙂;\\',
     "exit word": "exit",
 }
 _RECALL = "What did I say at first?"
@@ -200,7 +200,7 @@ class _Examination:
         seen = {
             "prompt hook": lambda: desk.has_prompt_hook(_PLAIN),
             "prompt line": lambda: desk.has_prompt_line(_PLAIN),
-            "answer line": lambda: desk.has_answer(render_answer(_PLAIN)),
+            "answer line": lambda: desk.has_answer(render_answer(read)),
             "stop hook": lambda: desk.has_stop_hook,
         }
         for key, is_seen in seen.items():

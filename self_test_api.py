@@ -11,6 +11,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -23,6 +24,14 @@ _HOLD_SECONDS = 30.0
 _ADDED = ("<system-reminder>", "<local-command", "<command-name>")
 # What older versions ask the model on their own, as if a person had.
 _OWN_BUSINESS = ("Warmup", "[SUGGESTION")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says; when `is_held`, without its end until the self-test's."""
+
+    content: list[dict[str, Any]]
+    is_held: bool = False
 
 
 class ModelServer:
@@ -62,20 +71,21 @@ class ModelServer:
         """Wait, in the middle of an answer, until the self-test ends."""
         self._released.wait(_HOLD_SECONDS)
 
-    def answer(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        """The content of the answer; a turn of the conversation is noted in `turns`."""
+    def answer(self, body: dict[str, Any]) -> Answer:
+        """The answer to a request; a turn of the conversation is noted in `turns`."""
         texts = _texts_of_person(body)
         last = texts[-1] if texts else ""
         if not body.get("tools") or last.startswith(_OWN_BUSINESS):
-            return [{"type": "text", "text": '{"title": "Self-test"}'}]
+            return Answer([_text_block('{"title": "Self-test"}')])
         if _has_result(body):
-            return [{"type": "text", "text": "The tool has run."}]
+            return Answer([_text_block("The tool has run.")])
         self.turns.append(texts)
         if last.startswith(USE_TOOL):
             arguments = {"command": f"touch {MADE_FILE}", "description": "Make a file"}
             identifier = f"toolu_{uuid.uuid4().hex[:24]}"
-            return [{"type": "tool_use", "id": identifier, "name": "Bash", "input": arguments}]
-        return [{"type": "text", "text": render_answer(last)}]
+            call = {"type": "tool_use", "id": identifier, "name": "Bash", "input": arguments}
+            return Answer([call])
+        return Answer([_text_block(render_answer(last))], is_held=last.startswith(WAIT))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,11 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0].endswith("/count_tokens"):
             self._send_json({"input_tokens": 100})
             return
-        content = self.model.answer(body)
-        if not body.get("stream"):
-            self._send_json(_message(body, content))
-            return
-        self._send_stream(body, content)
+        answer = self.model.answer(body)
+        if body.get("stream"):
+            self._send_stream(body, answer)
+        else:
+            self._send_json(_message(body, answer.content))
 
     def do_GET(self) -> None:  # noqa: N802 - http.server's name
         """There is nothing to get."""
@@ -116,16 +126,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _send_stream(self, body: dict[str, Any], content: list[dict[str, Any]]) -> None:
+    def _send_stream(self, body: dict[str, Any], answer: Answer) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
-        is_held = content[0].get("text", "").startswith(render_answer(WAIT))
         try:
-            for event in _events(body, content):
-                if is_held and event["type"] == "content_block_stop":
+            for event in _events(body, answer.content):
+                if answer.is_held and event["type"] == "content_block_stop":
                     self.model.hold()
                 data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
                 self.wfile.write(data.encode())
@@ -137,6 +146,10 @@ class _Handler(BaseHTTPRequestHandler):
 def render_answer(text: str) -> str:
     """What the model says to `text`."""
     return f"The model read {len(text)} characters, which begin: {text[:20].strip()}\n"
+
+
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 def _texts_of_person(body: dict[str, Any]) -> list[str]:

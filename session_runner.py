@@ -69,9 +69,9 @@ class Prompt:
 
     @property
     def is_command(self) -> bool:
-        """Whether it is a slash command of Claude Code."""
+        """Whether it is a slash command or a shell line, of which Claude Code gives no proof."""
         first = self.text.split(None, 1)[0] if self.text.strip() else ""
-        return first.startswith("/") and "/" not in first[1:]
+        return first.startswith("!") or (first.startswith("/") and "/" not in first[1:])
 
 
 @dataclass(slots=True)

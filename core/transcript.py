@@ -33,10 +33,12 @@ _TAG = r"<{0}>(.*?)</{0}>"
 _COMMAND_NAME = re.compile(_TAG.format("command-name"), re.DOTALL)
 _COMMAND_ARGUMENTS = re.compile(_TAG.format("command-args"), re.DOTALL)
 _OUTPUT = re.compile(
-    r"<local-command-(?:stdout|stderr)>(.*?)</local-command-(?:stdout|stderr)>", re.S
+    r"<(?:local-command|bash)-(?:stdout|stderr)>(.*?)</(?:local-command|bash)-(?:stdout|stderr)>",
+    re.DOTALL,
 )
 _COMMAND = ("<command-name>", "<command-message>")
 _BY_THE_PROGRAM = (None, "", "system")
+_SHELL_LINE = re.compile(_TAG.format("bash-input"), re.DOTALL)
 _NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
 _INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 
@@ -108,6 +110,9 @@ def _from_user(line: _Line) -> list[TranscriptEvent]:
         return [TurnInterrupted(line.uuid)]
     if text.startswith(_COMMAND) and _COMMAND_NAME.search(text):
         return _from_command(line.uuid, text)
+    shell_line = _SHELL_LINE.fullmatch(text)
+    if shell_line is not None:
+        return [PromptRecorded(line.uuid, f"!{shell_line[1]}", command=f"!{shell_line[1]}")]
     if text.startswith(_NOT_A_PROMPT):
         return _from_output(line.uuid, text)
     return [PromptRecorded(line.uuid, text)]

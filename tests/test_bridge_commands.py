@@ -193,6 +193,14 @@ def test_a_command_for_another_bot_is_not_ours(world: World) -> None:
     assert len(world.sessions()) == 1
 
 
+def test_a_shell_line_runs_where_it_is_switched_on(world: World) -> None:
+    world.settings["BRIDGE_SHELL"] = "true"
+    world.start_bridge()
+    world.ask("/sh echo made > made && echo it is", "it is")
+    assert (world.project / "made").read_text() == "made\n"
+    world.ask("hello", "Echo: hello")
+
+
 def test_a_shell_line_is_off(world: World) -> None:
     world.start_bridge()
     world.ask("/sh touch made", "/sh is off")

@@ -1,4 +1,4 @@
-"""Claude Code's registry of live processes: the entry that the real CLI wrote, and its lookalikes."""
+"""The registry of live processes: the entry that the real CLI wrote, and its lookalikes."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_a_refusal_keeps_nothing_and_the_next_append_goes_on(
 
 
 def test_after_a_failed_sync_the_file_is_another_one(path: Path) -> None:
-    """The kernel may call pages clean that never reached the disk: the old file can't be trusted."""
+    """The kernel may call pages clean that never reached the disk, so it can't be trusted."""
     system = RefusingSystem(errno.EIO)
     kept = Kept(path, system=system)
     kept.append({"n": 0})

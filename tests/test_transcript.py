@@ -79,7 +79,15 @@ def test_prompts_are_read_in_their_order_with_those_that_were_queued() -> None:
 
 def test_commands_are_read_with_their_arguments() -> None:
     commands = [e.command for e in recorded() if isinstance(e, PromptRecorded) and e.command]
-    assert commands == ["/greet Bob", "/context", "/model", "/effort high", "/compact", "/clear"]
+    assert commands == [
+        "/greet Bob",
+        "/context",
+        "/model",
+        "/effort high",
+        "!echo hi from shell",
+        "/compact",
+        "/clear",
+    ]
 
 
 def test_answers_are_read_and_those_of_sub_agents_are_not() -> None:
@@ -95,8 +103,9 @@ def test_what_a_local_command_printed_is_read_without_colours() -> None:
     assert printed[1] == "Unknown command: /nosuchthing"
     assert printed[2] == "Kept model as `Opus 5.5 (default)`"
     assert printed[3].startswith("Set effort level to high")
-    assert printed[4].startswith("Compacted (ctrl+o to see full summary)")
-    assert len(printed) == 5  # /clear prints nothing
+    assert printed[4] == "hi from shell"
+    assert printed[5].startswith("Compacted (ctrl+o to see full summary)")
+    assert len(printed) == 6  # /clear prints nothing
     assert not any("\x1b" in text for text in printed)
 
 

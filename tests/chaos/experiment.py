@@ -25,6 +25,12 @@ class Figure:
     seconds: float
 
 
+class NotPossibleHereError(Exception):
+    """The machine lacks what the experiment needs; the text says what."""
+
+
+NOT_POSSIBLE = "not possible here"
+
 Run = Callable[[int, int, Path], Figure]
 
 
@@ -44,6 +50,8 @@ class Experiment:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             figure = self.run(size, seed, folder)
+        except NotPossibleHereError as error:
+            figure = Figure(self.key, "nothing", f"{NOT_POSSIBLE}: {error}", "", False, 0.0)
         except (AssertionError, OSError, LookupError, ValueError) as error:
             said = " ".join(str(error).split())[:300]
             figure = Figure(self.key, f"size {size}", f"broken off: {said}", "to end", False, 0.0)

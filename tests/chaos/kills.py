@@ -214,7 +214,7 @@ def bring_back_ten_sessions(size: int, seed: int, folder: Path) -> Figure:
     )
 
 
-def in_thread(function: Callable[[], None]) -> threading.Thread:
+def in_thread(function: Callable[[], object]) -> threading.Thread:
     """Run it beside; the caller joins."""
     thread = threading.Thread(target=function, daemon=True)
     thread.start()

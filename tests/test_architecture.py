@@ -1,0 +1,229 @@
+"""The rules of the house, held by reading every module: layers, imports, sizes and names."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_MODULE = 500
+LONGEST_FUNCTION = 50
+
+# Who is in which layer. A module imports from its own layer's group or from layers below.
+BASE = {"durable", "journal", "pulse"}
+EDGES = {
+    *("session", "session_changes", "session_folder", "inbox", "outbox", "people", "buttons"),
+    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "logs"),
+    *("service", "audit", "channels.telegram", "channels.telegram_text"),
+}
+HUB = {
+    *("claude_launcher", "session_runner", "sessions", "keypad", "chat_commands", "troubles"),
+    *("bridge", "installer"),
+}
+# One edge in several modules: the first may use the others.
+PARTS = {
+    "session": {"session_changes", "session_folder"},
+    "session_changes": {"session_folder"},
+    "terminal": {"tmux_control"},
+    "channels.telegram": {"channels.telegram_text"},
+}
+# Libraries that one module alone may know.
+KEPT_BY = {
+    "libtmux": {"tmux_control"},
+    "telegram": {"channels.telegram", "installer"},  # the installer asks getMe
+    "watchdog": {"claude_feed"},
+    "telegramify_markdown": {"channels.telegram_text"},
+}
+# What lets a module touch the world; core/ may not.
+WORLD = {
+    *("os", "socket", "subprocess", "time", "shutil", "tempfile", "asyncio", "threading", "signal"),
+    *("select", "fcntl", "logging", "sys", "io", "glob", "urllib", "http", "sqlite3", "random"),
+    *("secrets", "multiprocessing", "concurrent", "httpx", "psutil", "filelock"),
+}
+PURE_LIBRARIES = {"msgspec"}
+FILE_CALLS = {
+    *("open", "read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file"),
+    *("is_dir", "stat", "mkdir", "unlink", "iterdir", "glob", "rglob", "resolve", "expanduser"),
+    *("home", "cwd", "touch", "rename", "now", "today", "getenv", "print", "input"),
+}
+# Known and meant: a path in the settings may be relative, or begin with `~`, when HOME is not set.
+KNOWN_FILE_CALLS = {("core.config", "home"), ("core.config", "cwd")}
+BAD_NAMES = ("util", "utils", "helper", "helpers", "common", "manager", "misc", "tools")
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    path: Path
+    tree: ast.Module
+    lines: int
+
+    @property
+    def layer(self) -> int:
+        if self.name.startswith("core"):
+            return 0
+        return next((n for n, names in enumerate((BASE, EDGES, HUB), 1) if self.name in names), 9)
+
+    def imports(self) -> Iterator[str]:
+        """The full names of what is imported: of `from a import b` both `a` and `a.b`."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name} has a relative import"
+                assert node.module is not None
+                yield node.module
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+    def tops(self) -> set[str]:
+        return {name.partition(".")[0] for name in self.imports()}
+
+
+def _read(path: Path) -> Module:
+    text = path.read_text()
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return Module(name, path, ast.parse(text), len(text.splitlines()))
+
+
+def _paths(*patterns: str) -> list[Path]:
+    return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+
+
+PROGRAM = {
+    module.name: module
+    for path in _paths("*.py", "core/*.py", "channels/*.py")
+    if not path.name.startswith("test_") and path.name != "__init__.py"
+    for module in [_read(path)]
+}
+EVERYTHING = [
+    *PROGRAM.values(),
+    *(_read(path) for path in _paths("test_*.py", "tests/**/*.py", "benchmarks/*.py", "docs/*.py")),
+]
+modules = pytest.mark.parametrize("module", PROGRAM.values(), ids=lambda module: module.name)
+all_modules = pytest.mark.parametrize("module", EVERYTHING, ids=lambda module: module.name)
+
+
+def uses(module: Module) -> set[str]:
+    """The program's own modules that this one imports."""
+    return {name for name in module.imports() if name in PROGRAM and name != module.name}
+
+
+# --- layers ------------------------------------------------------------------------------------
+
+
+@modules
+def test_every_module_has_its_layer(module: Module) -> None:
+    assert module.layer != 9, f"say in tests/test_architecture.py what {module.name} is"
+
+
+def test_no_layer_names_a_module_that_is_gone() -> None:
+    assert (BASE | EDGES | HUB) - set(PROGRAM) == set()
+
+
+@modules
+def test_imports_go_down(module: Module) -> None:
+    """core < base < edges < hub; an edge imports no other edge."""
+    up = {name for name in uses(module) if PROGRAM[name].layer > module.layer}
+    assert up == set()
+    if module.layer == 2:
+        others = {name for name in uses(module) if PROGRAM[name].layer == 2}
+        assert others - PARTS.get(module.name, set()) == set()
+
+
+@modules
+def test_nobody_imports_the_bridge(module: Module) -> None:
+    assert "bridge" not in uses(module)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    TopologicalSorter({name: uses(module) for name, module in PROGRAM.items()}).prepare()
+
+
+@modules
+def test_a_library_is_known_by_one_module(module: Module) -> None:
+    kept = {top for top in module.tops() & KEPT_BY.keys() if module.name not in KEPT_BY[top]}
+    assert kept == set()
+
+
+def test_what_claude_code_runs_needs_the_standard_library_alone() -> None:
+    assert PROGRAM["claude_hook"].tops() <= sys.stdlib_module_names
+
+
+@modules
+def test_only_tests_import_tests(module: Module) -> None:
+    assert module.tops() & {"tests", "benchmarks", "pytest", "hypothesis"} == set()
+
+
+# --- the pure core -----------------------------------------------------------------------------
+
+core = pytest.mark.parametrize(
+    "module", [m for m in PROGRAM.values() if m.layer == 0], ids=lambda module: module.name
+)
+
+
+@core
+def test_core_imports_core_and_pure_libraries(module: Module) -> None:
+    assert module.tops() & WORLD == set()
+    assert module.tops() <= sys.stdlib_module_names | PURE_LIBRARIES | {"core"}
+
+
+@core
+def test_core_asks_neither_files_nor_clocks(module: Module) -> None:
+    called = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            name = node.func
+            called.add(getattr(name, "attr", None) or getattr(name, "id", None))
+    known = {name for where, name in KNOWN_FILE_CALLS if where == module.name}
+    assert (called & FILE_CALLS) - known == set()
+
+
+# --- sizes and names ---------------------------------------------------------------------------
+
+
+@all_modules
+def test_a_module_is_short(module: Module) -> None:
+    assert module.lines <= LONGEST_MODULE
+
+
+@all_modules
+def test_a_function_is_short(module: Module) -> None:
+    lengths = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    }
+    assert {name: size for name, size in lengths.items() if size > LONGEST_FUNCTION} == {}
+
+
+@all_modules
+def test_no_import_is_inside_of_a_function(module: Module) -> None:
+    inside = [
+        node.lineno
+        for function in ast.walk(module.tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert inside == []
+
+
+@all_modules
+def test_a_module_is_named_after_what_it_is(module: Module) -> None:
+    words = [word for part in module.name.split(".") for word in part.split("_")]
+    assert set(words) & set(BAD_NAMES) == set()
+
+
+@all_modules
+def test_a_module_says_in_its_first_line_what_it_is(module: Module) -> None:
+    if module.path.name == "__init__.py":
+        return
+    said = ast.get_docstring(module.tree)
+    assert said
+    assert len(said.splitlines()[0]) <= 100
