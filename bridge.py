@@ -34,6 +34,7 @@ from claude_registry import ClaudeRegistry
 from core.commands import TABLE, Command, parse_command
 from core.config import Config, claude_config_dir, config_path, load_config
 from core.conversation import quote
+from core.delivery import Prompt
 from core.environment import claude_environment
 from core.errors import BridgeError, ConfigError, StoreWriteError
 from core.hooks import parse_version
@@ -48,7 +49,6 @@ from outbox import Outbox
 from people import People
 from receiving import keep_receiving
 from session import SessionStore
-from session_runner import Prompt
 from sessions import Sessions, awake_ids, run_regularly
 from terminal import Terminal
 from tmux_control import TmuxControl

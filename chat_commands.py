@@ -124,9 +124,13 @@ class ChatCommands:
         if runner is None or process is None or process.status == "idle":
             self._say(chat, "Claude is not doing anything.")
             return
-        await self._sessions.terminal.press(runner.name, "Escape")
-        if not await runner.until_idle(_STOP_SECONDS):
-            self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
+        match await runner.interrupt(_STOP_SECONDS):
+            case "running":
+                self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
+            case "withdrawn":
+                self._say(chat, "Stopped before Claude had begun.")
+            case "interrupted":
+                pass  # the transcript tells, and so the chat
 
     async def _kill(self, chat: Chat, argument: str) -> None:
         runner = self._awake_runner(chat)

@@ -277,21 +277,25 @@ async def run(
         seconds: after which what is left is not tried.
     """
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True) as name:
-        root = Path(name).resolve()
-        with ModelServer() as model:
-            desk = Desk(command, environ, root, model)
-            version, problem = await _ask_version(command, desk.environment)
-            found: dict[str, tuple[bool, str] | str] = {}
-            try:
-                if not problem:
-                    await desk.open(version)
-                    found = await _Examination(desk).run(begun + seconds)
-            except (BridgeError, OSError) as error:
-                problem = str(error).rstrip(".")
-            finally:
-                await desk.shut()
-                _sweep(desk.home)
+    version: Version = ()
+    found: dict[str, tuple[bool, str] | str] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True) as name,
+        ModelServer() as model,
+    ):
+        desk = Desk(command, environ, Path(name), model)
+        try:
+            version, problem = await _ask_version(
+                command, desk.environment, min(seconds, _VERSION_SECONDS)
+            )
+            if not problem:
+                await desk.open(version)
+                found = await _Examination(desk).run(begun + seconds)
+        except (BridgeError, OSError) as error:
+            problem = str(error).rstrip(".")
+        finally:
+            await desk.shut()
+            await asyncio.to_thread(_sweep, desk.home)
     checks = [_judge(belief, found.get(belief.key, problem), version) for belief in BELIEFS]
     return Report(version, tuple(checks), time.monotonic() - begun)
 
@@ -318,7 +322,7 @@ def _compare(sent: str, read: str, desk: Desk) -> tuple[bool, str]:
 
 
 async def _ask_version(
-    command: Sequence[str], environment: Mapping[str, str]
+    command: Sequence[str], environment: Mapping[str, str], seconds: float
 ) -> tuple[Version, str]:
     """The version, and what is wrong."""
     words = [*command, "--version"]
@@ -334,9 +338,9 @@ async def _ask_version(
     except OSError as error:
         return (), f"{command[0]} can't be run: {error.strerror}"
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), _VERSION_SECONDS)
+        said, _ = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
-        return (), f"`{command[0]} --version` did not answer within {_VERSION_SECONDS:.0f} s"
+        return (), f"`{command[0]} --version` did not answer within {seconds:.0f} s"
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

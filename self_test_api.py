@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     model: ModelServer
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         """Answer /v1/messages as a stream or whole, and the token count."""
         length = int(self.headers.get("content-length") or 0)
         try:
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send_json(_message(body, answer.content))
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         """There is nothing to get."""
         self._send_json({"type": "error", "error": {"type": "not_found_error"}}, 404)
 

@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import shlex
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +29,7 @@ from core.claude_code import (
     hook_names,
     is_idle_by_screen,
     render_version,
+    typing_for,
 )
 from core.errors import BridgeError, PaneNotFoundError
 from core.keystrokes import is_same_prompt, prepare_prompt
@@ -53,12 +53,15 @@ from tmux_control import TmuxControl
 NAME = "self-test"
 
 _START_SECONDS = 15.0
-_READY_SECONDS = 3.0
+_LOOK_SECONDS = 1.0
+_READY_SECONDS = 5.0
 _PROOF_SECONDS = 1.0
 _TAKEN_SECONDS = 6.0
 _LEAVING_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "VOLTA_HOME", "ASDF_DATA_DIR")
+# Of a stack trace of its own code.
+_CRASHED = "/cli.js:"
 _PROBED = ("PermissionRequest", "MessageDisplay")
 
 
@@ -72,6 +75,7 @@ class Desk:
     def __init__(
         self, command: Sequence[str], environ: Mapping[str, str], root: Path, model: ModelServer
     ) -> None:
+        root = root.resolve()
         self.home = root / "home"
         self.project = root / "project"
         self.model = model
@@ -132,9 +136,13 @@ class Desk:
         self._starts.clear()
         launch = await self._launcher.launch(self._session, NAME)
         self._pane_pid = launch.pane.pid
-        if await until(lambda: bool(self._starts) or not self.is_alive, _START_SECONDS):
-            if self.is_alive and await self._until_idle(_READY_SECONDS):
-                return ""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._starts and self.is_alive and time.monotonic() < deadline:
+            await until(lambda: bool(self._starts) or not self.is_alive, _LOOK_SECONDS)
+            if not self._starts and find_dialog(await self._capture()):
+                break
+        if self._starts and await self._until_idle(_READY_SECONDS):
+            return ""
         return await self._explain()
 
     async def close(self) -> None:
@@ -154,9 +162,7 @@ class Desk:
         return prepare_prompt(text)
 
     async def ask(self, text: str) -> str:
-        """Type a prompt as the bridge does; returns what reached the model. Raises NotTakenError."""
-        if not await self._until_idle(_TAKEN_SECONDS):
-            raise NotTakenError("Claude Code did not become idle")
+        """Type as the bridge does; returns what reached the model. Raises NotTakenError."""
         before = len(self.model.turns)
         await self.command(prepare_prompt(text), lambda: len(self.model.turns) > before)
         return self.model.turns[before][-1]
@@ -167,7 +173,9 @@ class Desk:
         if not await self._until_idle(_TAKEN_SECONDS):
             raise NotTakenError("Claude Code did not become idle")
         await self._terminal.type_text(NAME, prompt)
-        if await until(is_taken, _PROOF_SECONDS):
+        # Where Enter is lost each time, there is no use in waiting longer.
+        pause = typing_for(self._version).seconds_before_enter
+        if await until(is_taken, pause or _PROOF_SECONDS):
             return
         if read_input_box(await self._capture()):
             self.lost_enter = True
@@ -296,6 +304,8 @@ class Desk:
         if not self.is_alive:
             error = await self._launcher.explain(NAME, BridgeError("nothing"))
             return str(error).rstrip(".")
+        if _CRASHED in screen:
+            return "it crashed"
         lines = render_screen(screen).split("\n")
         return f"it is not ready; its terminal says: {lines[-1] or 'nothing'}"
 
@@ -360,8 +370,3 @@ def _environment(
     if os.geteuid() == 0:
         own["IS_SANDBOX"] = "1"
     return {"LANG": "C.UTF-8", **passed_on, **own}
-
-
-def has_program(command: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether the first word of the command can be run."""
-    return shutil.which(command[0], path=environ.get("PATH")) is not None

@@ -16,12 +16,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from claude_launcher import ClaudeLauncher, Start
 from claude_registry import is_alive
+from core.delivery import Prompt, UnderWay
 from core.errors import (
     BridgeError,
     ClaudeDiedError,
@@ -35,11 +36,7 @@ from core.model import (
     ClaudeProcess,
     HookEvent,
     PromptRecorded,
-    PromptSubmitted,
     TranscriptEvent,
-    TurnEnded,
-    TurnInterrupted,
-    TurnRecorded,
 )
 from core.screen import read_input_box
 from core.transcript import parse_line
@@ -59,30 +56,7 @@ _CLEARING_KEYS = 40
 _DISK_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What is to be typed (already prepared), for the inbox entry of that key."""
-
-    key: str
-    text: str
-    is_dropped: bool = False
-
-    @property
-    def is_command(self) -> bool:
-        """Whether it is a slash command or a shell line, of which Claude Code gives no proof."""
-        first = self.text.split(None, 1)[0] if self.text.strip() else ""
-        return first.startswith("!") or (first.startswith("/") and "/" not in first[1:])
-
-
-@dataclass(slots=True)
-class _UnderWay:
-    """What is known of the prompt that was typed last."""
-
-    prompt: Prompt
-    typed_at: float = 0.0
-    is_submitted: bool = False
-    is_recorded: bool = False
-    has_ended: bool = False
+Interruption = Literal["running", "interrupted", "withdrawn"]
 
 
 class RunnerReports(Protocol):
@@ -126,7 +100,7 @@ class SessionRunner:
         self._reports = reports
         self._queue: deque[Prompt] = deque()
         self._pulse = Pulse()
-        self._under_way: _UnderWay | None = None
+        self._under_way: UnderWay | None = None
         self._unrecorded: deque[str] = deque(maxlen=8)
         self._task: asyncio.Task[None] | None = None
 
@@ -157,9 +131,7 @@ class SessionRunner:
         """As `submit`, for a prompt that was not done when the bridge ended."""
         prompt = Prompt(entry.key, entry.text)
         if entry.step in ("typed", "recorded"):
-            self._under_way = _UnderWay(
-                prompt, entry.typed_at, is_recorded=entry.step == "recorded"
-            )
+            self._under_way = UnderWay(prompt, entry.typed_at, is_recorded=entry.step == "recorded")
         self.submit(prompt)
 
     def drop_queue(self) -> int:
@@ -190,26 +162,13 @@ class SessionRunner:
 
     def hear_hook(self, event: HookEvent) -> None:
         """Take a hook's hint."""
-        under_way = self._under_way
-        if under_way is not None:
-            match event:
-                case PromptSubmitted() if is_same_prompt(under_way.prompt.text, event.prompt):
-                    under_way.is_submitted = True
-                case TurnEnded() if under_way.is_submitted or under_way.is_recorded:
-                    under_way.has_ended = True
+        if self._under_way is not None:
+            self._under_way.hear_hook(event)
         self._pulse.beat()
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of our own prompt."""
-        under_way = self._under_way
-        is_ours = False
-        if under_way is not None and under_way.typed_at:
-            match event:
-                case PromptRecorded():
-                    is_ours = is_same_prompt(under_way.prompt.text, event.command or event.text)
-                    under_way.is_recorded |= is_ours
-                case TurnRecorded() | TurnInterrupted() if under_way.is_recorded:
-                    under_way.has_ended = True
+        is_ours = self._under_way is not None and self._under_way.claims(event)
         if isinstance(event, PromptRecorded) and not is_ours:
             is_ours = any(is_same_prompt(text, event.text) for text in self._unrecorded)
         self._pulse.beat()
@@ -252,9 +211,18 @@ class SessionRunner:
         self.process = None
         self._pulse.beat()
 
-    async def until_idle(self, seconds: float) -> bool:
-        """Whether the process became idle within so many seconds."""
-        return await self._until(self._is_idle, seconds)
+    async def interrupt(self, seconds: float) -> Interruption:
+        """Press Escape and see what becomes of it. Raises TerminalError, ClaudeDiedError."""
+        await self._terminal.press(self.name, "Escape")
+        if not await self._until(self._is_idle, seconds):
+            return "running"
+        under_way = self._under_way
+        if under_way is None or not under_way.typed_at:
+            return "interrupted"
+        if await self._until(lambda: under_way.is_recorded, _SETTLE_SECONDS):
+            return "interrupted"
+        self._withdraw(under_way)
+        return "withdrawn"
 
     async def end(self) -> int:
         """End the process and give up every prompt; returns how many had not been answered."""
@@ -305,7 +273,7 @@ class SessionRunner:
 
     async def _deliver(self, prompt: Prompt) -> None:
         if self._under_way is None or self._under_way.prompt.key != prompt.key:
-            self._under_way = _UnderWay(prompt)
+            self._under_way = UnderWay(prompt)
         under_way = self._under_way
         for _ in range(_TRIES):
             try:
@@ -321,7 +289,7 @@ class SessionRunner:
                     return
         raise ClaudeDiedError("Claude Code ended three times while it was given this message.")
 
-    async def _was_cut_off(self, under_way: _UnderWay) -> bool:
+    async def _was_cut_off(self, under_way: UnderWay) -> bool:
         """Whether the Claude that ended had the prompt, which is then done with."""
         if under_way.prompt.is_command and under_way.typed_at:
             self._inbox.finish(under_way.prompt.key, "ended")  # /exit does that, for one
@@ -336,7 +304,7 @@ class SessionRunner:
             self._reports.failed(self, None, error)
         return True
 
-    async def _is_there(self, under_way: _UnderWay) -> bool:
+    async def _is_there(self, under_way: UnderWay) -> bool:
         """Whether Claude has the prompt that an earlier typing was begun for."""
         if under_way.is_recorded:
             return True
@@ -348,10 +316,10 @@ class SessionRunner:
         await self._until(lambda: self._find_record(under_way) or self._is_settled(under_way))
         return under_way.is_recorded
 
-    def _is_settled(self, under_way: _UnderWay) -> bool:
+    def _is_settled(self, under_way: UnderWay) -> bool:
         return self._is_idle() and time.time() - under_way.typed_at > _SETTLE_SECONDS
 
-    def _find_record(self, under_way: _UnderWay) -> bool:
+    def _find_record(self, under_way: UnderWay) -> bool:
         """Look for the prompt in the transcript, behind where it ended before the typing."""
         entry = self._inbox.find(under_way.prompt.key)
         path = _transcript(self._session(self.session_id))
@@ -364,7 +332,7 @@ class SessionRunner:
             self.claims(event)
         return under_way.is_recorded
 
-    async def _type(self, under_way: _UnderWay) -> None:
+    async def _type(self, under_way: UnderWay) -> None:
         await self._until_box_is_empty(under_way)
         prompt = under_way.prompt = self._queue[0]  # it may have been edited or dropped meanwhile
         if prompt.is_dropped:
@@ -383,23 +351,33 @@ class SessionRunner:
         await self._terminal.type_text(self.name, prompt.text)
         await self._until_taken(under_way)
 
-    async def _until_taken(self, under_way: _UnderWay) -> None:
+    async def _until_taken(self, under_way: UnderWay) -> None:
         """Wait for Claude's word that it has the prompt; one more Enter if the first was lost."""
         if under_way.prompt.is_command:
             await self._until_command_taken(under_way)
             return
-        if not await self._until(lambda: _is_taken(under_way), _PROOF_SECONDS):
+        if not await self._until(lambda: under_way.is_taken, _PROOF_SECONDS):
             box = read_input_box(await self._terminal.capture(self.name, colours=True))
             if box and self._is_idle():
                 await self._terminal.press(self.name, "Enter")
-            if not await self._until(lambda: _is_taken(under_way), _RECORD_SECONDS):
+            if not await self._until(lambda: under_way.is_taken, _RECORD_SECONDS):
                 raise TerminalError(
                     "Claude Code did not take this message; /screen shows the terminal."
                 )
-        if await self._until(lambda: under_way.is_recorded, _RECORD_SECONDS):
+        await self._until(lambda: under_way.is_recorded or under_way.has_ended, _RECORD_SECONDS)
+        if under_way.is_recorded:
             self._inbox.advance(under_way.prompt.key, "recorded")
+        elif self._is_idle():
+            self._withdraw(under_way)
 
-    async def _until_command_taken(self, under_way: _UnderWay) -> None:
+    def _withdraw(self, under_way: UnderWay) -> None:
+        """Escape came before Claude had begun: it put the text back into the box, unrecorded."""
+        if not under_way.has_ended:
+            under_way.has_ended = True
+            self._unrecorded.append(under_way.prompt.text)
+            self._pulse.beat()
+
+    async def _until_command_taken(self, under_way: UnderWay) -> None:
         """A slash command shows in one of many ways that it ran, or not at all."""
         typed_from = under_way.typed_at * 1000
         session_id = self.session_id
@@ -407,7 +385,7 @@ class SessionRunner:
         def shows() -> bool:
             process = self.process
             return (
-                _is_taken(under_way)
+                under_way.is_taken
                 or self.session_id != session_id
                 or (process is not None and process.since_ms > typed_from)
             )
@@ -416,7 +394,7 @@ class SessionRunner:
         if not under_way.is_submitted:
             under_way.has_ended = True
 
-    async def _until_ended(self, under_way: _UnderWay) -> None:
+    async def _until_ended(self, under_way: UnderWay) -> None:
         """Wait for the end of the turn, by the hook, the transcript or the registry."""
 
         def ended() -> bool:
@@ -442,7 +420,7 @@ class SessionRunner:
             self._reports.blocked(self, "Claude Code asks something before it starts.")
             await self._until(is_ready)
 
-    async def _until_box_is_empty(self, under_way: _UnderWay) -> None:
+    async def _until_box_is_empty(self, under_way: UnderWay) -> None:
         """Wait for the input box, and put aside what stands in it."""
         told = False
         for attempt in range(1_000_000):
@@ -457,10 +435,10 @@ class SessionRunner:
                 self._reports.blocked(self, "The terminal does not show Claude's input box.")
             await self._until(lambda: False, 0.1 if attempt < 10 else 1.0)
 
-    async def _put_aside(self, box: str, under_way: _UnderWay) -> None:
+    async def _put_aside(self, box: str, under_way: UnderWay) -> None:
         """Clear the rest of our own typing; stash what a person wrote (it comes back by itself)."""
-        own = under_way.prompt.text
-        if is_same_prompt(own, box) or own.startswith(box) or box.startswith("[Pasted text"):
+        own = [under_way.prompt.text, *self._unrecorded]
+        if any(is_same_prompt(text, box) or text.startswith(box) for text in own):
             await self._terminal.press(self.name, *["C-u"] * min(_CLEARING_KEYS, 2 * len(box)))
         else:
             await self._terminal.press(self.name, "C-s")
@@ -484,10 +462,6 @@ class SessionRunner:
 
     def _is_idle(self) -> bool:
         return self.process is not None and self.process.status == "idle"
-
-
-def _is_taken(under_way: _UnderWay) -> bool:
-    return under_way.is_submitted or under_way.is_recorded
 
 
 def _transcript(session: Session) -> Path | None:

@@ -22,6 +22,7 @@ from claude_launcher import ClaudeLauncher, Start, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
 from core.conversation import make_title, render_event
+from core.delivery import Prompt
 from core.errors import BridgeError, SessionNotFoundError, TerminalError
 from core.model import (
     Chat,
@@ -38,7 +39,7 @@ from core.transcript import parse_line, read_directory
 from inbox import Entry, Inbox
 from outbox import Outbox
 from session import Session, SessionStore, utc_now
-from session_runner import Prompt, SessionRunner
+from session_runner import SessionRunner
 from terminal import Terminal
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from typing import Any
 
 from buttons import Action, Buttons
 from core.conversation import shorten
+from core.delivery import Prompt
 from core.errors import (
     BridgeError,
     ClaudeDiedError,
@@ -24,7 +25,7 @@ from core.screen import render_screen
 from outbox import Outbox
 from pulse import Pulse
 from session import Session
-from session_runner import Prompt, SessionRunner
+from session_runner import SessionRunner
 from sessions import Sessions, chat_of, render_left_out
 
 log = logging.getLogger(__name__)

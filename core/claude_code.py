@@ -1,9 +1,9 @@
-"""What the program believes about the Claude Code CLI, in one place, and since which version it holds.
+"""What the program believes about the Claude Code CLI, in one place, and since which version.
 
 * Every belief has a row in `BELIEFS`, and self_test.py tries each on the user's own `claude`;
   docs/compatibility.md shows the outcome for the versions in `TESTED_VERSIONS`.
 * A version is a tuple of numbers, (2, 1, 330). One that isn't known, (), counts as the newest.
-* Unknown hooks, fields, statuses, lines and screens are normal: they are passed over, never guessed.
+* Unknown hooks, fields, lines and screens are normal: they are passed over, never guessed.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def render_version(version: Version) -> str:
     return ".".join(map(str, version)) or "of an unknown version"
 
 
-# --- the command line ------------------------------------------------------------------------------
+# --- the command line -----------------------------------------------------------------------------
 
 FLAGS = ("--version", "--session-id", "--resume", "--settings", "--permission-mode")
 # With it set, no transcript is written at all.
 CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
 
-# --- hooks ---------------------------------------------------------------------------------------
+# --- hooks ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def hook_names(version: Version) -> tuple[str, ...]:
     return tuple(hook.name for hook in HOOKS if is_there(hook.since, version))
 
 
-# --- the registry of live processes ----------------------------------------------------------------
+# --- the registry of live processes ---------------------------------------------------------------
 
 REGISTRY_FOLDER = "sessions"
 REGISTRY_SINCE: Version = (2, 1, 80)
@@ -115,13 +115,13 @@ REGISTRY_FIELDS: dict[str, Version] = {
     "statusUpdatedAt": (2, 1, 197),
 }
 
-# --- the transcript ------------------------------------------------------------------------------
+# --- the transcript -------------------------------------------------------------------------------
 
 TRANSCRIPT_LINES = ("user", "assistant", "system")
 SYSTEM_LINES = ("turn_duration", "local_command", "informational")
 INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 
-# --- typing --------------------------------------------------------------------------------------
+# --- typing ---------------------------------------------------------------------------------------
 
 LONGEST_PIECE = 400
 MOST_NEWLINES_IN_PIECE = 2
@@ -146,7 +146,7 @@ def typing_for(version: Version) -> Typing:
     return Typing(True, 0.0) if is_there((2, 1, 150), version) else Typing(False, 0.6)
 
 
-# --- the screen ----------------------------------------------------------------------------------
+# --- the screen -----------------------------------------------------------------------------------
 
 PROMPT_SIGN = "❯"
 # How long a screen has to stay as it is before `is_idle_by_screen` is believed.
@@ -203,17 +203,18 @@ def is_idle_by_screen(screen: str) -> bool:
     if read_input_box(screen) != "":
         return False
     lines = [strip_ansi(line).rstrip() for line in screen.split("\n")]
-    rules = [number for number, line in enumerate(lines) if _RULE.match(line)]
-    lower = rules[-1]
-    upper = rules[-2]
-    near = [line for line in lines[max(0, upper - _LINES_ABOVE_BOX) : upper] if line]
-    around = [*near, *lines[lower:]]
+    box = max(n for n, line in enumerate(lines) if n and _is_box(lines[n - 1], line))
+    near = lines[max(0, box - 1 - _LINES_ABOVE_BOX) : box - 1]
     if any(_SPINNER.match(line) for line in near):
         return False
-    return not any(_INTERRUPTIBLE in line.lower() for line in around)
+    return not any(_INTERRUPTIBLE in line.lower() for line in [*near, *lines[box + 1 :]])
 
 
-# --- what the self-test tries ----------------------------------------------------------------------
+def _is_box(above: str, line: str) -> bool:
+    return line.startswith(PROMPT_SIGN) and _RULE.match(above) is not None
+
+
+# --- what the self-test tries ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,3 @@ def world(tmp_path: Path, claude_command: Path) -> Iterator[World]:
     """A machine, a chat and the two far ends; the bridge is not started yet."""
     with World(tmp_path, claude_command) as made:
         yield made
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The size of the chaos tests."""
-    parser.addoption("--kills", type=int, default=15, help="kills in each chaos test")
-    parser.addoption("--chaos-seed", type=int, default=None, help="seed of the chaos tests")

@@ -20,11 +20,18 @@ BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "outbox", "people", "buttons"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "logs"),
-    *("service", "audit", "channels.telegram", "channels.telegram_text"),
+    *(
+        "service",
+        "audit",
+        "receiving",
+        "self_test_api",
+        "channels.telegram",
+        "channels.telegram_text",
+    ),
 }
 HUB = {
     *("claude_launcher", "session_runner", "sessions", "keypad", "chat_commands", "troubles"),
-    *("bridge", "installer"),
+    *("bridge", "installer", "doctor", "self_test", "self_test_desk"),
 }
 # One edge in several modules: the first may use the others.
 PARTS = {

@@ -117,9 +117,23 @@ def test_a_session_begun_in_a_plain_terminal_is_continued_by_its_id(world: World
 def test_stop_interrupts_the_turn(world: World) -> None:
     world.start_bridge()
     world.say("hold paint")
-    world.wait_for_process("busy")
+    wait_until(lambda: "Held paint" in world.screen(), "Claude answers")
     world.ask("/stop", "Interrupted.")
     world.ask("hello", "Echo: hello")
+
+
+def test_stop_works_at_any_moment_of_a_turn(world: World) -> None:
+    world.start_bridge()
+    world.ask("warm", "Echo: warm")
+    for number in range(6):
+        world.say(f"hold paint{number}")
+        world.wait_for_process("busy")
+        world.say("/stop")
+        world.ask(f"after {number}", f"Echo: after {number}")
+    asked = [turn.user_texts[-1] for turn in world.model.turns]
+    assert [text for text in asked if text.startswith("after")] == [f"after {n}" for n in range(6)]
+    stopped = [text for text in world.texts() if text.startswith(("Interrupted", "Stopped"))]
+    assert len(stopped) == 6
 
 
 def test_stop_with_nothing_to_stop_says_so(world: World) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watchdog.observers.api import BaseObserver
 
 import claude_feed as claude_feed_module
 from claude_feed import ClaudeFeed
@@ -96,13 +97,14 @@ class World:
         with (self.project / f"{name}.jsonl").open("ab") as file:
             file.write(data)
 
+    @property
+    def socket_path(self) -> str:
+        """From here, as the whole path may be too long for a socket."""
+        return os.path.relpath(self.state / "hook.sock")
+
     async def send(self, message: bytes) -> None:
         """To the socket, in as many pieces as it takes, and wait until it was read."""
-        link = self.state.parent / "l"
-        if not link.is_symlink():
-            link.symlink_to(self.state)
-        path = Path(os.path.relpath(link / "hook.sock"))
-        reader, writer = await asyncio.open_unix_connection(path)
+        reader, writer = await asyncio.open_unix_connection(self.socket_path)
         writer.write(message)
         await writer.drain()
         writer.write_eof()
@@ -328,7 +330,7 @@ async def test_folders_that_cannot_be_watched_are_looked_at(
     def refuse(*_: object) -> None:
         raise OSError("inotify instance limit reached")
 
-    monkeypatch.setattr(claude_feed_module.Observer, "schedule", refuse)
+    monkeypatch.setattr(BaseObserver, "schedule", refuse)
     async with running(tmp_path) as world:
         world.feed.follow("s", world.path, 0)
         world.append(answer("one"))
@@ -378,7 +380,7 @@ async def test_a_message_longer_than_any_hooks_is_passed_over(
     monkeypatch.setattr(claude_feed_module, "_LONGEST_MESSAGE", 1000)
     async with running(tmp_path) as world:
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(os.path.relpath(world.state / "hook.sock"))
+            client.connect(world.socket_path)
             client.setblocking(False)
             loop = asyncio.get_running_loop()
             try:
@@ -399,7 +401,7 @@ async def test_a_hook_that_could_not_be_handled_holds_up_no_other(world: World) 
 
 async def test_a_hook_that_says_nothing_holds_up_no_other(world: World) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.connect(os.path.relpath(world.state / "hook.sock"))
+        silent.connect(world.socket_path)
         await world.send(hook_message("SessionStart"))
         assert len(world.listener.hooks) == 1
 

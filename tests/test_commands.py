@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.commands import TABLE, Command, parse_command, render_help
@@ -62,12 +62,14 @@ def test_any_other_command_goes_to_claude_without_our_name(text: str, prompt: st
     assert parse(text) == prompt
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_without_a_slash_arrives_to_the_letter(text: str) -> None:
     if not text.startswith("/"):
         assert parse(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_slash_raises(text: str) -> None:
     parse(f"/{text}")

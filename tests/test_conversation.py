@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.conversation import make_title, quote, read_title, render_age, render_event, shorten
@@ -73,6 +73,7 @@ def test_a_session_is_called_after_its_first_prompt() -> None:
     assert read_title({}) == read_title({"title": ""}) == "New session"
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 50))
 def test_a_shortened_text_is_one_line_of_that_length(text: str, length: int) -> None:
     short = shorten(text, length)
@@ -89,6 +90,7 @@ def test_an_age_is_one_word(seconds: float, said: str) -> None:
     assert render_age(seconds) == said
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_every_line_of_a_quote_is_marked(text: str) -> None:
     head, *lines = quote("Forwarded from a\n/b", text).splitlines()

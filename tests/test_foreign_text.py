@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.foreign_text import decode_json, replace_halves
@@ -30,6 +30,7 @@ def test_half_of_a_pair_is_replaced_and_a_whole_pair_is_kept() -> None:
     assert decode_json(ANY, data) == {"a": "\ufffd", "b": "\U0001f600", "c": r"\ud83d"}
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None)))
 def test_every_text_can_be_sent_after_its_halves_are_replaced(text: str) -> None:
     whole = replace_halves(text)
@@ -37,16 +38,19 @@ def test_every_text_can_be_sent_after_its_halves_are_replaced(text: str) -> None
     assert replace_halves(whole) == whole
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_without_halves_stays_as_it_is(text: str) -> None:
     assert replace_halves(text) == text
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec=None), max_size=5)))
 def test_everything_that_json_can_say_is_read(texts: list[str]) -> None:
     assert decode_json(ANY, json.dumps(texts).encode()) == [replace_halves(t) for t in texts]
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_no_bytes_raise(data: bytes) -> None:
     decode_json(ANY, data)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.hooks import parse_hook, parse_version, render_settings
@@ -95,11 +95,13 @@ def test_nesting_without_end_is_none(raw: bytes) -> None:
     assert parse_hook(raw) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(raw: bytes) -> None:
     assert parse_hook(raw) is None
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PAYLOADS), st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
 def test_no_damage_to_a_real_message_raises(payload: object, at: int, damage: bytes) -> None:
     whole = message(payload)
@@ -144,6 +146,7 @@ def test_a_version_is_read_or_it_is_none(said: str, version: tuple[int, ...]) ->
     assert parse_version(said) == version
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_a_version_that_raises(said: str) -> None:
     parse_version(said)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import FloodLimitError, NotSentError, OutcomeUnknownError, StoreWriteError
+from core.errors import FloodLimitError, NotSentError, StoreWriteError
 from core.model import Chat, Post
 from journal import Journal, Record
 from outbox import Outbox

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.screen import read_input_box, render_screen
@@ -108,6 +108,7 @@ def test_one_character_is_a_draft_and_no_cursor() -> None:
     assert read_input_box(box("❯\xa0\x1b[2mx\x1b[0m")) == "x"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("❯─━ \xa0\n\x1b[0m2;[a"), max_size=120))
 def test_no_screen_raises(screen: str) -> None:
     read_input_box(screen)

@@ -157,6 +157,7 @@ async def test_numbers_that_start_again_make_other_keys(
 ) -> None:
     api.send_text(chat, ann, "before")
     await taker.until(lambda: len(taker.keys) == 1)
+    await api.wait_for_async(lambda: not api.waiting_updates)
     api.restart_update_ids(api.update_ids[0])
     api.send_text(chat, ann, "after")
     await taker.until(lambda: len(taker.keys) == 2)
@@ -320,13 +321,9 @@ async def test_a_press_is_parsed_and_answered(
     api.press(chat, ann, message_id, "x" * 64, forged=True)
     await taker.until(lambda: len(taker.keys) == 2)
     press, forged = [channel.parse(raw) for raw in raw_updates(taker)]
-    assert press == ButtonPressed(
-        Place("telegram", chat.id),
-        press.person,
-        message_id,
-        query,
-        "id-2",  # type: ignore[union-attr]
-    )
+    assert isinstance(press, ButtonPressed)
+    assert (press.press_id, press.data, press.message_id) == (query, "id-2", message_id)
+    assert (press.chat, press.person.user_id) == (Place("telegram", chat.id), ann.id)
     assert isinstance(forged, ButtonPressed)
     await channel.answer_press(query, "Done")
     answered = api.answer_to(query)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model import (
@@ -229,18 +229,21 @@ def test_nesting_without_end_yields_nothing() -> None:
     assert parse_line(b'{"a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001) == []
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(raw: bytes) -> None:
     assert parse_line(raw) == []
     read_directory([raw])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_no_json_raises_and_what_comes_out_can_be_written_down(fields: dict[str, Any]) -> None:
     for event in parse_line(json.dumps(fields).encode()):
         msgspec.json.encode(event)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LINES), st.integers(0, 100_000), st.binary(min_size=1, max_size=3))
 def test_no_damage_to_a_real_line_raises(whole: bytes, at: int, damage: bytes) -> None:
     at %= len(whole) + 1
@@ -256,6 +259,7 @@ def test_escape_sequences_are_taken_out_and_nothing_else() -> None:
     assert strip_ansi(coloured) == "red link end"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_without_escapes_stays_as_it_is(text: str) -> None:
     if not {"\x1b", "\x0e", "\x0f"} & set(text):

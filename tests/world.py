@@ -160,6 +160,11 @@ class World:
         )
         return found[0]
 
+    def screen(self) -> str:
+        """What the first terminal shows."""
+        panes = self.tmux("list-panes", "-a", "-F", "#{pane_id}").split()
+        return self.tmux("capture-pane", "-p", "-t", panes[0]) if panes else ""
+
     def transcripts(self) -> str:
         """All that Claude Code has written down."""
         found = (self.home / ".claude" / "projects").glob("*/*.jsonl")

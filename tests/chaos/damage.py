@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from buttons import Buttons
+from buttons import Action, Buttons
 from core.model import ButtonPressed, Chat, Person, Post
 from core.session_file import NewerSessionError
 from inbox import Arrival, Inbox
@@ -227,7 +227,9 @@ def _check_people(place: Path, whole: bytes, content: bytes, is_cut: bool) -> st
 def _fill_buttons(place: Path) -> None:
     buttons = Buttons(place)
     for number in range(3):
-        rows = [[("yes", {"do": "key", "key": "1", "n": number}), ("no", {"do": "key", "key": "2"})]]
+        yes: Action = {"do": "key", "key": "1", "n": number}
+        no: Action = {"do": "key", "key": "2"}
+        rows = [[("yes", yes), ("no", no)]]
         buttons.issue(_CHAT, rows)
 
 
@@ -263,4 +265,3 @@ STATE_FILES = (
     StateFile("people.json", _fill_people, _check_people),
     StateFile("buttons.json", _fill_buttons, _check_buttons),
 )
-

@@ -72,7 +72,7 @@ def _fail_in_store(
         store = SessionStore(place, system=system, clock=lambda: "2026-06-01T00:00:00Z")
         (place / "broken.json").write_bytes(b"precious")
         system.at = system.calls + at
-        is_refused = _is_refused(lambda: change(store))
+        is_refused = _is_refused(change, store)
         system.at = -1
         yield _find_store_fault(store, place, before if is_refused else None, system.failed)
         failed, at = system.failed, at + 1
@@ -91,9 +91,9 @@ def _find_store_fault(
     return "a temporary file is left" if list(place.glob(".*.tmp")) else None
 
 
-def _is_refused(attempt: Callable[[], object]) -> bool:
+def _is_refused(change: Callable[[SessionStore], object], store: SessionStore) -> bool:
     try:
-        attempt()
+        change(store)
     except StoreError:
         return True
     return False
@@ -234,9 +234,7 @@ async def _fail_on_the_way_in(size: int, folder: Path) -> tuple[int, list[str]]:
 async def _until_handled(way: _WayIn, api: TelegramApi, size: int) -> None:
     """Until all came, once and in order, and Telegram was told to forget them."""
     wanted = [str(number) for number in api.update_ids[-size:]]
-    deadline = time.monotonic() + 10
-    while (way.handled != wanted or api.waiting_updates) and time.monotonic() < deadline:
-        await asyncio.sleep(0.002)
+    await api.wait_for_async(lambda: way.handled == wanted and not api.waiting_updates, 10)
     if way.handled != wanted:
         way.faults.append(f"{way.handled} instead of {wanted} were handled")
 

@@ -108,7 +108,15 @@ def _forge(data: str, chance: random.Random) -> str:
     at = chance.randrange(len(data))
     swapped = data[:at] + chr(ord(data[at]) ^ 1) + data[at + 1 :]
     return chance.choice(
-        [secrets.token_urlsafe(12), swapped, data[:-1], data + "A", "", data.swapcase() + "-", "yes"]
+        [
+            secrets.token_urlsafe(12),
+            swapped,
+            data[:-1],
+            data + "A",
+            "",
+            data.swapcase() + "-",
+            "yes",
+        ]
     )
 
 

@@ -11,18 +11,24 @@ import psutil
 
 from channels.telegram import TelegramChannel
 from core.config import Secret, load_config
-from core.errors import BridgeError
 from core.model import Chat, Piece, Post
 from core.redaction import Redactor
 from tests.chaos.experiment import Figure, judge, open_world
 from tests.standins.telegram_api import TelegramApi
 from tests.world import World, wait_until
 
-_REFUSALS = ((400, "Bad Request: chat not found"), (400, "Bad Request: can't parse entities"))
-_REFUSALS += ((401, "Unauthorized"), (403, "Forbidden: bot was blocked by the user"))
-_REFUSALS += ((404, "Not Found"), (409, "Conflict: terminated by other getUpdates request"))
-_REFUSALS += ((413, "Request Entity Too Large"), (429, "Too Many Requests: retry after 1"))
-_REFUSALS += ((500, "Internal Server Error"), (502, "Bad Gateway"))
+_REFUSALS = (
+    (400, "Bad Request: chat not found"),
+    (400, "Bad Request: can't parse entities"),
+    (401, "Unauthorized"),
+    (403, "Forbidden: bot was blocked by the user"),
+    (404, "Not Found"),
+    (409, "Conflict: terminated by other getUpdates request"),
+    (413, "Request Entity Too Large"),
+    (429, "Too Many Requests: retry after 1"),
+    (500, "Internal Server Error"),
+    (502, "Bad Gateway"),
+)
 _METHODS = ("sendMessage", "editMessageText", "answerCallbackQuery", "sendChatAction")
 
 
@@ -139,19 +145,23 @@ def _go_through_trouble(world: World, size: int) -> int:
     for number in range(size):
         for status, said in _REFUSALS:
             for method in _METHODS:
-                world.telegram.fail(method, status, said, {"retry_after": 1} if status == 429 else {})
-            if status not in (401, 404):
+                world.telegram.fail(
+                    method, status, said, {"retry_after": 1} if status == 429 else {}
+                )
+            if status in (409, 500):  # each one doubles the pause until the next
                 world.telegram.fail("getUpdates", status, said)
             world.say(f"{number} {status} {said}")
             world.say("/sessions")
+        world.telegram.drop("sendMessage", "before")
         for method in ("sendMessage", "getUpdates"):
             world.telegram.drop(method, "after")
-            world.telegram.drop(method, "before")
     world.say("last")
     wait_until(lambda: "last" in _asked(world), "the last text", 60)
     failed = sum(call.status not in (200, None) for call in world.telegram.calls)
     world.telegram.end_faults()
-    world.ask('tool Bash {"command":"env","description":"look"}', "The tool said")
+    shown = world.ask('tool Bash {"command":"env","description":"look"}', "Do you want to proceed?")
+    world.telegram.press(world.chat, world.user, shown.message_id, "1")
+    world.reads("The tool said", after=shown.message_id)
     return failed
 
 
@@ -186,6 +196,6 @@ def _end_by_refusal(world: World, faults: dict[str, list[str]]) -> None:
     world.say("the long poll ends")
     _, said = bridge.communicate(timeout=60)
     refusal.end()
+    world.bridge = None
     if world.telegram.token in said.decode() + world.log():
         faults["in what the bridge said"].append(said.decode()[:200])
-    world.bridge = None

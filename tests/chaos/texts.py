@@ -103,7 +103,7 @@ def _draw(chance: random.Random) -> str:
 
 @dataclass
 class Presser(threading.Thread):
-    """The person with the key pad: answers each dialog after a while, some of them twice."""
+    """The person with the key pad: answers each dialog after a while, some twice or too late."""
 
     world: World
     chance: random.Random
@@ -133,8 +133,13 @@ class Presser(threading.Thread):
         data = _first_button(message)
         self._used.add(data)
         asked = re.findall(r"made-\d+", message.text) if "proceed?" in message.text else []
-        label = "1" if asked and self.chance.random() < 0.5 else "Esc"
-        if label == "1":
+        label = self.chance.choice(("1", "Esc"))
+        if self.chance.random() < 0.3:
+            press_at_terminal(self.world, "Escape")
+            time.sleep(self.chance.uniform(0, 0.7))  # the phone is late; how late is drawn by lot
+        elif not asked:
+            label = "Esc"
+        elif label == "1":
             self.allowed.add(asked[-1])
         self._press(message, label)
         if self.chance.random() < 0.3:
@@ -146,6 +151,12 @@ class Presser(threading.Thread):
         is_data = button not in message.labels
         chat, number = self.world.chat, message.message_id
         self.world.telegram.press(chat, person, number, button, forged=is_data)
+
+
+def press_at_terminal(world: World, *keys: str) -> None:
+    """A person at the machine presses keys."""
+    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    world.tmux("send-keys", "-t", f"={name}:", *keys)
 
 
 def _first_button(message: Message) -> str:
@@ -189,10 +200,9 @@ def send_texts_at_dialogs(size: int, seed: int, folder: Path) -> Figure:
 def _open_model_dialog(world: World) -> None:
     """At a quiet moment a person at the machine opens it; the key pad closes it."""
     world.wait_for_process("idle")
-    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
-    world.tmux("send-keys", "-t", f"={name}:", "-l", "/model")
+    press_at_terminal(world, "-l", "/model")
     wait_until(lambda: "/model" in _screen(world), "the command is in the box")
-    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+    press_at_terminal(world, "Enter")
 
 
 def _draw_answer(chance: random.Random, number: int) -> str:

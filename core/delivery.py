@@ -1,0 +1,75 @@
+"""A prompt on its way to Claude: what is known of it, from what hooks and transcript say.
+
+| known         | by                                                                              |
+|---------------|---------------------------------------------------------------------------------|
+| `typed_at`    | ourselves, written down before the first key                                    |
+| `is_submitted`| the hook UserPromptSubmit: a fast hint, which a crash can make untrue           |
+| `is_recorded` | the `user` line of the transcript: the acknowledgement                          |
+| `has_ended`   | the hook Stop, or the transcript's own mark at the end of a turn                |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.keystrokes import is_same_prompt
+from core.model import (
+    HookEvent,
+    PromptRecorded,
+    PromptSubmitted,
+    TranscriptEvent,
+    TurnEnded,
+    TurnInterrupted,
+    TurnRecorded,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is to be typed (already prepared), for the inbox entry of that key."""
+
+    key: str
+    text: str
+    is_dropped: bool = False
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a slash command or a shell line, of which Claude Code gives no proof."""
+        first = self.text.split(None, 1)[0] if self.text.strip() else ""
+        return first.startswith("!") or (first.startswith("/") and "/" not in first[1:])
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before."""
+
+    prompt: Prompt
+    typed_at: float = 0.0
+    is_submitted: bool = False
+    is_recorded: bool = False
+    has_ended: bool = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether Claude said, by either way, that it has the prompt."""
+        return self.is_submitted or self.is_recorded
+
+    def hear_hook(self, event: HookEvent) -> None:
+        """Take a hook's hint."""
+        match event:
+            case PromptSubmitted() if is_same_prompt(self.prompt.text, event.prompt):
+                self.is_submitted = True
+            case TurnEnded() if self.is_taken:
+                self.has_ended = True
+
+    def claims(self, event: TranscriptEvent) -> bool:
+        """Take note of a transcript's event; whether it is the record of this prompt."""
+        if not self.typed_at:
+            return False
+        match event:
+            case PromptRecorded() if is_same_prompt(self.prompt.text, event.command or event.text):
+                self.is_recorded = True
+                return True
+            case TurnRecorded() | TurnInterrupted() if self.is_recorded:
+                self.has_ended = True
+        return False

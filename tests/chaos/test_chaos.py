@@ -1,0 +1,19 @@
+"""The short form of every experiment; `python -m tests.chaos --long` takes the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.experiment import NOT_POSSIBLE, Experiment
+from tests.chaos.experiments import EXPERIMENTS, SEED
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.key)
+def test_the_figure_is_met(experiment: Experiment, tmp_path: Path, claude_command: Path) -> None:
+    figure = experiment.take(experiment.short, SEED, tmp_path / "w")
+    if figure.measured.startswith(NOT_POSSIBLE):
+        pytest.skip(figure.measured)
+    assert figure.is_met, f"{figure.measured}, to reach: {figure.target}"

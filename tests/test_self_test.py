@@ -1,0 +1,169 @@
+"""self_test on the real Claude Code, and on programs that are none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from core.claude_code import BELIEFS, Belief
+from self_test import Check, Report, run
+from self_test_api import USE_TOOL, ModelServer, render_answer
+
+VERSION = "if [ \"$1\" = --version ]; then echo '2.1.330 (Claude Code)'; exit; fi\n"
+
+
+class Fake:
+    """A program in the place of Claude Code, which notes what it is given."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "claude"
+        self.notes = root / "notes"
+        self.notes.mkdir()
+
+    def write(self, body: str) -> list[str]:
+        note = f'env > "{self.notes}/$$"\n'
+        self.path.write_text(f"#!/bin/sh\n{note}{body}\n")
+        self.path.chmod(0o755)
+        return [str(self.path)]
+
+    @property
+    def environments(self) -> list[dict[str, str]]:
+        texts = [path.read_text() for path in self.notes.iterdir()]
+        return [dict(line.split("=", 1) for line in t.splitlines() if "=" in line) for t in texts]
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[Fake]:
+    """Afterwards nothing that it started may be left: no process, no tmux, no folder."""
+    fake = Fake(tmp_path)
+    yield fake
+    homes = {environment["HOME"] for environment in fake.environments}
+    assert homes, "it was run"
+    assert [process for process in psutil.process_iter() if home_of(process) in homes] == []
+    assert [home for home in homes if Path(home).parent.exists()] == []
+
+
+def home_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("HOME")
+    except (psutil.Error, OSError):
+        return None
+
+
+def examine(
+    command: list[str], settings: dict[str, str] | None = None, *, seconds: float = 60.0
+) -> Report:
+    environ = {"PATH": os.environ["PATH"], **(settings or {})}
+    return asyncio.run(run(command, environ, seconds=seconds))
+
+
+def test_everything_holds_on_the_pinned_version_in_under_20_seconds(
+    claude_command: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = {"HOME": str(home), "ANTHROPIC_API_KEY": "sk-ant-of-the-user"}
+    report = examine([str(claude_command)], settings)
+    assert [str(check) for check in report.checks if not check.passed] == []
+    assert report.is_well and report.seconds < 20
+    assert report.summary() == "Claude Code 2.1.330: 19 of 19 work."
+    assert report.capabilities.has_live_text and report.capabilities.can_resume
+    assert list(home.iterdir()) == []
+    assert [process for process in psutil.process_iter() if is_of_self_test(process)] == []
+
+
+def is_of_self_test(process: psutil.Process) -> bool:
+    """Whether it belongs to a self-test that has ended."""
+    home = home_of(process) or ""
+    return Path(home).parent.name.startswith("bridge-") and not Path(home).exists()
+
+
+def test_a_program_that_fails_is_told_in_one_line(fake: Fake) -> None:
+    report = examine(fake.write("exit 1"))
+    expected = f"`{fake.path} --version` ended with exit status 1"
+    assert {check.note for check in report.checks} == {expected}
+    assert len(report.checks) == len(BELIEFS) and not report.is_well
+    assert report.summary() == f"Claude Code of an unknown version: 0 of 19 work: {expected}."
+
+
+def test_a_program_that_hangs_is_told_in_one_line(fake: Fake) -> None:
+    report = examine(fake.write("trap '' HUP TERM\nsleep 60 & wait"), seconds=1)
+    assert {check.note for check in report.checks} == {
+        f"`{fake.path} --version` did not answer within 1 s"
+    }
+
+
+def test_a_program_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    report = examine([str(tmp_path / "nothing")])
+    assert "can't be run" in report.checks[0].note and not report.is_well
+
+
+def test_a_claude_that_ends_at_its_start_is_told_with_its_last_words(fake: Fake) -> None:
+    report = examine(fake.write(f"{VERSION}echo 'You must log in.'; exit 1"))
+    assert report.checks[0].note.endswith("It said: You must log in")
+    others = {check.note for check in report.checks[1:]}
+    assert others == {f"not tried: {report.checks[0].note}"}
+    assert all("\n" not in str(check) for check in report.checks)
+
+
+def test_a_claude_that_hangs_at_its_start_leaves_nothing(fake: Fake) -> None:
+    report = examine(fake.write(f"{VERSION}trap '' HUP TERM\nsleep 60 & wait"), seconds=3)
+    assert not report.checks[0].passed and report.checks[0].note.startswith("not seen within")
+    assert {check.outcome for check in report.checks[1:]} == {"skipped"}
+
+
+def test_a_claude_that_shows_a_dialog_is_told_by_its_name(fake: Fake) -> None:
+    dialog = "printf '\\n  Settings Error\\n\\n  > 1. Exit and fix manually\\n'"
+    report = examine(fake.write(f"{VERSION}{dialog}; exec sleep 60"))
+    assert report.checks[0].note == "it shows the settings dialog"
+
+
+def test_nothing_of_the_user_reaches_the_program(fake: Fake, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / ".claude").mkdir(parents=True)
+    secrets = {"ANTHROPIC_API_KEY": "sk-ant-of-the-user", "TELEGRAM_BOT_TOKEN": "1:x"}
+    examine(
+        fake.write(f"{VERSION}exit 1"), {"HOME": str(home), "HTTPS_PROXY": "http://p", **secrets}
+    )
+    for environment in fake.environments:
+        assert not {"TELEGRAM_BOT_TOKEN", "HTTPS_PROXY"} & set(environment)
+        assert environment["ANTHROPIC_BASE_URL"].startswith("http://127.0.0.1:")
+        assert environment["ANTHROPIC_API_KEY"] != secrets["ANTHROPIC_API_KEY"]
+        assert environment["HOME"] != str(home)
+    assert list((home / ".claude").iterdir()) == []
+
+
+def test_what_a_version_never_had_is_missing_and_no_fault() -> None:
+    belief = Belief("live text", "MessageDisplay hook", "no live text")
+    checks = (Check(belief, "missing"), Check(Belief("prompt", "a prompt", "nothing"), "passed"))
+    report = Report((2, 1, 100), checks, 1.0)
+    assert report.is_well and not report.capabilities.has_live_text
+    assert report.summary() == (
+        "Claude Code 2.1.100: 1 of 2 work. MessageDisplay hook: no. Instead: no live text."
+    )
+
+
+def test_the_model_answers_by_what_the_person_wrote() -> None:
+    with ModelServer() as model:
+        said = ask(model, [{"role": "user", "content": "hello"}])
+        assert said["content"][0]["text"] == render_answer("hello")
+        asked = ask(model, [{"role": "user", "content": [{"type": "text", "text": USE_TOOL}]}])
+        assert asked["stop_reason"] == "tool_use"
+        ask(model, [{"role": "user", "content": "Warmup"}])
+        assert model.turns == [["hello"], [USE_TOOL]]
+
+
+def ask(model: ModelServer, messages: list[dict[str, object]]) -> dict[str, Any]:
+    body = {"model": "m", "messages": messages, "tools": [{"name": "Bash"}], "stream": False}
+    request = urllib.request.Request(f"{model.url}/v1/messages", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=5) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
