@@ -17,16 +17,14 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 
 from audit import AuditLog, name_action
-from buttons import Buttons
+from buttons import Action, Buttons
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from claude_launcher import ClaudeLauncher
@@ -36,7 +34,7 @@ from core.config import Config, claude_config_dir, config_path, load_config
 from core.conversation import quote
 from core.delivery import Prompt
 from core.environment import claude_environment
-from core.errors import BridgeError, ConfigError, StoreWriteError
+from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
 from core.hooks import parse_version
 from core.keystrokes import prepare_prompt
 from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextEdited, TextSent
@@ -47,9 +45,11 @@ from keypad import Keypad
 from logs import set_up_logs
 from outbox import Outbox
 from people import People
+from pulse import run_regularly
 from receiving import keep_receiving
 from session import SessionStore
-from sessions import Sessions, awake_ids, run_regularly
+from sessions import Sessions, awake_ids
+from state_folder import claimed, read_settings, typing_folder
 from terminal import Terminal
 from tmux_control import TmuxControl
 from troubles import Troubles
@@ -94,13 +94,14 @@ class Hub:
         self._troubles = troubles
         self._audit = audit
         self._arrived: asyncio.Queue[Entry] = asyncio.Queue()
+        self._spawned: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Work until cancelled. Raises ChannelRefusedError."""
         await self._sessions.adopt_terminals()
         for entry in self._inbox.pending():
             if entry.session_id:
-                self._sessions.restore(entry)
+                self._restore(entry)
         await self._sessions.start()
         await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
         for entry in self._inbox.pending():
@@ -112,7 +113,14 @@ class Hub:
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(run_regularly(self._sessions.tick, _TICK_SECONDS))
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
-            tasks.create_task(self._clean_up_daily())
+            tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
+
+    def _restore(self, entry: Entry) -> None:
+        """Go on with a prompt; one whose session can't be read waits for a better day."""
+        try:
+            self._sessions.restore(entry)
+        except StoreError as error:
+            log.error("a prompt waits, its session can't be used: %s", error)
 
     async def stop(self) -> None:
         """Let go of everything; Claude runs on in its terminals."""
@@ -247,7 +255,13 @@ class Hub:
             message.chat, self._config.project_dir
         )
         self._sessions.submit(session, prompt)
-        await self._channel.show_typing(message.chat)
+        self._spawn(self._channel.show_typing(message.chat))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what nobody waits for, so that a slow network holds up no other message."""
+        task = asyncio.create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
 
     def _handle_edit(self, edit: TextEdited) -> None:
         """Edit the prompt that waits; one that Claude has is never sent again."""
@@ -279,28 +293,36 @@ class Hub:
             case "again":
                 said = self._troubles.send_again(action)
             case "earlier":
-                self._sessions.show_earlier(action)
+                self._troubles.show_earlier(action)
             case "retry":
                 said, is_done = self._troubles.retry(action, entry.key), False
             case "take over":
-                await self._troubles.take_over(action)
-                said, is_done = self._troubles.retry(action, entry.key), False
+                self._spawn(self._take_over(entry, press, action))
+                is_done = False
             case _:
                 said = "This button no longer works."
-        await self._channel.answer_press(press.press_id, said)
+        self._spawn(self._channel.answer_press(press.press_id, said))
         return is_done
+
+    async def _take_over(self, entry: Entry, press: ButtonPressed, action: Action) -> None:
+        """End the process that has the session, which may take its time, and go on here."""
+        try:
+            await self._troubles.take_over(action)
+            self._troubles.retry(action, entry.key)
+        except BridgeError as error:
+            self._inbox.finish(entry.key, "failed")
+            self._say(press.chat, str(error))
 
     async def _show_typing(self) -> None:
         for chat in self._sessions.busy_chats():
             await self._channel.show_typing(chat)
 
-    async def _clean_up_daily(self) -> None:
-        store, days = self._sessions.store, self._config.retention_days
-        while True:
-            keep = awake_ids(self._sessions.runners)
-            for session_id in store.cleanup_old_sessions(days, keep=keep):
-                log.info("session %s was not used for %g days and is removed", session_id, days)
-            await asyncio.sleep(_DAY_SECONDS)
+    async def _clean_up(self) -> None:
+        days = self._config.retention_days
+        keep = awake_ids(self._sessions.runners)
+        keep |= {entry.session_id for entry in self._inbox.pending()}
+        for session_id in self._sessions.store.cleanup_old_sessions(days, keep=keep):
+            log.info("session %s was not used for %g days and is removed", session_id, days)
 
     def _set_aside(self, entry: Entry) -> None:
         """Keep what could not be handled, and tell the owner."""
@@ -323,26 +345,16 @@ def build_hub(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
     token = config.telegram_bot_token
     environment = claude_environment(environ, secrets=[token.reveal()])
     control = TmuxControl(
-        socket=config.tmux_socket, environment=environment, folder=directory / "typing"
+        socket=config.tmux_socket, environment=environment, folder=typing_folder(config)
     )
     control.check()
-    claude = claude_config_dir(environ)
     terminal = Terminal(control)
-    registry = ClaudeRegistry(claude / "sessions")
-    launcher = ClaudeLauncher(
-        terminal,
-        registry,
-        command=config.claude_command,
-        permission_mode=config.permission_mode,
-        version=_claude_version(config, environment),
-        directory=directory,
-        projects=claude / "projects",
-        environment=environment,
-    )
+    launcher = _build_launcher(config, environ, terminal, environment)
     channel = TelegramChannel(token, config.telegram_api_url)
     buttons = Buttons(directory)
     inbox = Inbox(directory)
-    outbox = Outbox(directory, {channel.name: channel})
+    redact = redactor.redact if config.mask_secrets else str
+    outbox = Outbox(directory, {channel.name: channel}, redact=redact)
     sessions = Sessions(
         store=SessionStore(config.state_dir),
         launcher=launcher,
@@ -371,6 +383,22 @@ def build_hub(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
         commands=commands,
         troubles=troubles,
         audit=AuditLog(directory, redactor),
+    )
+
+
+def _build_launcher(
+    config: Config, environ: Mapping[str, str], terminal: Terminal, environment: Mapping[str, str]
+) -> ClaudeLauncher:
+    claude = claude_config_dir(environ)
+    return ClaudeLauncher(
+        terminal,
+        ClaudeRegistry(claude / "sessions"),
+        command=config.claude_command,
+        permission_mode=config.permission_mode,
+        version=_claude_version(config, environment),
+        directory=config.bridge_dir,
+        projects=claude / "projects",
+        environment=environment,
     )
 
 
@@ -414,57 +442,28 @@ def main() -> int:
     environ = dict(os.environ)
     try:
         path = config_path(environ)
-        config = load_config(environ, _read_text(path))
+        config = load_config(environ, read_settings(path))
         if not config.telegram_bot_token:
             raise ConfigError("There is no bot token; run ./install.sh, or set TELEGRAM_BOT_TOKEN.")
-        prepare_directory(config.state_dir)
-        prepare_directory(config.bridge_dir)
-        token = config.telegram_bot_token.reveal()
-        redactor = Redactor([token])
-        set_up_logs(config.bridge_dir, environ, redactor)
-        with _lock(config.bridge_dir / "bridge.lock"), _lock(_token_lock(path.parent, token)):
+        with claimed(config, path.parent):
+            redactor = Redactor([config.telegram_bot_token.reveal()])
+            set_up_logs(config.bridge_dir, environ, redactor)
             asyncio.run(run(config, environ, redactor))
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return _WRONG_SETTING
-    except filelock.Timeout:
-        print("A bridge with this bot token or state directory runs already.", file=sys.stderr)
-        return _ALREADY_RUNNING
     except BridgeError as error:
         log.error("%s", error)
         print(error, file=sys.stderr)
-        return 1
+        return _exit_status(error)
     return 0
 
 
-def _read_text(path: Path) -> str:
-    """The text of config.toml; none is as good as an empty one. Raises ConfigError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} can't be read: {error}.") from error
-
-
-def _lock(path: Path) -> filelock.BaseFileLock:
-    """A lock that ends with the process, however it ends."""
-    return filelock.FileLock(path, timeout=0, fallback_to_soft=False)
-
-
-def _token_lock(folder: Path, token: str) -> Path:
-    """One lock a token, wherever the state is: Telegram lets only one program ask for updates."""
-    prepare_directory(folder)
-    return folder / f"{hashlib.sha256(token.encode()).hexdigest()[:16]}.lock"
-
-
-def prepare_directory(directory: Path) -> None:
-    """Make the state directory, for its owner alone. Raises ConfigError."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
-    except OSError as error:
-        raise ConfigError(f"{directory} can't be used for the state: {error.strerror}.") from error
+def _exit_status(error: BridgeError) -> int:
+    match error:
+        case ConfigError():
+            return _WRONG_SETTING
+        case AlreadyRunningError():
+            return _ALREADY_RUNNING
+        case _:
+            return 1
 
 
 if __name__ == "__main__":

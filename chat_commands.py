@@ -23,7 +23,6 @@ from session_runner import SessionRunner
 from sessions import Sessions, chat_of
 
 _LISTED = 8
-_STOP_SECONDS = 5.0
 
 
 class ChatCommands:
@@ -120,11 +119,12 @@ class ChatCommands:
 
     async def _stop(self, chat: Chat, argument: str) -> None:
         runner = self._awake_runner(chat)
-        process = runner.process if runner else None
-        if runner is None or process is None or process.status == "idle":
+        if runner is None:
             self._say(chat, "Claude is not doing anything.")
             return
-        match await runner.interrupt(_STOP_SECONDS):
+        match await runner.interrupt():
+            case "nothing":
+                self._say(chat, "Claude is not doing anything.")
             case "running":
                 self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
             case "withdrawn":
@@ -216,7 +216,9 @@ def _state(runner: SessionRunner | None) -> str:
     if runner is None:
         return "asleep; the next message wakes it"
     status = runner.process.status if runner.process is not None else None
-    return f"{status or 'starting'}, {memory_of(runner.pane_pid) >> 20} MB"
+    shown = "idle, with a command in the background" if status == "shell" else status
+    pid = runner.process.pid if runner.process is not None else runner.pane_pid
+    return f"{shown or 'starting'}, {memory_of(pid) >> 20} MB"
 
 
 def _age(session: Session) -> str:

@@ -29,7 +29,7 @@ from core.transcript import parse_line
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 2.0
 _CHUNK = 4 << 20
 _LONGEST_MESSAGE = 32 << 20
 
@@ -67,7 +67,7 @@ class ClaudeFeed:
         self._registry = registry
         self._listener = listener
         self._followed: dict[str, _Followed] = {}
-        self._observer = Observer(timeout=_LOOK_SECONDS)
+        self._observer = Observer()
         self._waker = _Waker(self._wake)
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,6 +105,15 @@ class ClaudeFeed:
             self.unfollow(session_id)
         self._followed[session_id] = _Followed(path, offset, self._watch(path.parent))
         self._wake()
+
+    @property
+    def followed(self) -> set[str]:
+        """The sessions whose transcripts are followed."""
+        return set(self._followed)
+
+    def follows(self, session_id: str) -> bool:
+        """Whether this session's transcript is followed."""
+        return session_id in self._followed
 
     def unfollow(self, session_id: str) -> None:
         """Stop following, after a last look."""

@@ -20,7 +20,7 @@ from typing import Literal
 import filelock
 
 from claude_registry import ClaudeRegistry
-from core.errors import ClaudeStartError, SessionElsewhereError, TerminalError
+from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.hooks import render_settings
 from core.model import ClaudeProcess
 from core.screen import render_screen
@@ -33,6 +33,7 @@ from tmux_control import Pane
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
 _LEAVING_SECONDS = 3.0
+_ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 
 Start = Literal["new", "resumed", "lost"]
@@ -115,8 +116,14 @@ class ClaudeLauncher:
         return Launch(pane, start)
 
     async def explain(self, name: str, error: Exception) -> ClaudeStartError:
-        """Why the process in `name` ended before it had a session, by its last words."""
+        """Why the process in `name` ended before it had a session, by its last words.
+
+        Raises ClaudeDiedError when it was ended from outside, which is no fault of the start.
+        """
         try:
+            pane = await self._terminal.find(name)
+            if pane is None or (pane.exit_status or 0) > _ENDED_BY_SIGNAL:
+                raise ClaudeDiedError(str(error))
             words = render_screen(await self._terminal.capture(name))
             await self._terminal.close(name)
         except TerminalError:
@@ -124,6 +131,10 @@ class ClaudeLauncher:
         lines = [line.strip() for line in words.split("\n") if not line.startswith(_EPITAPH)]
         last = next((line for line in reversed(lines) if line), str(error))
         return ClaudeStartError(f"Claude Code did not start. It said: {last}")
+
+    def find_transcripts(self) -> dict[str, Path]:
+        """The transcripts of all sessions on this machine, by id."""
+        return {path.stem: path for path in self._projects.glob("*/*.jsonl")}
 
     def find_transcript(self, session_id: str) -> Path | None:
         """The transcript of any session on this machine, by its id."""

@@ -34,7 +34,12 @@ class _Entry(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Entry)
-_STATUSES: dict[str | None, Status] = {"idle": "idle", "busy": "busy", "waiting": "waiting"}
+_STATUSES: dict[str | None, Status] = {
+    "idle": "idle",
+    "shell": "shell",
+    "busy": "busy",
+    "waiting": "waiting",
+}
 
 
 class ClaudeRegistry:
@@ -59,9 +64,15 @@ class ClaudeRegistry:
         return max(found, key=lambda process: process.since_ms, default=None)
 
     def find_below(self, pid: int) -> ClaudeProcess | None:
-        """The process `pid` itself, or else one that it started."""
-        family = {pid, *_descendants(pid)}
-        return next((p for p in self.processes() if p.pid in family), None)
+        """The process `pid` itself, or else the nearest below it (Claude may start another)."""
+        found = {process.pid: process for process in self.processes()}
+        generation = [pid]
+        while generation:
+            for member in generation:
+                if member in found:
+                    return found[member]
+            generation = [child for member in generation for child in _children(member)]
+        return None
 
     def _read(self, path: Path) -> ClaudeProcess | None:
         entry = self._decode(path)
@@ -121,9 +132,9 @@ def memory_of(pid: int) -> int:
         return 0
 
 
-def _descendants(pid: int) -> list[int]:
+def _children(pid: int) -> list[int]:
     try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+        return [child.pid for child in psutil.Process(pid).children()]
     except psutil.Error:
         return []
 

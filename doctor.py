@@ -49,7 +49,8 @@ _SIGNS: dict[Sign, str] = {"good": "✓", "bad": "✗", "note": "–"}
 _OLDEST_PYTHON = (3, 11)
 _COMMAND_SECONDS = 20.0
 _ANSWER_SECONDS = 3.0
-_START_SECONDS = 10.0
+_START_SECONDS = 15.0
+_PAUSE_SECONDS = 0.1
 _LEAST_BYTES = 100 << 20
 _FEW_BYTES = 1 << 30
 _MOST_SKEW_SECONDS = 60.0
@@ -78,9 +79,15 @@ class Finding:
         return f"{_SIGNS[self.sign]} {self.text}{f' → {self.mend}' if self.mend else ''}"
 
 
-def run(config: Config, environ: Mapping[str, str], *, fix: bool = False) -> int:
+def run(
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    fix: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> int:
     """Check everything and print it line by line; returns the exit status."""
-    doctor = Doctor(config, environ)
+    doctor = Doctor(config, environ, clock)
     signs = []
     for check in doctor.checks():
         findings = check()
@@ -110,8 +117,11 @@ def _mend(findings: Sequence[Finding]) -> None:
 class Doctor:
     """The checks, each of which may be run again."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str], clock: Callable[[], float]
+    ) -> None:
         self._config = config
+        self._clock = clock
         self._environ = dict(environ)
         self._token = config.telegram_bot_token.reveal()
         self._claude_environment = claude_environment(environ, secrets=[self._token])
@@ -240,7 +250,7 @@ class Doctor:
     def _check_clock(self) -> list[Finding]:
         if self._server_time is None:
             return [Finding("note", "the clock could not be compared: Telegram told no time")]
-        skew = time.time() - self._server_time
+        skew = self._clock() - self._server_time
         if abs(skew) > _MOST_SKEW_SECONDS:
             way = "ahead" if skew > 0 else "behind"
             mend = "`sudo timedatectl set-ntp true`, or the date settings"
@@ -337,7 +347,14 @@ class Doctor:
         if not service.is_installed():
             # A start would write a definition with this shell's environment in it.
             return [Finding("bad", text, "./install.sh")]
-        return [Finding("bad", text, "doctor --fix, or ./install.sh", lambda: _start(service))]
+        return [Finding("bad", text, "doctor --fix, or ./install.sh", lambda: self._start(service))]
+
+    def _start(self, service: Service) -> None:
+        """Start the bridge and wait until it listens. Raises ServiceError."""
+        service.start()
+        until = time.monotonic() + _START_SECONDS
+        while not self._answers() and time.monotonic() < until:
+            time.sleep(_PAUSE_SECONDS)
 
     def _check_lock(self) -> list[Finding]:
         if self._is_locked():
@@ -409,11 +426,3 @@ class Doctor:
                 os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
             process.communicate()
         return next(iter(said.strip().splitlines()), "") if process.returncode == 0 else None
-
-
-def _start(service: Service) -> None:
-    """Start the bridge and wait until it runs. Raises ServiceError."""
-    service.start()
-    until = time.monotonic() + _START_SECONDS
-    while service.find_pid() is None and time.monotonic() < until:
-        time.sleep(0.1)

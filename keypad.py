@@ -71,8 +71,15 @@ class Keypad:
         """Press the button's key; returns what to say to the person who pressed it."""
         runner = self._sessions.find_runner(action["session"])
         shown = self._shown.get(action["terminal"])
+        if runner is not None and shown is None and _is_blocked(runner):
+            self.notice(runner, "")  # the bridge has just been started again
+            return "One moment; then press again."
         if runner is None or shown is None or shown.key != action["post"]:
             return "That dialog is gone."
+        screen = render_screen(await self._sessions.terminal.capture(runner.name))
+        if _steady(screen) != _steady(shown.screen):
+            shown.needs_keys = True
+            return "The screen has changed; look again."
         await self._sessions.terminal.press(runner.name, action["key"])
         shown.needs_keys = True
         return ""
@@ -100,6 +107,7 @@ class Keypad:
     def _open(self, runner: SessionRunner, screen: str, reason: str) -> _Shown:
         since = runner.process.since_ms if runner.process is not None else runner.pane_pid
         shown = _Shown(f"dialog:{runner.session_id}:{since}", screen=screen)
+        shown.needs_keys = self._outbox.find_message(shown.key) is not None
         self._shown[runner.name] = shown
         session = self._sessions.for_id(runner.session_id)
         if reason:
@@ -152,8 +160,8 @@ class Keypad:
 
 
 def _is_blocked(runner: SessionRunner) -> bool:
-    """Whether a dialog keeps the process, or it has not come to a session yet."""
-    return runner.process is None or runner.process.status == "waiting"
+    """Whether a dialog keeps the process, it has come to no session yet, or shows no input box."""
+    return runner.process is None or runner.process.status == "waiting" or runner.is_blind
 
 
 def _steady(screen: str) -> str:

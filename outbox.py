@@ -38,6 +38,9 @@ from journal import Journal, Record
 
 log = logging.getLogger(__name__)
 
+UNKNOWN = "unknown:"
+"""How the key of a post begins that asks about another; about it nobody is asked."""
+
 _REMEMBERED = 5_000
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
@@ -58,11 +61,13 @@ class Outbox:
         directory: Path,
         channels: Mapping[str, Channel],
         *,
+        redact: Callable[[str], str] = str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         system: SystemCalls = os,
     ) -> None:
         self._channels = channels
         self.on_unknown: Callable[[Post], None] = lambda post: None
+        self._redact = redact
         self._sleep = sleep
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._shown: OrderedDict[str, list[int]] = OrderedDict()
@@ -101,7 +106,11 @@ class Outbox:
         Raises:
             StoreWriteError: none of them was taken.
         """
-        new = {post.key: post for post in posts if not self._knows(post.key)}
+        new = {
+            post.key: replace(post, text=self._redact(post.text))
+            for post in posts
+            if not self._knows(post.key)
+        }
         if not new:
             return
         edited = {post.edits: post.key for post in new.values() if post.edits}
@@ -175,6 +184,8 @@ class Outbox:
             except (ChatUnreachableError, MessageRefusedError) as error:
                 log.warning("a message was refused for good: %s", error)
                 self._finish(waiting, "refused")
+                if isinstance(error, ChatUnreachableError):
+                    self._send_elsewhere(waiting.post)
                 return
             if message is None:
                 self._finish(waiting, "superseded")
@@ -212,6 +223,16 @@ class Outbox:
             await self._sleep(seconds)
         return None
 
+    def _send_elsewhere(self, post: Post) -> None:
+        """What a topic can't take any more goes to its chat, so that it is not lost."""
+        if post.chat.topic is None or post.edits:
+            return
+        chat = replace(post.chat, topic=None)
+        self.put(
+            Post(f"{post.key}:why", chat, "This was for a topic that is gone:", silent=True),
+            replace(post, key=f"{post.key}:elsewhere", chat=chat, keyboard=()),
+        )
+
     def _target(self, post: Post, number: int) -> int | None:
         """The message that this piece of an edit takes the place of; None: it is a new one."""
         messages = self._shown.get(post.edits, []) if post.edits else []
@@ -225,7 +246,7 @@ class Outbox:
     def _give_up_unknown(self, waiting: _Waiting) -> None:
         post = waiting.post
         self._finish(waiting, "unknown")
-        if post.edits:
+        if post.edits or post.key.startswith(UNKNOWN):
             return
         try:
             self.on_unknown(post)

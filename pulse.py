@@ -1,10 +1,13 @@
-"""Waiting for a condition that others make true."""
+"""Waiting: for a condition that others make true, and for the next time something is due."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
 
@@ -32,3 +35,17 @@ class Pulse:
             except TimeoutError:
                 continue
         return True
+
+
+async def run_regularly(
+    step: Callable[[], Awaitable[None]], seconds: float, *, at_once: bool = False
+) -> None:
+    """Await `step` every so many seconds, whatever it raises."""
+    while True:
+        if not at_once:
+            await asyncio.sleep(seconds)
+        at_once = False
+        try:
+            await step()
+        except Exception:
+            log.exception("a regular step failed; it is tried again")

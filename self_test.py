@@ -130,13 +130,13 @@ class _Examination:
     async def run(self, deadline: float) -> dict[str, tuple[bool, str] | str]:
         """Belief -> (holds, note), or why it was not tried."""
         steps: list[tuple[tuple[str, ...], Callable[[], Awaitable[None]], float]] = [
-            (("starts", "session hook", "registry", "status", "own home"), self._start, 20.0),
+            (_START_KEYS, self._start, 20.0),
             (_PLAIN_KEYS, self._say_hello, 15.0),
             *(((key,), self._say(key, text), 10.0) for key, text in _TEXTS.items()),
             (("permission",), self._use_tool, 12.0),
             (("interrupt",), self._interrupt, 10.0),
+            (("clear",), self._clear, 12.0),
             (("resume",), self._resume, 20.0),
-            (("clear",), self._clear, 10.0),
         ]
         found: dict[str, tuple[bool, str] | str] = {}
         why_not = ""
@@ -192,6 +192,8 @@ class _Examination:
         self._note("registry", desk.process is not None)
         await until(lambda: desk.status == "idle", 2.0)
         self._note("status", desk.status == "idle")
+        process = desk.process
+        self._note("status time", process is not None and process.since_ms > 0)
 
     async def _say_hello(self) -> None:
         desk = self._desk
@@ -264,6 +266,7 @@ class _Examination:
         self._note("clear", started is not None and started.session_id != desk.session_id)
 
 
+_START_KEYS = ("starts", "session hook", "registry", "status", "status time", "own home")
 _PLAIN_KEYS = ("prompt", "prompt hook", "prompt line", "answer line", "stop hook", "live text")
 
 

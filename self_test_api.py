@@ -22,7 +22,8 @@ MADE_FILE = "made-by-the-self-test"
 
 _HOLD_SECONDS = 30.0
 _ADDED = ("<system-reminder>", "<local-command", "<command-name>")
-# What older versions ask the model on their own, as if a person had.
+# What Claude Code asks the model on its own, as if a person had: a first breath, and what a person
+# may want to say next (an answer would stand in the input box, and Enter could send it).
 _OWN_BUSINESS = ("Warmup", "[SUGGESTION")
 
 
@@ -75,7 +76,9 @@ class ModelServer:
         """The answer to a request; a turn of the conversation is noted in `turns`."""
         texts = _texts_of_person(body)
         last = texts[-1] if texts else ""
-        if not body.get("tools") or last.startswith(_OWN_BUSINESS):
+        if last.startswith(_OWN_BUSINESS):
+            return Answer([])
+        if not body.get("tools"):
             return Answer([_text_block('{"title": "Self-test"}')])
         if _has_result(body):
             return Answer([_text_block("The tool has run.")])

@@ -12,35 +12,34 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any
 
-from claude_launcher import ClaudeLauncher, Start
+from claude_launcher import ClaudeLauncher
 from claude_registry import is_alive
-from core.delivery import Prompt, UnderWay
+from core.delivery import Interruption, Prompt, UnderWay
 from core.errors import (
     BridgeError,
     ClaudeDiedError,
+    CommandUncertainError,
     PaneNotFoundError,
     PaneNotTypableError,
     StoreWriteError,
     TerminalError,
 )
 from core.keystrokes import is_same_prompt
-from core.model import (
-    ClaudeProcess,
-    HookEvent,
-    PromptRecorded,
-    TranscriptEvent,
-)
+from core.model import ClaudeProcess, HookEvent, PromptRecorded, TranscriptEvent
+from core.ports import RunnerReports
 from core.screen import read_input_box
 from core.transcript import parse_line
 from inbox import Entry, Inbox
+from input_box import look_for_room
 from pulse import Pulse
 from session import Session
 from terminal import Terminal
@@ -52,27 +51,10 @@ _RECORD_SECONDS = 15.0
 _COMMAND_SECONDS = 5.0
 _SETTLE_SECONDS = 1.5
 _TRIES = 3
-_CLEARING_KEYS = 40
+_LOOKS = 10
+_QUIET_SECONDS = 0.4
+_STOP_SECONDS = 5.0
 _DISK_SECONDS = 5.0
-
-
-Interruption = Literal["running", "interrupted", "withdrawn"]
-
-
-class RunnerReports(Protocol):
-    """Who is told what a runner meets."""
-
-    def woke(self, runner: SessionRunner, start: Start) -> None:
-        """Claude runs; `start` says with which history."""
-
-    def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
-        """The prompt could not be delivered, or (None) Claude could not be started."""
-
-    def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
-        """Claude died while it worked at the prompt, which it has."""
-
-    def blocked(self, runner: SessionRunner, reason: str) -> None:
-        """Prompts wait until a person has done something at the terminal."""
 
 
 class SessionRunner:
@@ -87,12 +69,15 @@ class SessionRunner:
         terminal: Terminal,
         inbox: Inbox,
         session: Callable[[str], Session],
-        reports: RunnerReports,
+        reports: RunnerReports[SessionRunner],
     ) -> None:
         self.session_id = session_id
         self.name = name
         self.process: ClaudeProcess | None = None
         self.pane_pid = 0
+        self.is_blind = False
+        self._claude_pid = 0
+        self._quiet_until = 0.0
         self._launcher = launcher
         self._terminal = terminal
         self._inbox = inbox
@@ -120,7 +105,7 @@ class SessionRunner:
     def waiting_prompts(self) -> list[Prompt]:
         """The prompts that were not typed yet, in order."""
         is_typed = self._under_way is not None and self._under_way.typed_at
-        return list(self._queue)[1 if is_typed else 0 :]
+        return [p for p in list(self._queue)[1 if is_typed else 0 :] if not p.is_dropped]
 
     def submit(self, prompt: Prompt) -> None:
         """Put a prompt behind those that wait."""
@@ -140,23 +125,23 @@ class SessionRunner:
 
     def drop(self, key: str) -> bool:
         """Forget a prompt that waits; False when it is not among them any more."""
-        found = next((p for p in self.waiting_prompts if p.key == key), None)
-        if found is None:
+        if not self._change(key, is_dropped=True):
             return False
         self._inbox.finish(key, "dropped")
-        if found is self._queue[0]:  # the work is waiting to type it
-            self._queue[0] = replace(found, is_dropped=True)
-        else:
-            self._queue.remove(found)
         self._pulse.beat()
         return True
 
     def rewrite(self, key: str, text: str) -> bool:
         """Give a prompt that waits another text; False when it is not among them any more."""
+        if not self._change(key, text=text):
+            return False
+        self._inbox.advance(key, "assigned", session_id=self.session_id, text=text)
+        return True
+
+    def _change(self, key: str, **changes: Any) -> bool:
         for number, prompt in enumerate(self._queue):
             if prompt.key == key and prompt in self.waiting_prompts:
-                self._inbox.advance(key, "assigned", session_id=self.session_id, text=text)
-                self._queue[number] = replace(prompt, text=text)
+                self._queue[number] = replace(prompt, **changes)
                 return True
         return False
 
@@ -168,14 +153,22 @@ class SessionRunner:
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of our own prompt."""
-        is_ours = self._under_way is not None and self._under_way.claims(event)
+        under_way = self._under_way
+        is_ours = under_way is not None and under_way.claims(event)
+        if under_way is not None and is_ours:
+            under_way.is_shown = True
         if isinstance(event, PromptRecorded) and not is_ours:
-            is_ours = any(is_same_prompt(text, event.text) for text in self._unrecorded)
+            found = next((t for t in self._unrecorded if is_same_prompt(t, event.text)), None)
+            is_ours = found is not None
+            if found is not None:
+                self._unrecorded.remove(found)
         self._pulse.beat()
         return is_ours
 
     def hear_registry(self, process: ClaudeProcess | None) -> None:
         """Take note of what the registry says of our session."""
+        if process is not None:
+            self._claude_pid = process.pid
         if process != self.process:
             self.process = process
             self._pulse.beat()
@@ -185,15 +178,19 @@ class SessionRunner:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name=f"session {self.name}")
 
-    async def wake(self) -> None:
-        """Have a process that is ready. Raises ClaudeError, TerminalError."""
+    async def wake(self) -> bool:
+        """Have a process that is ready; whether it had to be started.
+
+        Raises ClaudeError, TerminalError.
+        """
         if self.is_awake and self.process is not None:
-            return
+            return False
+        self._claude_pid = 0
         pane = await self._terminal.find(self.name)
         if pane is not None and is_alive(pane.pid):
             self.pane_pid = pane.pid
             await self._until_ready()
-            return
+            return False
         await self._terminal.close(self.name)
         with self._launcher.holding(self.session_id):
             launch = await self._launcher.launch(self._session(self.session_id), self.name)
@@ -203,37 +200,60 @@ class SessionRunner:
             except ClaudeDiedError as error:
                 raise await self._launcher.explain(self.name, error) from error
         self._reports.woke(self, launch.start)
+        return True
 
     async def sleep(self) -> None:
         """End the process; the session stays. Raises TerminalError."""
         await self._terminal.close(self.name)
-        self.pane_pid = 0
+        self.pane_pid = self._claude_pid = 0
         self.process = None
         self._pulse.beat()
 
-    async def interrupt(self, seconds: float) -> Interruption:
+    async def interrupt(self) -> Interruption:
         """Press Escape and see what becomes of it. Raises TerminalError, ClaudeDiedError."""
+        process, under_way = self.process, self._under_way
+        is_old = process is not None and time.time() - process.since_ms / 1000 > _SETTLE_SECONDS
+        is_working = process is not None and not process.is_idle
+        is_typed = under_way is not None and bool(under_way.typed_at) and not under_way.has_ended
+        if not is_typed and self.waiting_prompts and not (is_working and is_old):
+            self.drop(self.waiting_prompts[0].key)
+            return "withdrawn"
+        if not is_working and not is_typed:
+            return "nothing"
+        if under_way is None or not is_typed:
+            await self._press_escape()
+            return "interrupted" if await self._until(self._is_idle, _STOP_SECONDS) else "running"
+        for _ in range(_TRIES):
+            if not self._is_idle():
+                await self._press_escape()
+            if await self._until(lambda: under_way.has_ended, _SETTLE_SECONDS):
+                return "interrupted"
+            if self._is_idle() and not under_way.is_recorded:
+                self._withdraw(under_way)
+                return "withdrawn"
+        return "running"
+
+    async def _press_escape(self) -> None:
+        self._quiet_until = time.monotonic() + _QUIET_SECONDS
         await self._terminal.press(self.name, "Escape")
-        if not await self._until(self._is_idle, seconds):
-            return "running"
-        under_way = self._under_way
-        if under_way is None or not under_way.typed_at:
-            return "interrupted"
-        if await self._until(lambda: under_way.is_recorded, _SETTLE_SECONDS):
-            return "interrupted"
-        self._withdraw(under_way)
-        return "withdrawn"
+
+    def hand_over(self) -> list[Prompt]:
+        """Stop at once, and give the prompts that wait to who takes this runner's place."""
+        if self._task is not None:
+            self._task.cancel()
+        prompts = self.waiting_prompts
+        self._queue.clear()
+        return prompts
 
     async def end(self) -> int:
-        """End the process and give up every prompt; returns how many had not been answered."""
+        """End the process and give up every prompt; returns how many Claude never had."""
         await self.stop()
-        given_up = [prompt.key for prompt in self._queue if not prompt.is_dropped]
-        for key in given_up:
-            self._inbox.finish(key, "killed")
+        is_done = self._under_way is not None and self._under_way.is_recorded
+        given_up = [prompt for prompt in self._queue if not prompt.is_dropped][is_done:]
+        for prompt in self._queue:
+            self._inbox.finish(prompt.key, "killed")
         self._queue.clear()
-        if self._under_way is not None and not self._under_way.is_recorded:
-            self._unrecorded.append(self._under_way.prompt.text)
-        self._under_way = None
+        self._forget_under_way()
         await self.sleep()
         return len(given_up)
 
@@ -260,16 +280,29 @@ class SessionRunner:
                 await asyncio.sleep(_DISK_SECONDS)
                 continue
             except BridgeError as error:
-                self._give_up(self._queue[0], error)
+                await self._give_up(self._queue[0], error)
             except Exception:
                 log.exception("a prompt could not be handled")
-                self._give_up(self._queue[0], BridgeError("The bridge's log has the reason."))
-            self._under_way = None
+                await self._give_up(self._queue[0], BridgeError("The bridge's log says why."))
+            self._forget_under_way()
             self._queue.popleft()
 
-    def _give_up(self, prompt: Prompt, error: BridgeError) -> None:
-        self._reports.failed(self, prompt, error)
-        self._inbox.finish(prompt.key, "failed")
+    def _forget_under_way(self) -> None:
+        """It is done with; its record in the transcript may be read only later."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None and under_way.typed_at and not under_way.is_shown:
+            self._unrecorded.append(under_way.prompt.text)
+
+    async def _give_up(self, prompt: Prompt, error: BridgeError) -> None:
+        """Have the chat told, as soon as there is room on the disk to note that down."""
+        while True:
+            try:
+                self._reports.failed(self, prompt, error)
+                self._inbox.finish(prompt.key, "failed")
+                return
+            except StoreWriteError as refusal:
+                log.error("a failure waits until it can be noted down: %s", refusal)
+                await asyncio.sleep(_DISK_SECONDS)
 
     async def _deliver(self, prompt: Prompt) -> None:
         if self._under_way is None or self._under_way.prompt.key != prompt.key:
@@ -277,17 +310,28 @@ class SessionRunner:
         under_way = self._under_way
         for _ in range(_TRIES):
             try:
-                await self.wake()
+                is_fresh = await self.wake()
                 if not await self._is_there(under_way):
                     await self._type(under_way)
+                elif is_fresh:  # the turn went with the process that had the prompt
+                    self._reports.interrupted(self, prompt)
+                    self._inbox.finish(prompt.key, "interrupted")
+                    return
                 await self._until_ended(under_way)
                 self._inbox.finish(prompt.key, "answered")
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
-                self.pane_pid = 0
+                await self._let_go()
                 if await self._was_cut_off(under_way):
                     return
         raise ClaudeDiedError("Claude Code ended three times while it was given this message.")
+
+    async def _let_go(self) -> None:
+        """Forget the process; a script around it that outlived it ends too."""
+        if self._claude_pid and not is_alive(self._claude_pid):
+            await self._terminal.close(self.name)
+        self.pane_pid = self._claude_pid = 0
+        self.process = None
 
     async def _was_cut_off(self, under_way: UnderWay) -> bool:
         """Whether the Claude that ended had the prompt, which is then done with."""
@@ -311,25 +355,25 @@ class SessionRunner:
         if not under_way.typed_at:
             return False
         if under_way.prompt.is_command:
-            under_way.has_ended = True
-            return True
+            raise CommandUncertainError("This may have run or not: the bridge ended meanwhile.")
         await self._until(lambda: self._find_record(under_way) or self._is_settled(under_way))
         return under_way.is_recorded
 
     def _is_settled(self, under_way: UnderWay) -> bool:
-        return self._is_idle() and time.time() - under_way.typed_at > _SETTLE_SECONDS
+        # Either way, as a clock may have been set back meanwhile.
+        return self._is_idle() and abs(time.time() - under_way.typed_at) > _SETTLE_SECONDS
 
     def _find_record(self, under_way: UnderWay) -> bool:
         """Look for the prompt in the transcript, behind where it ended before the typing."""
         entry = self._inbox.find(under_way.prompt.key)
-        path = _transcript(self._session(self.session_id))
+        path = self._transcript()
         if entry is None or path is None or not path.exists():
             return False
         with path.open("rb") as file:
             file.seek(entry.typed_from)
             events = [event for line in file for event in parse_line(line)]
         for event in events:
-            self.claims(event)
+            under_way.claims(event)
         return under_way.is_recorded
 
     async def _type(self, under_way: UnderWay) -> None:
@@ -338,16 +382,13 @@ class SessionRunner:
         if prompt.is_dropped:
             under_way.has_ended = True
             return
-        path = _transcript(self._session(self.session_id))
+        path = self._transcript()
         length = path.stat().st_size if path is not None and path.exists() else 0
-        under_way.typed_at = time.time()
+        now = time.time()
         self._inbox.advance(
-            prompt.key,
-            "typed",
-            session_id=self.session_id,
-            typed_from=length,
-            typed_at=under_way.typed_at,
+            prompt.key, "typed", session_id=self.session_id, typed_from=length, typed_at=now
         )
+        under_way.typed_at = now
         await self._terminal.type_text(self.name, prompt.text)
         await self._until_taken(under_way)
 
@@ -364,7 +405,7 @@ class SessionRunner:
                 raise TerminalError(
                     "Claude Code did not take this message; /screen shows the terminal."
                 )
-        await self._until(lambda: under_way.is_recorded or under_way.has_ended, _RECORD_SECONDS)
+        await self._until(lambda: under_way.is_recorded or under_way.is_withdrawn, _RECORD_SECONDS)
         if under_way.is_recorded:
             self._inbox.advance(under_way.prompt.key, "recorded")
         elif self._is_idle():
@@ -372,9 +413,8 @@ class SessionRunner:
 
     def _withdraw(self, under_way: UnderWay) -> None:
         """Escape came before Claude had begun: it put the text back into the box, unrecorded."""
-        if not under_way.has_ended:
-            under_way.has_ended = True
-            self._unrecorded.append(under_way.prompt.text)
+        if not under_way.is_withdrawn:
+            under_way.is_withdrawn = under_way.has_ended = True
             self._pulse.beat()
 
     async def _until_command_taken(self, under_way: UnderWay) -> None:
@@ -402,7 +442,7 @@ class SessionRunner:
             is_idle_again = (
                 under_way.is_recorded
                 and process is not None
-                and process.status == "idle"
+                and process.is_idle
                 and process.since_ms > under_way.typed_at * 1000
             )
             return under_way.has_ended or is_idle_again
@@ -421,27 +461,18 @@ class SessionRunner:
             await self._until(is_ready)
 
     async def _until_box_is_empty(self, under_way: UnderWay) -> None:
-        """Wait for the input box, and put aside what stands in it."""
-        told = False
-        for attempt in range(1_000_000):
-            await self._until(self._is_idle)
-            box = read_input_box(await self._terminal.capture(self.name, colours=True))
-            if box == "":
+        """Wait for the input box, empty; when it stays away, have the terminal shown."""
+        for attempt in itertools.count():
+            # An escape character right before a paste would be taken for a part of it.
+            await self._until(lambda: self._is_idle() and time.monotonic() > self._quiet_until)
+            own = [under_way.prompt.text, *self._unrecorded]
+            is_empty = await look_for_room(self._terminal, self.name, own)
+            self.is_blind = is_empty is None and attempt > _LOOKS
+            if is_empty:
                 return
-            if box is not None:
-                await self._put_aside(box, under_way)
-            elif attempt > 10 and not told:
-                told = True
-                self._reports.blocked(self, "The terminal does not show Claude's input box.")
-            await self._until(lambda: False, 0.1 if attempt < 10 else 1.0)
-
-    async def _put_aside(self, box: str, under_way: UnderWay) -> None:
-        """Clear the rest of our own typing; stash what a person wrote (it comes back by itself)."""
-        own = [under_way.prompt.text, *self._unrecorded]
-        if any(is_same_prompt(text, box) or text.startswith(box) for text in own):
-            await self._terminal.press(self.name, *["C-u"] * min(_CLEARING_KEYS, 2 * len(box)))
-        else:
-            await self._terminal.press(self.name, "C-s")
+            if self.is_blind:
+                self._reports.blocked(self, "")
+            await self._until(lambda: False, 1.0 if self.is_blind else 0.1)
 
     async def _until(self, is_true: Callable[[], bool], seconds: float | None = None) -> bool:
         """As Pulse.until. Raises ClaudeDiedError when the process is gone before."""
@@ -449,7 +480,7 @@ class SessionRunner:
         def look() -> bool:
             if is_true():
                 return True
-            if not self.is_awake:
+            if not self.is_awake or (self._claude_pid and not is_alive(self._claude_pid)):
                 raise ClaudeDiedError("Claude Code has ended.")
             self._look()
             return is_true()
@@ -458,12 +489,12 @@ class SessionRunner:
 
     def _look(self) -> None:
         """Ask the registry ourselves: file events can be late or lost."""
-        self.process = self._launcher.registry.find(self.session_id)
+        self.hear_registry(self._launcher.registry.find(self.session_id))
+
+    def _transcript(self) -> Path | None:
+        """Where it is; without a hook's word it is looked for."""
+        path = self._session(self.session_id).state.get("transcript")
+        return Path(path) if path else self._launcher.find_transcript(self.session_id)
 
     def _is_idle(self) -> bool:
-        return self.process is not None and self.process.status == "idle"
-
-
-def _transcript(session: Session) -> Path | None:
-    path = session.state.get("transcript")
-    return Path(path) if path else None
+        return self.process is not None and self.process.is_idle

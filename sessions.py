@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, Start, terminal_name
+from claude_launcher import ClaudeLauncher, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
 from core.conversation import make_title, render_event
@@ -85,7 +85,7 @@ class Sessions:
         self._clock = clock
         self._feed = ClaudeFeed(directory, self.registry.directory, self)
         self._runners: dict[str, SessionRunner] = {}
-        self._is_catching_up = False
+        self._unread: set[str] = set()
         self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
 
     # --- life -----------------------------------------------------------------------------------
@@ -93,11 +93,14 @@ class Sessions:
     async def adopt_terminals(self) -> None:
         """Take up what still runs; restore the prompts under way after it, and then start."""
         panes = {pane.name: pane for pane in await self.terminal.panes()}
-        for session in self.store.list_sessions():
+        for session in await asyncio.to_thread(self.store.list_sessions):
             pane = panes.get(session.tmux_session)
             if pane is not None and pane.is_dead:
                 await self.terminal.close(pane.name)
-            elif pane is not None:
+                pane = None
+            if pane is None and session.tmux_session:
+                self._set_terminal(session.session_id, "")
+            if pane is not None:
                 runner = self._runner(session)
                 runner.pane_pid = pane.pid
 
@@ -112,17 +115,17 @@ class Sessions:
     async def start(self) -> None:
         """Listen, and hand on what was said while the bridge was away."""
         await self._feed.start()
-        self._is_catching_up = True
-        for session in self.store.list_sessions():
-            self._follow(session)
-        for runner in list(self._runners.values()):
+        known = self.launcher.find_transcripts()
+        awake = awake_ids(self.runners)
+        for session in await asyncio.to_thread(self.store.list_sessions):
+            path = Path(session.state.get("transcript") or known.get(session.session_id) or "")
+            if session.session_id in awake or _has_news(session, path):
+                self._follow(session)
+        for runner in self.runners:
             self._follow_process(runner)
         self._feed.look()
-        self._is_catching_up = False
-        for session in self.store.list_sessions():
-            found = self.find_runner(session.session_id)
-            if found is None or not found.is_awake:
-                self._feed.unfollow(session.session_id)
+        for session_id in self._feed.followed - awake_ids(self.runners):
+            self._feed.unfollow(session_id)
 
     async def stop(self) -> None:
         """Leave everything as it is; Claude runs on."""
@@ -152,7 +155,7 @@ class Sessions:
 
     def switch(self, chat: Chat, session_id: str) -> Session:
         """Make one of the chat's sessions its current one."""
-        session = self.for_id(session_id)
+        session = self._edit_state(session_id, followed_by=None)
         if chat_of(session) != chat:
             session = self.store.edit(session_id, lambda s: _move(s, chat))
         self.store.update_activity(session_id)
@@ -214,7 +217,9 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner) and not await self._is_watched(runner):
+            elif self._is_idle_for_long(runner):
+                if await self._is_watched(runner) or runner.has_work:
+                    continue
                 self._edit_state(runner.session_id, asleep="idle")
                 await self._retire(runner)
 
@@ -235,6 +240,11 @@ class Sessions:
             log.warning("a terminal could not be closed: %s", error)
         runner.pane_pid = 0
         self._feed.unfollow(runner.session_id)
+        self._set_terminal(runner.session_id, "")
+
+    def _set_terminal(self, session_id: str, name: str) -> None:
+        """Note which terminal the session has; none once it sleeps."""
+        self.store.edit(session_id, lambda session: replace(session, tmux_session=name))
 
     async def _is_watched(self, runner: SessionRunner) -> bool:
         """Whether a person sits at the terminal, or has left half a text in it."""
@@ -251,8 +261,6 @@ class Sessions:
 
     def _runner(self, session: Session) -> SessionRunner:
         name = session.tmux_session or self._free_name(session)
-        if name != session.tmux_session:
-            self.store.edit(session.session_id, lambda s: replace(s, tmux_session=name))
         runner = SessionRunner(
             session.session_id,
             name,
@@ -284,12 +292,15 @@ class Sessions:
 
     # --- what runners report --------------------------------------------------------------------
 
-    def woke(self, runner: SessionRunner, start: Start) -> None:
+    def woke(self, runner: SessionRunner, start: str) -> None:
         """Tell the chat, once, with which history Claude runs again."""
         session = self.for_id(runner.session_id)
         launches = session.state.get("launches", 0) + 1
         asleep = session.state.get("asleep")
-        session = self._edit_state(runner.session_id, launches=launches, asleep=None)
+        session = self._edit_state(
+            runner.session_id, launches=launches, asleep=None, followed_by=None
+        )
+        self._set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
         if start == "resumed":
@@ -362,29 +373,15 @@ class Sessions:
 
     def _show(self, session: Session, posts: list[Post], end: int) -> None:
         """Put the posts; of many that came while nobody listened, the last answer will do."""
-        if not self._is_catching_up:
+        if session.session_id not in self._unread:
             self._outbox.put(*posts)
             return
+        self._unread.discard(session.session_id)
         left_out, shown = summarise_absence(posts)
         if left_out:
             place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
             self._outbox.put(self.render_left_out(session, place))
         self._outbox.put(*shown)
-
-    def show_earlier(self, action: dict[str, Any]) -> None:
-        """Show what was left out: the posts of a part of the transcript, all but the last ones."""
-        session = self.for_id(action["session"])
-        with Path(session.state["transcript"]).open("rb") as file:
-            file.seek(action["from"])
-            lines = file.read(action["to"] - action["from"]).splitlines()
-        chat = chat_of(session)
-        posts = [
-            render_event(event, session.session_id, chat, is_ours=True)
-            for line in lines
-            for event in parse_line(line)
-        ]
-        # Those that were shown already have keys that are known, so they are not shown again.
-        self._outbox.put(*(replace(post, silent=True) for post in posts if post is not None))
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
@@ -393,6 +390,8 @@ class Sessions:
         found = {process.session_id: process for process in self.registry.processes()}
         for runner in list(self._runners.values()):
             runner.hear_registry(found.get(runner.session_id))
+            if runner.process is not None and not self._feed.follows(runner.session_id):
+                self._follow(self.for_id(runner.session_id))  # no hook told where it is
             if runner.process is not None and runner.process.status == "waiting":
                 self.on_blocked(runner, "")
 
@@ -415,6 +414,7 @@ class Sessions:
         path = self.launcher.find_transcript(session_id)
         cursor = path.stat().st_size if path is not None else 0
         state = {"cursor": cursor} | (known.state if known else {}) | state
+        state.pop("followed_by", None)
         started = Session(
             session_id,
             old.chat_id,
@@ -426,12 +426,19 @@ class Sessions:
         self.store.save(started)
         self.store.edit(
             old.session_id,
-            lambda s: replace(s, tmux_session="", state={**s.state, "followed_by": session_id}),
+            lambda s: replace(
+                s, tmux_session="", state={**s.state, "followed_by": session_id, "asleep": "left"}
+            ),
         )
         if current is not None and current.session_id == old.session_id:
             self.store.bind(session_id)
+        others = [r for r in self.runners if r.session_id == session_id and r is not runner]
         runner.session_id = session_id
         runner.process = None
+        for other in others:
+            del self._runners[other.name]
+            for prompt in other.hand_over():
+                runner.submit(prompt)
 
     def _follow_process(self, runner: SessionRunner) -> None:
         """After a restart: the terminal may have another session by now than is stored."""
@@ -448,6 +455,8 @@ class Sessions:
             return
         if not known:
             self._edit_state(session.session_id, transcript=str(path))
+        if not self._feed.follows(session.session_id):
+            self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
 
     def _edit_state(self, session_id: str, **changes: Any) -> Session:
@@ -473,19 +482,15 @@ def render_left_out(session: Session, place: dict[str, Any]) -> Post:
     return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
 
 
+def _has_news(session: Session, transcript: Path) -> bool:
+    """Whether there is more in it than the chat was shown."""
+    cursor = session.state.get("cursor", 0)
+    return transcript.is_file() and transcript.stat().st_size != cursor
+
+
 def _move(session: Session, chat: Chat) -> Session:
     state = {**session.state, "channel": chat.channel, "topic": chat.topic}
     return replace(session, chat_id=chat.chat_id, state=state)
-
-
-async def run_regularly(step: Callable[[], Any], seconds: float) -> None:
-    """Await `step` every so many seconds, whatever it raises."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await step()
-        except Exception:
-            log.exception("a regular step failed; it is tried again")
 
 
 def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:

@@ -8,21 +8,24 @@ import os
 import signal
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from buttons import Action, Buttons
-from core.conversation import shorten
+from core.conversation import render_event, shorten
 from core.delivery import Prompt
 from core.errors import (
     BridgeError,
     ClaudeDiedError,
     ClaudeStartError,
+    CommandUncertainError,
     SessionElsewhereError,
     TerminalError,
 )
 from core.model import Button, Post
 from core.screen import render_screen
-from outbox import Outbox
+from core.transcript import parse_line
+from outbox import UNKNOWN, Outbox
 from pulse import Pulse
 from session import Session
 from session_runner import SessionRunner
@@ -48,6 +51,8 @@ class Troubles:
             task = asyncio.create_task(self._tell_died(runner, prompt, error))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        elif isinstance(error, CommandUncertainError):
+            self._tell(runner, prompt, str(error), "Run it (again)", {"do": "retry"})
         elif isinstance(error, SessionElsewhereError):
             action = {"do": "take over", "pid": error.pid}
             self._tell(runner, prompt, str(error), "Take over", action)
@@ -60,13 +65,28 @@ class Troubles:
             post.chat, [[("Send again", {"do": "again", "key": post.key})]]
         )
         text = f"This may not have arrived: “{shorten(post.text, 80)}”"
-        self._outbox.put(Post(f"unknown:{post.key}", post.chat, text, keyboard=keyboard))
+        self._outbox.put(Post(f"{UNKNOWN}{post.key}", post.chat, text, keyboard=keyboard))
 
     def render_left_out(self, session: Session, place: dict[str, Any]) -> Post:
         """The line that stands for posts that were left out, with a button that shows them."""
         action = {"do": "earlier", "session": session.session_id, **place}
         keyboard = self._buttons.issue(chat_of(session), [[("Show them", action)]])
         return replace(render_left_out(session, place), keyboard=keyboard)
+
+    def show_earlier(self, action: dict[str, Any]) -> None:
+        """Show what was left out: the posts of a part of the transcript, all but the last ones."""
+        session = self._sessions.for_id(action["session"])
+        with Path(session.state["transcript"]).open("rb") as file:
+            file.seek(action["from"])
+            lines = file.read(action["to"] - action["from"]).splitlines()
+        chat = chat_of(session)
+        posts = [
+            render_event(event, session.session_id, chat, is_ours=True)
+            for line in lines
+            for event in parse_line(line)
+        ]
+        # Those that were shown already have keys that are known, so they are not shown again.
+        self._outbox.put(*(replace(post, silent=True) for post in posts if post is not None))
 
     def send_again(self, action: Action) -> str:
         """The button below a message that may not have arrived; returns what to say."""

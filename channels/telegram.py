@@ -175,7 +175,8 @@ class TelegramChannel:
             f"{self._bot.base_url}/getUpdates?{urlencode(query)}",
             read_timeout=_POLL_SECONDS + 15,
         )
-        return [update for update in found if isinstance(update, dict)]  # type: ignore[union-attr]
+        updates = found if isinstance(found, list) else []
+        return [u for u in updates if isinstance(u, dict) and isinstance(u.get("update_id"), int)]
 
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for channels, bots and anonymous admins."""

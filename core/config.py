@@ -68,6 +68,7 @@ class Config:
     idle_minutes: Minutes = 60.0
     retention_days: Days = 30.0
     shell: bool = False
+    mask_secrets: bool = True
 
     @property
     def bridge_dir(self) -> Path:

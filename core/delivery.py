@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from core.keystrokes import is_same_prompt
 from core.model import (
@@ -22,6 +23,10 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
+
+Interruption = Literal["nothing", "running", "interrupted", "withdrawn"]
+"""What became of a wish to stop: nothing to stop, still running, stopped, or stopped before it had
+begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,19 @@ class Prompt:
 
 @dataclass(slots=True)
 class UnderWay:
-    """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before."""
+    """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
+
+    `is_withdrawn`: it was stopped before Claude had begun; `is_shown`: its record was met by who
+    shows the transcript.
+    """
 
     prompt: Prompt
     typed_at: float = 0.0
     is_submitted: bool = False
     is_recorded: bool = False
     has_ended: bool = False
+    is_withdrawn: bool = False
+    is_shown: bool = False
 
     @property
     def is_taken(self) -> bool:

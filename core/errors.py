@@ -9,6 +9,10 @@ class ConfigError(BridgeError):
     """A setting is missing or wrong; the program ends with exit status 2."""
 
 
+class AlreadyRunningError(BridgeError):
+    """Another bridge does this work; the program ends with exit status 75."""
+
+
 class StoreError(BridgeError):
     """Something about the state on disk."""
 
@@ -59,6 +63,10 @@ class TranscriptMissingError(ClaudeError):
 
 class ClaudeDiedError(ClaudeError):
     """The Claude Code process ended while it was needed."""
+
+
+class CommandUncertainError(ClaudeError):
+    """A command was typed, and nothing tells whether it ran."""
 
 
 class SessionElsewhereError(ClaudeError):

@@ -179,14 +179,15 @@ TranscriptEvent = (
     PromptRecorded | AnswerGiven | ErrorReported | CommandAnswered | TurnInterrupted | TurnRecorded
 )
 
-Status = Literal["idle", "busy", "waiting"]
+Status = Literal["idle", "shell", "busy", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaudeProcess:
     """One live Claude Code process, as its own registry tells.
 
-    `since_ms`: when the status became what it is, in milliseconds since the epoch; `waiting_for`:
+    Status: `shell` is idle while a command of its own runs on in the background. `since_ms`: when
+    the status became what it is, in milliseconds since the epoch; `waiting_for`:
     what a `waiting` process waits for ("permission prompt", "dialog open", …).
     """
 
@@ -197,6 +198,11 @@ class ClaudeProcess:
     since_ms: int = 0
     waiting_for: str = ""
     version: str = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it may be given a prompt."""
+        return self.status in ("idle", "shell")
 
 
 # --- what a chat is shown ----------------------------------------------------------------------

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from core.commands import MenuEntry
+from core.delivery import Prompt
+from core.errors import BridgeError
 from core.model import Chat, Incoming, Piece, Post
 
+Runner = TypeVar("Runner", contravariant=True)
 TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
 
 
@@ -51,3 +54,19 @@ class Channel(Protocol):
 
     async def answer_press(self, press_id: str, text: str = "") -> None:
         """End the waiting sign on a pressed button; never raises ChannelError."""
+
+
+class RunnerReports(Protocol[Runner]):
+    """Who is told what a runner meets."""
+
+    def woke(self, runner: Runner, start: str) -> None:
+        """Claude runs; `start` says with which history."""
+
+    def failed(self, runner: Runner, prompt: Prompt | None, error: BridgeError) -> None:
+        """The prompt could not be delivered, or (None) Claude could not be started."""
+
+    def interrupted(self, runner: Runner, prompt: Prompt) -> None:
+        """Claude died while it worked at the prompt, which it has."""
+
+    def blocked(self, runner: Runner, reason: str) -> None:
+        """Prompts wait until a person has done something at the terminal."""

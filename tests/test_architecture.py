@@ -25,12 +25,21 @@ EDGES = {
         "audit",
         "receiving",
         "self_test_api",
+        "state_folder",
         "channels.telegram",
         "channels.telegram_text",
     ),
 }
 HUB = {
-    *("claude_launcher", "session_runner", "sessions", "keypad", "chat_commands", "troubles"),
+    *(
+        "claude_launcher",
+        "input_box",
+        "session_runner",
+        "sessions",
+        "keypad",
+        "chat_commands",
+        "troubles",
+    ),
     *("bridge", "installer", "doctor", "self_test", "self_test_desk"),
 }
 # One edge in several modules: the first may use the others.
@@ -43,7 +52,7 @@ PARTS = {
 # Libraries that one module alone may know.
 KEPT_BY = {
     "libtmux": {"tmux_control"},
-    "telegram": {"channels.telegram", "installer"},  # the installer asks getMe
+    "telegram": {"channels.telegram", "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
     "telegramify_markdown": {"channels.telegram_text"},
 }

@@ -133,6 +133,12 @@ def test_the_keys_below_a_dialog_go_on_working_when_one_changes_nothing(world: W
     assert "❯ Yes" in world.telegram.message(world.chat, shown.message_id).text
 
 
+def test_secrets_are_masked_in_the_chat(world: World) -> None:
+    world.start_bridge()
+    secret = "ghp_" + "a1B2" * 9
+    world.ask(f"say the key is {secret} indeed", "the key is [masked] indeed")
+
+
 def test_the_token_is_nowhere_but_in_the_bridge(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")

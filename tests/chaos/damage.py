@@ -56,6 +56,7 @@ def damage_every_byte(size: int, seed: int, folder: Path) -> Figure:
             if fault is not None:
                 found.append(f"{what}: {fault}")
             shutil.rmtree(place)
+        found.sort(key=lambda fault: "something else" not in fault)  # the worst is shown
     return judge(
         "every byte of every state file truncated or flipped",
         f"{count} damages of {len(STATE_FILES)} files" + (" (a sample)" if size else ""),

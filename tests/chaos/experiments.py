@@ -5,7 +5,13 @@ from __future__ import annotations
 from tests.chaos.damage import damage_every_byte
 from tests.chaos.disk import fail_each_call, fail_on_the_way_in, fill_the_disk
 from tests.chaos.experiment import Experiment
-from tests.chaos.kills import bring_back_ten_sessions, kill_claude, kill_the_bridge, kill_tmux
+from tests.chaos.kills import (
+    bring_back_ten_sessions,
+    kill_anything,
+    kill_claude,
+    kill_the_bridge,
+    kill_tmux,
+)
 from tests.chaos.network import flood_one_chat
 from tests.chaos.presses import press_end_to_end, press_what_must_not_work
 from tests.chaos.secrets import look_for_the_token
@@ -30,7 +36,7 @@ EXPERIMENTS = (
     Experiment(
         "kill-claude",
         kill_claude,
-        8,
+        6,
         100,
         "A prompt is sent whose answer the model holds back; Claude Code is killed with SIGKILL up "
         "to half a second after the model was asked, or before. Then the chat asks for all it has "
@@ -40,9 +46,19 @@ EXPERIMENTS = (
     Experiment(
         "kill-tmux",
         kill_tmux,
-        6,
+        5,
         100,
         "As above, with SIGKILL for the tmux server, which takes Claude with it.",
+    ),
+    Experiment(
+        "kill-anything",
+        kill_anything,
+        10,
+        300,
+        "Under load as in the first, but Claude and the tmux server die too, alone or with the "
+        "bridge. What counts is the history that the model has in the end: each prompt once, in "
+        "order. (Claude, killed within a tenth of a second of asking the model, has forgotten it, "
+        "and it is typed again: so the number of requests says nothing here.)",
     ),
     Experiment(
         "ten-sessions",

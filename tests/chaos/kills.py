@@ -149,6 +149,54 @@ def _kill_and_recall(
     )
 
 
+def kill_anything(size: int, seed: int, folder: Path) -> Figure:
+    """The bridge, Claude and tmux die under load, alone and together, as in a power cut."""
+    chance = random.Random(seed)
+    sent: list[str] = []
+    with open_world(folder) as world:
+        world.start_bridge()
+        world.ask("begin", "Echo")
+        for number in range(size):
+            for part in range(chance.choice((1, 2))):
+                sent.append(f"prompt {number}.{part}")
+                world.say(sent[-1])
+            time.sleep(chance.uniform(0, 1.2))  # the moment of the kill is what is drawn by lot
+            _kill_one_or_two(world, chance)
+        said = (world.ask("recall", "You told me: begin").text or "").split(" | ")
+        texts = world.texts()
+    had = [text for text in said if text in set(sent)]
+    given_up = [text for text in texts if text.startswith("Not delivered")]
+    cut = sum(text.startswith(_NOTICES[1]) for text in texts)
+    silent = [text for text in had if f"Echo: {text}" not in texts]
+    asked_about = sum(text.startswith("This may not have arrived: “Echo") for text in texts)
+    return judge(
+        "kill -9 of the bridge, Claude and tmux, alone and together, under load",
+        f"{size} times, {len(sent)} prompts",
+        "each prompt once in the history of the model; its answer, or word of it, in the chat",
+        {
+            "prompts lost": [text for text in sent if text not in had],
+            "twice": [text for text, times in Counter(had).items() if times > 1],
+            "out of order": [] if had == [t for t in sent if t in had] else had[:1],
+            "given up": given_up,
+            "answers lost in silence": silent[cut + asked_about :],
+            "taken for typed at the terminal": [t for t in texts if t.startswith("⌨️")],
+        },
+        f"{cut} turns cut off and told",
+    )
+
+
+def _kill_one_or_two(world: World, chance: random.Random) -> None:
+    victims = chance.choice(("bridge", "Claude", "tmux", "bridge and tmux", "bridge and Claude"))
+    if "bridge" in victims:
+        world.kill_bridge(at_rest=False)
+    if "Claude" in victims:
+        kill_every_claude(world)
+    if "tmux" in victims and world.tmux("display-message", "-p", "#{pid}"):
+        kill_tmux_server(world)
+    if "bridge" in victims:
+        world.start_bridge()
+
+
 def _told_since(world: World, message_id: int) -> bool:
     messages = world.telegram.messages(world.chat, from_bot=True)
     texts = [m.text for m in messages if m.message_id > message_id]

@@ -1,0 +1,27 @@
+"""Claude Code's input box in a terminal: empty before anything is typed, and nobody's text lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.keystrokes import is_same_prompt
+from core.screen import read_input_box
+from terminal import Terminal
+
+_CLEARING_KEYS = 40
+
+
+async def look_for_room(terminal: Terminal, name: str, own: Sequence[str]) -> bool | None:
+    """Whether the box is empty; None when there is no box to see.
+
+    What stands in it is moved out of the way, for the next look: the rest of a text of our `own` is
+    cleared, what a person wrote is stashed, which Claude Code puts back after the next prompt.
+    """
+    box = read_input_box(await terminal.capture(name, colours=True))
+    if not box:
+        return box is not None
+    if any(is_same_prompt(text, box) or text.startswith(box) for text in own):
+        await terminal.press(name, *["C-u"] * min(_CLEARING_KEYS, 2 * len(box)))
+    else:
+        await terminal.press(name, "C-s")
+    return False
