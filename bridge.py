@@ -1,6 +1,7 @@
 """The hub: what chats send goes to Claude Code, what Claude Code does goes to the chats.
 
-    .venv/bin/python bridge.py
+    .venv/bin/python bridge.py                    run it in the foreground
+    .venv/bin/python bridge.py doctor [--fix]     see what is wrong, and mend what is safe
 
 * An update is handled from the durable inbox, in order; one that can't be handled is set aside,
   told to the owner, and the next one goes on.
@@ -17,12 +18,14 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
 
+import doctor
 from audit import AuditLog, name_action
 from buttons import Action, Buttons
 from channels.telegram import TelegramChannel
@@ -53,6 +56,7 @@ from state_folder import claimed, read_settings, typing_folder
 from terminal import Terminal
 from tmux_control import TmuxControl
 from troubles import Troubles
+from version_check import try_out
 
 log = logging.getLogger("bridge")
 
@@ -81,6 +85,7 @@ class Hub:
         commands: ChatCommands,
         troubles: Troubles,
         audit: AuditLog,
+        try_out: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._config = config
         self._channel = channel
@@ -93,6 +98,7 @@ class Hub:
         self._commands = commands
         self._troubles = troubles
         self._audit = audit
+        self._try_out = try_out
         self._arrived: asyncio.Queue[Entry] = asyncio.Queue()
         self._spawned: set[asyncio.Task[None]] = set()
 
@@ -108,12 +114,22 @@ class Hub:
             if not entry.session_id:
                 await self._handle(entry)
         self._outbox.start()
+        self._spawn(self._tell_of_version())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(run_regularly(self._sessions.tick, _TICK_SECONDS))
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
+
+    async def _tell_of_version(self) -> None:
+        """Tell who looks after the bridge how an untested Claude Code does."""
+        try:
+            told = await self._try_out()
+        except BridgeError as error:
+            told = f"This Claude Code was not tested, and could not be tried out: {error}"
+        if told is not None:
+            self._tell_owner(f"version:{told}", told)
 
     def _restore(self, entry: Entry) -> None:
         """Go on with a prompt; one whose session can't be read waits for a better day."""
@@ -330,10 +346,12 @@ class Hub:
         folder.mkdir(mode=0o700, exist_ok=True)
         name = hashlib.sha256(entry.key.encode()).hexdigest()[:16]
         replace_file(folder / f"update-{name}.json", msgspec.json.encode(entry.arrival.raw))
+        text = "One message could not be handled and was set aside; the log has the reason."
+        self._tell_owner(f"poison:{entry.key}", text)
+
+    def _tell_owner(self, key: str, text: str) -> None:
         for user_id in self._people.to_be_told:
-            text = "One message could not be handled and was set aside; the log has the reason."
-            chat = Chat(self._channel.name, user_id)
-            self._outbox.put(Post(f"poison:{entry.key}", chat, text))
+            self._outbox.put(Post(key, Chat(self._channel.name, user_id), text))
 
     def _say(self, chat: Chat, text: str) -> None:
         self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
@@ -349,7 +367,8 @@ def build_hub(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
     )
     control.check()
     terminal = Terminal(control)
-    launcher = _build_launcher(config, environ, terminal, environment)
+    version = _claude_version(config, environment)
+    launcher = _build_launcher(config, environ, terminal, environment, version)
     channel = TelegramChannel(token, config.telegram_api_url)
     buttons = Buttons(directory)
     inbox = Inbox(directory)
@@ -383,11 +402,16 @@ def build_hub(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
         commands=commands,
         troubles=troubles,
         audit=AuditLog(directory, redactor),
+        try_out=partial(try_out, config, environment, version),
     )
 
 
 def _build_launcher(
-    config: Config, environ: Mapping[str, str], terminal: Terminal, environment: Mapping[str, str]
+    config: Config,
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    environment: Mapping[str, str],
+    version: tuple[int, ...],
 ) -> ClaudeLauncher:
     claude = claude_config_dir(environ)
     return ClaudeLauncher(
@@ -395,7 +419,7 @@ def _build_launcher(
         ClaudeRegistry(claude / "sessions"),
         command=config.claude_command,
         permission_mode=config.permission_mode,
-        version=_claude_version(config, environment),
+        version=version,
         directory=config.bridge_dir,
         projects=claude / "projects",
         environment=environment,
@@ -443,6 +467,8 @@ def main() -> int:
     try:
         path = config_path(environ)
         config = load_config(environ, read_settings(path))
+        if sys.argv[1:2] == ["doctor"]:
+            return doctor.run(config, environ, fix="--fix" in sys.argv[2:])
         if not config.telegram_bot_token:
             raise ConfigError("There is no bot token; run ./install.sh, or set TELEGRAM_BOT_TOKEN.")
         with claimed(config, path.parent):

@@ -29,6 +29,7 @@ class _Entry(msgspec.Struct):
     startedAt: float | None = None  # noqa: N815
     status: str | None = None
     statusUpdatedAt: float | None = None  # noqa: N815
+    updatedAt: float | None = None  # noqa: N815
     waitingFor: str | None = None  # noqa: N815
     version: str | None = None
 
@@ -83,7 +84,7 @@ class ClaudeRegistry:
             entry.sessionId,
             entry.cwd,
             _STATUSES.get(entry.status),
-            int(entry.statusUpdatedAt or 0),
+            int(entry.statusUpdatedAt or entry.updatedAt or 0),
             entry.waitingFor or "",
             entry.version or "",
         )

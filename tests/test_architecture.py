@@ -40,7 +40,7 @@ HUB = {
         "chat_commands",
         "troubles",
     ),
-    *("bridge", "installer", "doctor", "self_test", "self_test_desk"),
+    *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
 # One edge in several modules: the first may use the others.
 PARTS = {

@@ -296,3 +296,23 @@ def test_slash_exit_ends_claude_and_does_not_wake_it_at_once(world: World) -> No
     wait_until(lambda: not world.processes(), "Claude has left")
     assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
     assert world.texts()[1:-1] == ["Resumed."]
+
+
+# --- Claude Code changes under our feet ----------------------------------------------------------
+
+
+def test_a_version_that_was_never_tested_is_tried_out_once_and_told(world: World) -> None:
+    newer = world.root / "newer"
+    newer.write_text(
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo '9.9.9 (Claude Code)' && exit\n"
+        f'exec {world.claude} "$@"\n'
+    )
+    newer.chmod(0o755)
+    world.settings["BRIDGE_CLAUDE_COMMAND"] = str(newer)
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    world.reads("9.9.9")
+    world.kill_bridge()
+    world.start_bridge()
+    world.ask("again", "Echo: again")
+    assert sum("9.9.9" in text for text in world.texts()) == 1
