@@ -270,7 +270,7 @@ class Hub:
         session = self._sessions.find_current(message.chat) or self._sessions.create(
             message.chat, self._config.project_dir
         )
-        self._sessions.submit(session, prompt)
+        self._sessions.submit(session, prompt, message.person.user_id)
         self._spawn(self._channel.show_typing(message.chat))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -311,7 +311,7 @@ class Hub:
             case "earlier":
                 self._troubles.show_earlier(action)
             case "retry":
-                said, is_done = self._troubles.retry(action, entry.key), False
+                said, is_done = self._troubles.retry(action, entry.key, press.person.user_id), False
             case "take over":
                 self._spawn(self._take_over(entry, press, action))
                 is_done = False
@@ -324,7 +324,7 @@ class Hub:
         """End the process that has the session, which may take its time, and go on here."""
         try:
             await self._troubles.take_over(action)
-            self._troubles.retry(action, entry.key)
+            self._troubles.retry(action, entry.key, press.person.user_id)
         except BridgeError as error:
             self._inbox.finish(entry.key, "failed")
             self._say(press.chat, str(error))

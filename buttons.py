@@ -11,7 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,20 +83,32 @@ class Buttons:
         return None
 
     def _read(self) -> None:
+        for left in self._path.parent.glob(f".{self._path.name}.*.tmp"):
+            left.unlink(missing_ok=True)
         try:
-            found = decode_json(_decoder, self._path.read_bytes())
+            data = self._path.read_bytes()
         except FileNotFoundError:
             return
         except OSError as error:
             log.warning("old buttons are void, their file can't be read: %s", error.strerror)
             return
+        checksum, _, text = data.partition(b"\n")
+        found = decode_json(_decoder, text) if checksum == _checksum(text) else None
         if found is None:
-            log.warning("old buttons are void, their file is damaged")
+            log.warning("old buttons are void, their file is damaged and set aside")
+            name = f"buttons.damaged-{zlib.crc32(data):08x}"
+            with suppress(OSError):
+                self._path.rename(self._path.with_name(name))
         self._sets = found or {}
 
     def _replace(self, sets: dict[str, _Set]) -> None:
-        replace_file(self._path, msgspec.json.encode(sets), system=self._system)
+        text = msgspec.json.encode(sets)
+        replace_file(self._path, _checksum(text) + b"\n" + text, system=self._system)
         self._sets = sets
+
+
+def _checksum(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)
 
 
 def _new_id() -> str:

@@ -35,7 +35,7 @@ class ChatCommands:
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
-        self._handlers: dict[CommandName, Callable[[Chat, str], Awaitable[None]]] = {
+        self._handlers: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "start": self._help,
             "help": self._help,
             "new": self._new,
@@ -50,7 +50,7 @@ class ChatCommands:
 
     async def run(self, command: Command, message: TextSent) -> None:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
-        await self._handlers[command.name](message.chat, command.argument)
+        await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
 
     def pick(self, action: Action, press: ButtonPressed) -> None:
         """A session was picked from the list, which it takes the place of."""
@@ -58,10 +58,10 @@ class ChatCommands:
         text = f"Continuing “{read_title(session.state)}”."
         self._outbox.put(Post(f"say:{uuid.uuid4()}", press.chat, text, edits=action["post"]))
 
-    async def _help(self, chat: Chat, argument: str) -> None:
+    async def _help(self, chat: Chat, argument: str, person: int) -> None:
         self._say(chat, render_help())
 
-    async def _new(self, chat: Chat, argument: str) -> None:
+    async def _new(self, chat: Chat, argument: str, person: int) -> None:
         directory = self._directory(argument)
         session = self._sessions.create(chat, directory)
         self._say(chat, f"New session in {directory}.")
@@ -74,7 +74,7 @@ class ChatCommands:
             raise BridgeError(f"There is no directory {path}. Make it first, or name another.")
         return path.resolve()
 
-    async def _list(self, chat: Chat, argument: str) -> None:
+    async def _list(self, chat: Chat, argument: str, person: int) -> None:
         current = self._sessions.find_current(chat)
         mine = [s for s in self._sessions.store.list_sessions(chat.chat_id) if chat_of(s) == chat]
         if not mine:
@@ -89,12 +89,12 @@ class ChatCommands:
             lines.append(f"{mark} {number}. {title} · {place} · {_age(session)}")
             action = {"do": "pick", "session": session.session_id, "post": key}
             rows.append([(f"{number}. {title}", action)])
-        keyboard = self._buttons.issue(chat, rows)
+        keyboard = self._buttons.issue(chat, rows, person=person)
         self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard))
 
-    async def _resume(self, chat: Chat, argument: str) -> None:
+    async def _resume(self, chat: Chat, argument: str, person: int) -> None:
         if not argument:
-            await self._list(chat, "")
+            await self._list(chat, "", person)
             return
         wanted = argument.lower()
         known = [s for s in self._sessions.store.list_sessions() if s.session_id.startswith(wanted)]
@@ -117,7 +117,7 @@ class ChatCommands:
             )
         return self._sessions.adopt(chat, session_id, transcript, self._config.project_dir)
 
-    async def _stop(self, chat: Chat, argument: str) -> None:
+    async def _stop(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         if runner is None:
             self._say(chat, "Claude is not doing anything.")
@@ -132,7 +132,7 @@ class ChatCommands:
             case "interrupted":
                 pass  # the transcript tells, and so the chat
 
-    async def _kill(self, chat: Chat, argument: str) -> None:
+    async def _kill(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         if runner is None:
             self._say(chat, "No Claude process runs for this chat.")
@@ -142,7 +142,7 @@ class ChatCommands:
         text = f"Ended.{lost} The next message resumes it with its history; /new starts afresh."
         self._say(chat, text)
 
-    async def _status(self, chat: Chat, argument: str) -> None:
+    async def _status(self, chat: Chat, argument: str, person: int) -> None:
         session = self._sessions.find_current(chat)
         if session is None:
             self._say(chat, "No session yet. Send a text to start one.")
@@ -162,7 +162,7 @@ class ChatCommands:
             lines.append(f"At the machine:\n{attach}")
         self._say(chat, "\n".join(lines))
 
-    async def _queue(self, chat: Chat, argument: str) -> None:
+    async def _queue(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         waiting = runner.waiting_prompts if runner is not None else []
         if runner is None or not waiting:
@@ -177,7 +177,7 @@ class ChatCommands:
         ]
         rows.append([("Remove all", {**base, "key": None})])
         text = "Waiting, in this order. Edit a message to change it.\n" + "\n".join(lines)
-        self._say(chat, text, keyboard=self._buttons.issue(chat, rows))
+        self._say(chat, text, keyboard=self._buttons.issue(chat, rows, person=person))
 
     def drop(self, action: Action) -> str:
         """A prompt, or all of them, was removed from the queue; returns what to say."""
@@ -188,7 +188,7 @@ class ChatCommands:
             return f"{runner.drop_queue()} removed."
         return "Removed." if runner.drop(action["key"]) else "Claude has that one already."
 
-    async def _screen(self, chat: Chat, argument: str) -> None:
+    async def _screen(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         if runner is None:
             self._say(chat, "No Claude process runs for this chat. The next message wakes it.")

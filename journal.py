@@ -61,6 +61,8 @@ class Journal:
             StoreError: the file can't be read.
             StoreWriteError: what is damaged can't be set aside.
         """
+        for left in self._path.parent.glob(f".{self._path.name}.*.tmp"):
+            left.unlink(missing_ok=True)  # a killed writer's; there is no other, see above
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:

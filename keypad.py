@@ -145,7 +145,8 @@ class Keypad:
             [(label, {**base, "post": shown.key, "key": key}) for label, key in row]
             for row in _ROWS
         ]
-        return self._buttons.issue(chat_of(self._sessions.for_id(runner.session_id)), rows)
+        session = self._sessions.for_id(runner.session_id)
+        return self._buttons.issue(chat_of(session), rows, person=session.state.get("person"))
 
     async def _still_screen(self, runner: SessionRunner) -> str:
         """The screen once it has stopped changing, or as it is after some seconds."""

@@ -199,8 +199,10 @@ class Sessions:
         """The session's runner, made if there is none."""
         return self.find_runner(session.session_id) or self._runner(session)
 
-    def submit(self, session: Session, prompt: Prompt) -> None:
-        """Give the session a prompt; its way is in the inbox from here on."""
+    def submit(self, session: Session, prompt: Prompt, person: int) -> None:
+        """Give the session a person's prompt; buttons that come of it are for that person alone."""
+        if session.state.get("person") != person:
+            session = self._edit_state(session.session_id, person=person)
         session_id = session.session_id
         self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
         self.store.update_activity(session_id)

@@ -70,7 +70,9 @@ class Troubles:
     def render_left_out(self, session: Session, place: dict[str, Any]) -> Post:
         """The line that stands for posts that were left out, with a button that shows them."""
         action = {"do": "earlier", "session": session.session_id, **place}
-        keyboard = self._buttons.issue(chat_of(session), [[("Show them", action)]])
+        keyboard = self._buttons.issue(
+            chat_of(session), [[("Show them", action)]], person=session.state.get("person")
+        )
         return replace(render_left_out(session, place), keyboard=keyboard)
 
     def show_earlier(self, action: dict[str, Any]) -> None:
@@ -92,10 +94,10 @@ class Troubles:
         """The button below a message that may not have arrived; returns what to say."""
         return "" if self._outbox.again(action["key"]) else "That is no longer kept."
 
-    def retry(self, action: Action, key: str) -> str:
+    def retry(self, action: Action, key: str, person: int) -> str:
         """Give the session the prompt once more, as the inbox entry `key`."""
         session = self._sessions.for_id(action["session"])
-        self._sessions.submit(session, Prompt(key, action["text"]))
+        self._sessions.submit(session, Prompt(key, action["text"]), person)
         return "Trying again."
 
     async def take_over(self, action: Action) -> None:
@@ -138,11 +140,14 @@ class Troubles:
         action: Action | None = None,
     ) -> None:
         """One post; the button, if there is one, brings the prompt along."""
-        chat = chat_of(self._sessions.for_id(runner.session_id))
+        session = self._sessions.for_id(runner.session_id)
+        chat = chat_of(session)
         keyboard: tuple[tuple[Button, ...], ...] = ()
         if action is not None and prompt is not None:
             carried = {**action, "session": runner.session_id, "text": prompt.text}
-            keyboard = self._buttons.issue(chat, [[(label, carried)]])
+            keyboard = self._buttons.issue(
+                chat, [[(label, carried)]], person=session.state.get("person")
+            )
         if prompt is not None:
             text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{text}"
         key = prompt.key if prompt is not None else str(uuid.uuid4())

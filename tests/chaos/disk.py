@@ -323,6 +323,8 @@ def _end(world: World) -> None:
     assert world.bridge is not None
     world.bridge.kill()
     world.bridge.wait(30)
+    assert world.bridge.stderr is not None
+    world.bridge.stderr.close()
     world.bridge = None
 
 

@@ -155,10 +155,11 @@ def _go_through_trouble(world: World, size: int) -> int:
         world.telegram.drop("sendMessage", "before")
         for method in ("sendMessage", "getUpdates"):
             world.telegram.drop(method, "after")
-    world.say("last")
-    wait_until(lambda: "last" in _asked(world), "the last text", 60)
+        last = f"last {number}"
+        world.say(last)
+        wait_until(lambda last=last: last in _asked(world), "the last text", 60)  # type: ignore[misc]
+        world.telegram.end_faults()
     failed = sum(call.status not in (200, None) for call in world.telegram.calls)
-    world.telegram.end_faults()
     shown = world.ask('tool Bash {"command":"env","description":"look"}', "Do you want to proceed?")
     world.telegram.press(world.chat, world.user, shown.message_id, "1")
     world.reads("The tool said", after=shown.message_id)

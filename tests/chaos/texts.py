@@ -21,6 +21,8 @@ from tests.standins.telegram_state import Message
 from tests.world import World, wait_until
 
 _TEXTS_A_SESSION = 50
+_P99_SECONDS = 0.7
+_ENOUGH_FOR_P99 = 200  # below that a busy machine would decide
 _PARTS = [*KEPT, *REWRITTEN, *(f"a{character}b" for character in REMOVED)]
 _ALPHABET = (
     "abcXYZ 019 \t\n!/\\;'\"`$#@{}[]()<>|&*~%^?=:,.-_"
@@ -54,11 +56,13 @@ def send_hostile_texts(size: int, seed: int, folder: Path) -> Figure:
             took.append(request.at - sent)
             if request.user_texts[-1] != wanted or len(world.model.turns) != before + 1:
                 wrong.append(f"{wanted!a} was read as {request.user_texts[-1]!a}")
+    is_slow = size >= _ENOUGH_FOR_P99 and percentile(took, 0.99) >= _P99_SECONDS
+    slowest = [f"{seconds:.2f} s" for seconds in sorted(took, reverse=True)[: size // 100]]
     return judge(
         "hostile texts from Telegram, through the real Claude Code",
         f"{size} texts",
         "all exact at the model; p99 under 0.7 s from update to model, when awake",
-        {"not exact": wrong},
+        {"not exact": wrong, "too slow": slowest if is_slow else []},
         f"p50 {percentile(took, 0.5):.2f} s",
         f"p99 {percentile(took, 0.99):.2f} s",
     )
