@@ -1,0 +1,10 @@
+"""Every benchmark, one after the other: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import latency, store
+
+if __name__ == "__main__":
+    sys.exit(max(store.main(), latency.main()))
