@@ -18,8 +18,10 @@ async def look_for_room(terminal: Terminal, name: str, own: Sequence[str]) -> bo
     cleared, what a person wrote is stashed, which Claude Code puts back after the next prompt.
     """
     box = read_input_box(await terminal.capture(name, colours=True))
+    if box is None:
+        return None
     if not box:
-        return box is not None
+        return True
     if any(is_same_prompt(text, box) or text.startswith(box) for text in own):
         await terminal.press(name, *["C-u"] * min(_CLEARING_KEYS, 2 * len(box)))
     else:

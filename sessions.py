@@ -392,7 +392,7 @@ class Sessions:
         found = {process.session_id: process for process in self.registry.processes()}
         for runner in list(self._runners.values()):
             runner.hear_registry(found.get(runner.session_id))
-            if runner.process is not None and not self._feed.follows(runner.session_id):
+            if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):
                 self._follow(self.for_id(runner.session_id))  # no hook told where it is
             if runner.process is not None and runner.process.status == "waiting":
                 self.on_blocked(runner, "")
