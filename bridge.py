@@ -476,7 +476,6 @@ def main() -> int:
             set_up_logs(config.bridge_dir, environ, redactor)
             asyncio.run(run(config, environ, redactor))
     except BridgeError as error:
-        log.error("%s", error)
         print(error, file=sys.stderr)
         return _exit_status(error)
     return 0

@@ -89,7 +89,9 @@ class ClaudeLauncher:
         """
         folder = self.registry.directory / "telegram" / "locks"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{session_id}.lock", timeout=0, fallback_to_soft=False)
+        lock = filelock.FileLock(
+            folder / f"{session_id}.lock", mode=0o600, timeout=0, fallback_to_soft=False
+        )
         try:
             lock.acquire()
         except filelock.Timeout as error:

@@ -378,7 +378,7 @@ class Doctor:
         path = self._folder / "bridge.lock"
         if not path.exists():
             return False
-        lock = filelock.FileLock(path, timeout=0, fallback_to_soft=False)
+        lock = filelock.FileLock(path, mode=0o600, timeout=0, fallback_to_soft=False)
         try:
             with lock:
                 return False

@@ -117,6 +117,9 @@ class Journal:
             reason = reason_for(error)
             raise StoreWriteError(f"{self._path.name} could not be opened: {reason}.") from error
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the file; an append opens it again."""
         if self._fd is not None:

@@ -33,7 +33,9 @@ def claimed(config: Config, settings_folder: Path) -> Iterator[None]:
         _prepare(folder)
     token = hashlib.sha256(config.telegram_bot_token.reveal().encode()).hexdigest()[:16]
     paths = (config.bridge_dir / "bridge.lock", settings_folder / f"{token}.lock")
-    locks = [filelock.FileLock(path, timeout=0, fallback_to_soft=False) for path in paths]
+    locks = [
+        filelock.FileLock(path, mode=0o600, timeout=0, fallback_to_soft=False) for path in paths
+    ]
     try:
         for lock in locks:
             lock.acquire()
