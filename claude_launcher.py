@@ -124,7 +124,7 @@ class ClaudeLauncher:
         """
         try:
             pane = await self._terminal.find(name)
-            if pane is None or (pane.exit_status or 0) > _ENDED_BY_SIGNAL:
+            if pane is None or not pane.is_dead or (pane.exit_status or 0) > _ENDED_BY_SIGNAL:
                 raise ClaudeDiedError(str(error))
             words = render_screen(await self._terminal.capture(name))
             await self._terminal.close(name)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_launcher import ClaudeLauncher
-from claude_registry import is_alive
+from claude_registry import find_parents, is_alive
 from core.delivery import Interruption, Prompt, UnderWay
 from core.errors import (
     BridgeError,
@@ -88,8 +88,6 @@ class SessionRunner:
         self._under_way: UnderWay | None = None
         self._unrecorded: deque[str] = deque(maxlen=8)
         self._task: asyncio.Task[None] | None = None
-
-    # --- what others ask and tell ---------------------------------------------------------------
 
     @property
     def is_awake(self) -> bool:
@@ -167,7 +165,7 @@ class SessionRunner:
 
     def hear_registry(self, process: ClaudeProcess | None) -> None:
         """Take note of what the registry says of our session."""
-        if process is not None:
+        if process is not None and process.pid != self._claude_pid and self._is_ours(process):
             self._claude_pid = process.pid
         if process != self.process:
             self.process = process
@@ -262,8 +260,6 @@ class SessionRunner:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-
-    # --- the work -------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         """Wake, then deliver what waits until nothing does."""
@@ -495,6 +491,10 @@ class SessionRunner:
         """Where it is; without a hook's word it is looked for."""
         path = self._session(self.session_id).state.get("transcript")
         return Path(path) if path else self._launcher.find_transcript(self.session_id)
+
+    def _is_ours(self, process: ClaudeProcess) -> bool:
+        """Whether it runs in our terminal; one from before may still be on its way out."""
+        return self.pane_pid in (process.pid, *find_parents(process.pid))
 
     def _is_idle(self) -> bool:
         return self.process is not None and self.process.is_idle
