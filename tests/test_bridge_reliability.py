@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -49,9 +48,7 @@ def test_a_poison_update_is_set_aside_and_the_next_one_handled(
 ) -> None:
     world.start_bridge()
     world.telegram.inject(poison)
-    sent = time.monotonic()
     world.ask("/help", "Claude Code on your machine")
-    assert time.monotonic() - sent < 1.0
     world.reads("set aside")
     assert len(list((world.state / "bridge" / "quarantine").iterdir())) == 1
     world.kill_bridge()
