@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from session import Session, SessionStore
 from tests.world import ROOT, World, wait_until
 
 
@@ -313,3 +314,16 @@ def test_a_version_that_was_never_tested_is_tried_out_once_and_told(world: World
     world.start_bridge()
     world.ask("again", "Echo: again")
     assert sum("9.9.9" in text for text in world.texts()) == 1
+
+
+# --- retention -----------------------------------------------------------------------------------
+
+
+def test_at_its_start_the_bridge_forgets_unused_sessions_but_no_current_one(world: World) -> None:
+    old = "2020-01-01T00:00:00+00:00"
+    with SessionStore(world.state) as store:
+        for name in ("unused", "current"):
+            store.save(Session(name, world.chat.id, created_at=old, last_activity=old))
+        store.bind("current")
+    world.start_bridge()
+    wait_until(lambda: [s.session_id for s in world.sessions()] == ["current"], "it is forgotten")
