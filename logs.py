@@ -43,6 +43,19 @@ class _JsonFormatter(logging.Formatter):
         return self._redactor.redact(replace_halves(text))
 
 
+class _FileHandler(logging.handlers.RotatingFileHandler):
+    """Tells once, in a line, that the file can't be written: a traceback would hold secrets."""
+
+    _is_told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        error = sys.exc_info()[1]
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        if not self._is_told:
+            print(f"The log {self.baseFilename} can't be written: {reason}", file=sys.stderr)
+        self._is_told = True
+
+
 def set_up_logs(directory: Path, environ: Mapping[str, str], redactor: Redactor) -> None:
     """Send every log record to its place, masked."""
     handlers: list[logging.Handler] = []
@@ -54,7 +67,7 @@ def set_up_logs(directory: Path, environ: Mapping[str, str], redactor: Redactor)
         path.touch(mode=0o600)
         path.chmod(0o600)
         handlers.append(
-            logging.handlers.RotatingFileHandler(
+            _FileHandler(
                 path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
             )
         )

@@ -185,17 +185,23 @@ class World:
 
     # --- the bridge -----------------------------------------------------------------------------
 
+    @property
+    def _said(self) -> Path:
+        """What the bridge says on standard error."""
+        return self.root / "bridge.stderr"
+
     def start_bridge(self) -> None:
         """Run `bridge.py` in the foreground of a process of its own."""
         calls = len(self.telegram.calls_of("getUpdates"))
-        self.bridge = subprocess.Popen(
-            [sys.executable, str(ROOT / "bridge.py")],
-            env=self.environment,
-            cwd=self.root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        with self._said.open("wb") as said:  # a file: a pipe that nobody empties would block it
+            self.bridge = subprocess.Popen(
+                [sys.executable, str(ROOT / "bridge.py")],
+                env=self.environment,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
         bridge = self.bridge
 
         def listens() -> bool:
@@ -209,10 +215,10 @@ class World:
         if self.bridge is None:
             return None
         self.bridge.terminate()
-        _, said = self.bridge.communicate(timeout=WAIT_SECONDS)
-        status = self.bridge.returncode
+        status = self.bridge.wait(WAIT_SECONDS)
         self.bridge = None
-        assert b"Traceback" not in said, said.decode()
+        said = self._said.read_text()
+        assert "Traceback" not in said, said
         return status
 
     def kill_bridge(self, *, at_rest: bool = True) -> None:
@@ -221,7 +227,7 @@ class World:
         if at_rest:
             wait_until(self._is_noted, "the outbox is at rest")
         self.bridge.kill()
-        self.bridge.communicate(timeout=WAIT_SECONDS)
+        self.bridge.wait(WAIT_SECONDS)
         self.bridge = None
 
     def _is_noted(self) -> bool:
@@ -239,9 +245,7 @@ class World:
         """What the bridge has logged."""
         path = self.state / "bridge" / "bridge.log"
         said = path.read_text() if path.exists() else ""
-        if self.bridge is not None and self.bridge.poll() is not None and self.bridge.stderr:
-            said += self.bridge.stderr.read().decode()
-        return said
+        return said + (self._said.read_text() if self._said.exists() else "")
 
     def sessions(self) -> list[Session]:
         """What the store holds, most recent first."""

@@ -21,7 +21,7 @@ from inbox import Arrival, Inbox
 from people import People
 from session import Session, SessionStore
 from tests.chaos.experiment import Figure, NotPossibleHereError, judge, open_world
-from tests.chaos.kills import find_prompt_faults, in_thread
+from tests.chaos.kills import find_prompt_faults
 from tests.standins.telegram_api import TelegramApi
 from tests.test_session_crash import ERRORS, STEPS, FailingSystem, all_files, contents
 from tests.world import World, wait_until
@@ -249,7 +249,7 @@ def fill_the_disk(size: int, seed: int, folder: Path) -> Figure:
     forgotten: list[str] = []
     starts = held = 0
     with open_world(folder) as world, _small_disk(world.state):
-        _start(world)
+        world.start_bridge()
         world.ask("begin", "Echo")
         for number in range(size):
             with _filled(world.state):
@@ -258,16 +258,16 @@ def fill_the_disk(size: int, seed: int, folder: Path) -> Figure:
                     world.say(sent[-1])
                 time.sleep(chance.uniform(0, 2.0))  # how long it is full is drawn by lot
                 if number % 2:
-                    _end(world)
+                    world.kill_bridge(at_rest=False)
                     starts += _starts_on_a_full_disk(world)
                 held += len(world.telegram.waiting_updates)
                 forgotten += _find_forgotten(world)
             if world.bridge is None or world.bridge.poll() is not None:
-                _start(world)
+                world.start_bridge()
             last = f"Echo: {sent[-1]}"
             wait_until(lambda last=last: last in world.texts(), "the answers", 60)  # type: ignore[misc]
         faults = find_prompt_faults(world, sent)
-        _end(world)
+        world.kill_bridge(at_rest=False)
     return judge(
         "a full disk, end to end",
         f"filled and freed {size} times, {len(sent)} prompts",
@@ -311,28 +311,11 @@ def _filled(place: Path) -> Iterator[None]:
         filler.unlink()
 
 
-def _start(world: World) -> None:
-    """As `World.start_bridge`, with somebody who reads what it says when its log is full."""
-    world.start_bridge()
-    assert world.bridge is not None
-    assert world.bridge.stderr is not None
-    in_thread(world.bridge.stderr.read)
-
-
-def _end(world: World) -> None:
-    assert world.bridge is not None
-    world.bridge.kill()
-    world.bridge.wait(30)
-    assert world.bridge.stderr is not None
-    world.bridge.stderr.close()
-    world.bridge = None
-
-
 def _starts_on_a_full_disk(world: World) -> bool:
+    """Whether it does; if not, it may have ended, and may also go on trying."""
     try:
-        _start(world)
+        world.start_bridge()
     except AssertionError:
-        world.bridge = None
         return False
     return True
 
