@@ -34,6 +34,11 @@ HUB = {
     *(
         "claude_launcher",
         "input_box",
+        "session_book",
+        "admission",
+        "chat_messages",
+        "presses",
+        "assembly",
         "session_runner",
         "sessions",
         "keypad",
