@@ -24,7 +24,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
 from core.hooks import parse_hook
-from core.model import HookEvent, TranscriptEvent
+from core.model import HookEvent, PermissionAsked, TranscriptEvent
 from core.transcript import parse_line
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,12 @@ class FeedListener(Protocol):
 
     def hear_hook(self, event: HookEvent) -> None:
         """A hook fired."""
+
+    async def answer(self, event: PermissionAsked) -> str:
+        """The answer (JSON) to a request, as soon as there is one; "" for none at all.
+
+        Cancelled when nobody waits for it any more: the hook has ended, or the bridge does.
+        """
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
@@ -192,20 +198,38 @@ class ClaudeFeed:
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self._hand_on(await reader.readline())
+            event = self._hand_on(await reader.readline())
+            if isinstance(event, PermissionAsked):
+                await self._answer(event, reader, writer)
         except (OSError, ValueError) as error:  # it broke off, or is longer than any hook's
             log.warning("a hook's message could not be read: %s", error)
         finally:
             writer.close()
 
-    def _hand_on(self, message: bytes) -> None:
-        event = parse_hook(message)
-        if event is None:
-            return
+    async def _answer(
+        self, event: PermissionAsked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Write the answer, unless the hook ends before."""
+        answering = asyncio.ensure_future(self._listener.answer(event))
+        leaving = asyncio.ensure_future(reader.read(1))
         try:
-            self._listener.hear_hook(event)
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                writer.write(answering.result().encode() + b"\n")
+                await writer.drain()
+        finally:
+            answering.cancel()
+            leaving.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+
+    def _hand_on(self, message: bytes) -> HookEvent | None:
+        event = parse_hook(message)
+        try:
+            if event is not None:
+                self._listener.hear_hook(event)
         except Exception:
             log.exception("a hook's message could not be handled")
+        return event
 
     def _read_spool(self) -> None:
         for path in sorted((self._directory / "spool").glob("*.json")):

@@ -37,6 +37,7 @@ from core.model import (
     AnswerGiven,
     ClaudeProcess,
     HookEvent,
+    PermissionAsked,
     PromptRecorded,
     PromptSubmitted,
     SessionStarted,
@@ -252,6 +253,10 @@ class Desk:
                 self.is_turn_open = True
             case TurnEnded():
                 self.is_turn_open = False
+
+    async def answer(self, event: PermissionAsked) -> str:
+        """Allow it."""
+        return json.dumps(PERMISSION_ALLOWED)
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, terminal_name
@@ -25,6 +25,7 @@ from core.errors import BridgeError, TerminalError
 from core.model import (
     Chat,
     HookEvent,
+    PermissionAsked,
     Post,
     PromptRecorded,
     SessionEnded,
@@ -50,11 +51,28 @@ _WOKEN = {
 }
 
 
+class SessionObserver(Protocol):
+    """Who is told what happens in the sessions, after the sessions have taken note themselves.
+
+    What must not be forgotten in a crash belongs into a post of `render_event`, not here.
+    """
+
+    def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
+        """A hook fired in one of our terminals."""
+
+    def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
+        """The transcript has this; not `is_news`: since a time when nobody listened."""
+
+    def hear_status(self, runner: SessionRunner) -> None:
+        """The process of the session may have another status now, or be gone."""
+
+
 class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start.
+    that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
+    (JSON, "" for none) to a hook that waits for one. `observers` are told what happens.
     """
 
     def __init__(
@@ -77,6 +95,8 @@ class Sessions:
         self.on_failed: Callable[[SessionRunner, Prompt | None, BridgeError], None] = (
             lambda runner, prompt, error: None
         )
+        self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
+        self.observers: list[SessionObserver] = []
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
@@ -287,6 +307,13 @@ class Sessions:
             case TurnEnded() | SessionEnded():
                 self._feed.look()
         runner.hear_hook(event)
+        for observer in self.observers:
+            observer.hear_hook(runner, event)
+
+    async def answer(self, event: PermissionAsked) -> str:
+        """The answer to a hook that waits for one."""
+        runner = self._runners.get(event.pane)
+        return await self.on_asked(runner, event) if runner is not None else ""
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
@@ -305,8 +332,12 @@ class Sessions:
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
             posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
+        is_news = session_id not in self._unread
         self._show(session, [post for post in posts if post is not None], end)
-        self.book.edit_state(session_id, **changes)
+        session = self.book.edit_state(session_id, **changes)
+        for observer in self.observers:
+            for _, event in events:
+                observer.hear_event(session, event, is_news=is_news)
 
     def _show(self, session: Session, posts: list[Post], end: int) -> None:
         """Put the posts; of many that came while nobody listened, the last answer will do."""
@@ -331,6 +362,8 @@ class Sessions:
                 self._follow(self.book.for_id(runner.session_id))  # no hook told where it is
             if runner.process is not None and runner.process.status == "waiting":
                 self.on_blocked(runner, "")
+            for observer in self.observers:
+                observer.hear_status(runner)
 
     def _has_started(self, runner: SessionRunner, event: SessionStarted) -> None:
         if event.session_id != runner.session_id:
@@ -369,7 +402,7 @@ class Sessions:
             return
         if not known:
             self.book.edit_state(session.session_id, transcript=str(path))
-        if not self._feed.follows(session.session_id):
+        if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
 
@@ -378,6 +411,10 @@ def render_left_out(session: Session, place: dict[str, Any]) -> Post:
     """The line that stands for posts that were left out (without a button)."""
     key = f"earlier:{session.session_id}:{place['from']}"
     return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
+
+
+async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:
+    return ""
 
 
 def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:
