@@ -308,6 +308,8 @@ class Post:
     `key` is its identity: a post with a key that was put before is not shown again. With `edits` it
     takes the place of the post of that key instead of being a new message. Style: `markdown` is
     Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text.
+    A `live` post is worth only as much as its newest state: others may overtake it, a newer edit
+    takes its place, and it is forgotten when it fails. What must arrive is not live.
     """
 
     key: str
@@ -317,6 +319,7 @@ class Post:
     keyboard: tuple[tuple[Button, ...], ...] = ()
     silent: bool = False
     edits: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
