@@ -120,10 +120,7 @@ class Outbox:
         Raises:
             StoreWriteError: none of them was taken.
         """
-        new: dict[str, Post] = {}
-        for post in posts:
-            if not self._records.knows(post.key):
-                new[post.key] = replace(post, text=self._redact(post.text))
+        new = {post.key: self._mask(post) for post in posts if not self._records.knows(post.key)}
         if not new:
             return
         self._records.put(list(new.values()))
@@ -146,6 +143,9 @@ class Outbox:
     def is_empty(self) -> bool:
         """Whether nothing waits."""
         return not self._records.waiting and not self._records.live
+
+    def _mask(self, post: Post) -> Post:
+        return replace(post, text=self._redact(post.text), details=self._redact(post.details))
 
     # --- a lane ---------------------------------------------------------------------------------
 
