@@ -25,6 +25,7 @@ from core.ports import Channel
 from core.redaction import Redactor
 from inbox import Inbox
 from keypad import Keypad
+from live_cards import LiveCards
 from outbox import Outbox
 from people import People
 from presses import Presses
@@ -49,6 +50,7 @@ class Parts:
     inbox: Inbox
     outbox: Outbox
     sessions: Sessions
+    cards: LiveCards
     admission: Admission
     messages: ChatMessages
     presses: Presses
@@ -78,18 +80,21 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
     commands = ChatCommands(config, sessions, outbox, buttons)
+    cards = LiveCards(sessions, outbox, buttons, stop=commands.stop, screen=commands.show_screen)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     sessions.on_blocked = keypad.notice
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
-    handlers = {**keypad.presses, **commands.presses, **troubles.presses}
+    sessions.observers.append(cards)
+    handlers = {**keypad.presses, **commands.presses, **troubles.presses, **cards.presses}
     return Parts(
         channel=channel,
         people=people,
         inbox=inbox,
         outbox=outbox,
         sessions=sessions,
+        cards=cards,
         admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
         messages=ChatMessages(config, channel, inbox, sessions, commands, say=say),
         presses=Presses(
@@ -101,7 +106,14 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         ),
         background=background,
         try_out=partial(try_out, config, environment, version),
-        stops=(keypad.stop, background.finish, sessions.stop, outbox.stop, channel.stop),
+        stops=(
+            keypad.stop,
+            cards.stop,
+            background.finish,
+            sessions.stop,
+            outbox.stop,
+            channel.stop,
+        ),
     )
 
 

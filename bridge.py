@@ -65,6 +65,7 @@ class Hub:
             if entry.session_id:
                 self._restore(entry)
         await self._sessions.start()
+        self._parts.cards.resume()
         await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
         for entry in self._inbox.pending():
             if not entry.session_id:

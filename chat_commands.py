@@ -55,6 +55,14 @@ class ChatCommands:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
         await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
 
+    async def stop(self, chat: Chat, person: int) -> None:
+        """As /stop. Raises BridgeError."""
+        await self._stop(chat, "", person)
+
+    async def show_screen(self, chat: Chat, person: int) -> None:
+        """As /screen. Raises BridgeError."""
+        await self._screen(chat, "", person)
+
     async def _pick(self, press: Press) -> str:
         """A session was picked from the list, which it takes the place of."""
         chat = press.event.chat

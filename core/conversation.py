@@ -35,7 +35,7 @@ def render_event(
     key = f"{session_id}:{event.uuid}"
     match event:
         case AnswerGiven():
-            return Post(key, chat, event.text, "markdown")
+            return Post(key, chat, event.text, "markdown", silent=not event.is_final)
         case ErrorReported():
             return Post(key, chat, f"⚠️ {event.text}")
         case CommandAnswered():

@@ -116,13 +116,26 @@ class PromptSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """A sub-agent, or a command, that works on by itself; `kind`: `subagent`, `shell`, …"""
+
+    task_id: str
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The hook's word that Claude has finished; `error` when the model's service failed."""
+    """The hook's word that Claude has finished; `error` when the model's service failed.
+
+    `background`: what works on meanwhile; None when this version does not tell.
+    """
 
     session_id: str
     pane: str
     error: str | None = None
     mode: str = ""
+    background: tuple[BackgroundTask, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,25 @@ class TextStreamed:
     index: int
     delta: str
     is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubagentStarted:
+    """A sub-agent began; what it is to do is told by the tool that began it."""
+
+    session_id: str
+    pane: str
+    agent_id: str
+    agent_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubagentEnded:
+    """A sub-agent has finished."""
+
+    session_id: str
+    pane: str
+    agent_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +200,11 @@ class PromptRecorded:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGiven:
-    """Claude said this (Markdown) in the main conversation."""
+    """Claude said this (Markdown) in the main conversation; not final when a tool follows it."""
 
     uuid: str
     text: str
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +280,14 @@ class TurnRecorded:
 
 
 HookEvent = (
-    SessionStarted | SessionEnded | PromptSubmitted | TurnEnded | TextStreamed | PermissionAsked
+    SessionStarted
+    | SessionEnded
+    | PromptSubmitted
+    | TurnEnded
+    | TextStreamed
+    | SubagentStarted
+    | SubagentEnded
+    | PermissionAsked
 )
 TranscriptEvent = (
     PromptRecorded

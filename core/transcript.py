@@ -52,6 +52,7 @@ class _Message(msgspec.Struct):
     content: Any = None
     model: Any = None
     usage: Any = None
+    stop_reason: Any = None
 
 
 class _Attachment(msgspec.Struct):
@@ -134,7 +135,8 @@ def _from_assistant(line: _Line) -> list[TranscriptEvent]:
         return [ErrorReported(line.uuid, text)] if text else []
     if line.message.model == "<synthetic>":
         return []  # Claude Code's own filler: "No response requested." after a turn cut off
-    answer = [AnswerGiven(line.uuid, text)] if text else []
+    is_final = line.message.stop_reason != "tool_use"
+    answer = [AnswerGiven(line.uuid, text, is_final)] if text else []
     return [*answer, *_tool_starts(line), *_context(line)]
 
 

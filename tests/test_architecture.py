@@ -59,6 +59,7 @@ HUB = {
         "sessions",
         "keypad",
         "chat_commands",
+        "live_cards",
         "troubles",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),

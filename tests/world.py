@@ -23,6 +23,7 @@ from typing import Any, Self
 import psutil
 
 from claude_registry import ClaudeRegistry
+from core.card import FOLDED, LIVE
 from core.model import ClaudeProcess
 from journal import Journal
 from session import Session, SessionStore
@@ -270,8 +271,16 @@ class World:
         return self.reads(answer, after=self.say(text))
 
     def texts(self) -> list[str]:
-        """What the bot has said, oldest first."""
-        return [message.text or "" for message in self.telegram.messages(self.chat, from_bot=True)]
+        """What the bot has said, oldest first; the cards of turns are no texts."""
+        return [message.text or "" for message in self._messages(are_cards=False)]
+
+    def cards(self) -> list[Message]:
+        """The live cards of turns, and those that were folded, oldest first."""
+        return self._messages(are_cards=True)
+
+    def _messages(self, *, are_cards: bool) -> list[Message]:
+        said = self.telegram.messages(self.chat, from_bot=True)
+        return [message for message in said if _is_card(message) == are_cards]
 
 
 def find_claude() -> Path | None:
@@ -279,6 +288,11 @@ def find_claude() -> Path | None:
     named = os.environ.get("BRIDGE_TEST_CLAUDE")
     path = Path(named) if named else ROOT / "tests/claude-cli/node_modules/.bin/claude"
     return path if shutil.which(path) else None
+
+
+def _is_card(message: Message) -> bool:
+    first = message.edits[0].text if message.edits else message.text
+    return (first or "").startswith((LIVE, *FOLDED))
 
 
 def _runs(pid: int) -> bool:
