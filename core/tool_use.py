@@ -35,7 +35,7 @@ _ICONS = {
 }
 _PATHS = ("file_path", "notebook_path", "path")
 _TELLING = (
-    *("command", *_PATHS, "pattern", "url", "query", "description", "subject", "skill", "taskId"),
+    *("command", *_PATHS, "pattern", "url", "query", "subject", "description", "skill", "taskId"),
     *("agent_type", "prompt", "text", "name"),
 )
 _BY_TOOL = {"Grep": ("pattern",), "Glob": ("pattern",), "Agent": ("description",)}
@@ -97,7 +97,7 @@ def _sum_up_result(name: str, result: dict[str, Any]) -> str:
     if isinstance(lines, int):
         return _count(lines, "line")
     if isinstance(change, dict) and isinstance(change.get("to"), str):
-        return str(change["to"]).replace("_", " ")
+        return cut_line(change["to"].replace("_", " "), _OUTCOME_LENGTH)
     for key, noun in (("numFiles", "file"), ("numLines", "line"), ("totalToolUseCount", "tool")):
         number = result.get(key)
         if isinstance(number, int) and not isinstance(number, bool):
