@@ -40,7 +40,7 @@ from core.environment import claude_environment
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
 from core.hooks import parse_version
 from core.keystrokes import prepare_prompt
-from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextEdited, TextSent
+from core.model import ButtonPressed, Chat, Incoming, Post, TextEdited, TextSent
 from core.redaction import Redactor
 from durable import replace_file
 from inbox import Arrival, Entry, Inbox
@@ -193,7 +193,7 @@ class Hub:
                     return await self._handle_press(entry, incoming)
                 case TextEdited():
                     self._handle_edit(incoming)
-                case KindNotHandled():
+                case _:
                     text = f"I can't take a {incoming.kind} yet; send text."
                     self._say(incoming.chat, text)
         except StoreWriteError:
