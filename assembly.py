@@ -30,6 +30,7 @@ from outbox import Outbox
 from people import People
 from presses import Presses
 from pulse import Background
+from receipts import Receipts
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
@@ -76,16 +77,14 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     people = People(directory, allowed_users=config.allowed_users)
     redact = redactor.redact if config.mask_secrets else str
     outbox = Outbox(directory, {channel.name: channel}, redact=redact)
+    inbox.listeners.append(Receipts(channel, outbox.react).hear_entry)
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
     commands = ChatCommands(config, sessions, outbox, buttons)
     cards = LiveCards(sessions, outbox, buttons, stop=commands.stop, screen=commands.show_screen)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
-    sessions.on_blocked = keypad.notice
-    sessions.on_failed = troubles.tell_failed
-    sessions.render_left_out = troubles.render_left_out
-    outbox.on_unknown = troubles.ask_about
+    _connect(sessions, outbox, keypad, troubles)
     sessions.observers.append(cards)
     handlers = {**keypad.presses, **commands.presses, **troubles.presses, **cards.presses}
     return Parts(
@@ -115,6 +114,14 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
             channel.stop,
         ),
     )
+
+
+def _connect(sessions: Sessions, outbox: Outbox, keypad: Keypad, troubles: Troubles) -> None:
+    """Who is told what goes wrong."""
+    sessions.on_blocked = keypad.notice
+    sessions.on_failed = troubles.tell_failed
+    sessions.render_left_out = troubles.render_left_out
+    outbox.on_unknown = troubles.ask_about
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:

@@ -55,6 +55,7 @@ _LOOKS = 10
 _QUIET_SECONDS = 0.4
 _STOP_SECONDS = 5.0
 _DISK_SECONDS = 5.0
+_OUTCOME_SECONDS = 0.5
 
 
 class SessionRunner:
@@ -314,7 +315,7 @@ class SessionRunner:
                     self._inbox.finish(prompt.key, "interrupted")
                     return
                 await self._until_ended(under_way)
-                self._inbox.finish(prompt.key, "answered")
+                self._inbox.finish(prompt.key, under_way.outcome)
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 await self._let_go()
@@ -410,7 +411,7 @@ class SessionRunner:
     def _withdraw(self, under_way: UnderWay) -> None:
         """Escape came before Claude had begun: it put the text back into the box, unrecorded."""
         if not under_way.is_withdrawn:
-            under_way.is_withdrawn = under_way.has_ended = True
+            under_way.withdraw()
             self._pulse.beat()
 
     async def _until_command_taken(self, under_way: UnderWay) -> None:
@@ -435,15 +436,12 @@ class SessionRunner:
 
         def ended() -> bool:
             process = self.process
-            is_idle_again = (
-                under_way.is_recorded
-                and process is not None
-                and process.is_idle
-                and process.since_ms > under_way.typed_at * 1000
-            )
+            idle_since = process.since_ms if process is not None and process.is_idle else 0
+            is_idle_again = under_way.is_recorded and idle_since > under_way.typed_at * 1000
             return under_way.has_ended or is_idle_again
 
         await self._until(ended)
+        await self._until(lambda: under_way.has_ended, _OUTCOME_SECONDS)  # how it ended
 
     async def _until_ready(self) -> None:
         """Wait for the process's entry in the registry; without one after a while, say so."""

@@ -15,6 +15,7 @@ from typing import Literal
 
 from core.keystrokes import is_same_prompt
 from core.model import (
+    ErrorReported,
     HookEvent,
     PromptRecorded,
     PromptSubmitted,
@@ -27,6 +28,8 @@ from core.model import (
 Interruption = Literal["nothing", "running", "interrupted", "withdrawn"]
 """What became of a wish to stop: nothing to stop, still running, stopped, or stopped before it had
 begun."""
+
+Outcome = Literal["answered", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class UnderWay:
     """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
 
     `is_withdrawn`: it was stopped before Claude had begun; `is_shown`: its record was met by who
-    shows the transcript.
+    shows the transcript; `outcome`: what is noted down of it at its end.
     """
 
     prompt: Prompt
@@ -59,11 +62,17 @@ class UnderWay:
     has_ended: bool = False
     is_withdrawn: bool = False
     is_shown: bool = False
+    outcome: Outcome = "answered"
 
     @property
     def is_taken(self) -> bool:
         """Whether Claude said, by either way, that it has the prompt."""
         return self.is_submitted or self.is_recorded
+
+    def withdraw(self) -> None:
+        """Claude gave it back before it had begun."""
+        self.is_withdrawn = self.has_ended = True
+        self.outcome = "interrupted"
 
     def hear_hook(self, event: HookEvent) -> None:
         """Take a hook's hint."""
@@ -72,6 +81,7 @@ class UnderWay:
                 self.is_submitted = True
             case TurnEnded() if self.is_taken:
                 self.has_ended = True
+                self.outcome = "failed" if event.error is not None else self.outcome
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of this prompt."""
@@ -81,6 +91,10 @@ class UnderWay:
             case PromptRecorded() if is_same_prompt(self.prompt.text, event.command or event.text):
                 self.is_recorded = True
                 return True
+            case ErrorReported() if self.is_recorded:
+                self.outcome = "failed"
             case TurnRecorded() | TurnInterrupted() if self.is_recorded:
                 self.has_ended = True
+                is_stopped = isinstance(event, TurnInterrupted)
+                self.outcome = "interrupted" if is_stopped else self.outcome
         return False

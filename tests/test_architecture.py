@@ -38,6 +38,7 @@ HUB = {
         "keypad",
         "chat_commands",
         "live_cards",
+        "receipts",
         "troubles",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),

@@ -209,7 +209,7 @@ def test_a_subagent_is_shown_until_it_has_finished(world: World) -> None:
         "subagent_type": "general-purpose",
     }
 
-    replies = [
+    replies: list[Reply] = [
         UseTool("Agent", agent),
         Say(("Launched.\n", "Now wait."), hold="outer"),
         Say(("The agent is back.",)),

@@ -47,8 +47,15 @@ def bash(tool_id: str = "t1", command: str = "npm test") -> ToolStarted:
     return ToolStarted(f"u{tool_id}", tool_id, "Bash", {"command": command})
 
 
-def ended(tool_id: str = "t1", text: str = "", *, error: bool = False, **result: Any) -> ToolEnded:
-    return ToolEnded(f"e{tool_id}", tool_id, error, text, result)
+def ended(
+    tool_id: str = "t1",
+    text: str = "",
+    result: dict[str, Any] | None = None,
+    *,
+    error: bool = False,
+    **fields: Any,
+) -> ToolEnded:
+    return ToolEnded(f"e{tool_id}", tool_id, error, text, (result or {}) | fields)
 
 
 def wrote(text: str, message: str = "m", index: int = 0) -> TextStreamed:
@@ -129,7 +136,7 @@ def test_each_tool_has_a_line() -> None:
         bash(),
         ended("t1", "Exit code 1\nbad", error=True),
         ToolStarted("u", "t2", "Edit", {"file_path": f"{ROOT}/a.txt"}),
-        ended("t2", **EDIT),
+        ended("t2", "", EDIT),
         ToolStarted("u", "t3", "WebFetch", {"url": "https://example.com"}),
         ended("t3", "a page"),
         bash("t4", "sleep 9"),
@@ -142,8 +149,8 @@ def test_each_tool_has_a_line() -> None:
 
 
 def test_a_tool_told_of_twice_is_one() -> None:
-    once = card(bash(), ended(**EDIT))
-    assert card(bash(), ended(**EDIT), start=once) == once
+    once = card(bash(), ended("t1", "", EDIT))
+    assert card(bash(), ended("t1", "", EDIT), start=once) == once
 
 
 def test_the_end_of_an_unknown_tool_is_passed_over() -> None:
@@ -229,11 +236,11 @@ def test_stop_tells_what_still_runs() -> None:
 def test_at_the_end_one_line_sums_up() -> None:
     done = card(
         ToolStarted("u", "t1", "Edit", {}),
-        ended("t1", **EDIT),
+        ended("t1", "", EDIT),
         ToolStarted("u", "t2", "Write", {}),
-        ended("t2", **NEW),
+        ended("t2", "", NEW),
         ToolStarted("u", "t3", "Edit", {}),
-        ended("t3", **EDIT),
+        ended("t3", "", EDIT),
         ContextMeasured("u", 160_000, "claude-opus-5-5"),
         TurnRecorded("u", 65.0),
     )

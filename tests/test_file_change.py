@@ -20,7 +20,7 @@ from core.file_change import (
 )
 
 # Accounts of the CLI 2.1.330.
-EDIT = {
+EDIT: dict[str, Any] = {
     "filePath": "/home/ada/project/a.txt",
     "oldString": "two",
     "newString": "TWO\nmore",
@@ -37,7 +37,7 @@ EDIT = {
     "userModified": False,
     "replaceAll": False,
 }
-NEW = {
+NEW: dict[str, Any] = {
     "type": "create",
     "filePath": "/home/ada/project/new.txt",
     "content": "x\ny\n",
@@ -45,7 +45,7 @@ NEW = {
     "originalFile": None,
     "userModified": False,
 }
-NOTEBOOK = {
+NOTEBOOK: dict[str, Any] = {
     "new_source": "print(2)",
     "old_source": "print(1)",
     "cell_type": "code",
