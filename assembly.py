@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from admission import Admission
 from audit import AuditLog
-from buttons import Buttons
+from buttons import Buttons, PressHandler
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from chat_messages import ChatMessages
@@ -23,6 +23,7 @@ from core.hooks import parse_version
 from core.model import Chat, Post
 from core.ports import Channel
 from core.redaction import Redactor
+from file_changes import FileChanges
 from inbox import Inbox
 from keypad import Keypad
 from live_cards import LiveCards
@@ -85,8 +86,10 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     cards = LiveCards(sessions, outbox, buttons, stop=commands.stop, screen=commands.show_screen)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     _connect(sessions, outbox, keypad, troubles)
+    changes = FileChanges(sessions.book, outbox, buttons)
+    sessions.equip = changes.equip
     sessions.observers.append(cards)
-    handlers = {**keypad.presses, **commands.presses, **troubles.presses, **cards.presses}
+    features = (keypad, commands, troubles, cards, changes)
     return Parts(
         channel=channel,
         people=people,
@@ -100,18 +103,14 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
             buttons,
             channel,
             background,
-            handlers=handlers,
+            handlers=_gather(feature.presses for feature in features),
             prompting=troubles.prompting_presses,
         ),
         background=background,
         try_out=partial(try_out, config, environment, version),
         stops=(
-            keypad.stop,
-            cards.stop,
-            background.finish,
-            sessions.stop,
-            outbox.stop,
-            channel.stop,
+            *(keypad.stop, cards.stop, background.finish),
+            *(sessions.stop, outbox.stop, channel.stop),
         ),
     )
 
@@ -122,6 +121,10 @@ def _connect(sessions: Sessions, outbox: Outbox, keypad: Keypad, troubles: Troub
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
+
+
+def _gather(presses: Iterable[dict[str, PressHandler]]) -> dict[str, PressHandler]:
+    return {word: handler for handlers in presses for word, handler in handlers.items()}
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:

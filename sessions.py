@@ -51,6 +51,9 @@ _WOKEN = {
 }
 
 
+Equip = Callable[[Session, TranscriptEvent, Post], Post]
+
+
 class SessionObserver(Protocol):
     """Who is told what happens in the sessions, after the sessions have taken note themselves.
 
@@ -72,7 +75,8 @@ class Sessions:
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
-    (JSON, "" for none) to a hook that waits for one. `observers` are told what happens.
+    (JSON, "" for none) to a hook that waits for one; `equip` gives the post of an event its
+    buttons. `observers` are told what happens.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class Sessions:
             lambda runner, prompt, error: None
         )
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
+        self.equip: Equip = lambda session, event, post: post
         self.observers: list[SessionObserver] = []
         self._inbox = inbox
         self._outbox = outbox
@@ -324,32 +329,35 @@ class Sessions:
         session = self.book.for_id(session_id)
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
-        posts: list[Post | None] = []
+        posts: dict[str, tuple[Post, TranscriptEvent]] = {}
         for _, event in events:
             is_ours = runner.claims(event) if runner is not None else False
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
-            posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
+            post = render_for(session, event, is_ours=is_ours)
+            if post is not None:
+                posts[post.key] = (post, event)
         is_news = session_id not in self._unread
-        self._show(session, [post for post in posts if post is not None], end)
+        self._show(session, posts, end)
         session = self.book.edit_state(session_id, **changes)
         for observer in self.observers:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
 
-    def _show(self, session: Session, posts: list[Post], end: int) -> None:
+    def _show(
+        self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int
+    ) -> None:
         """Put the posts; of many that came while nobody listened, the last answer will do."""
-        if session.session_id not in self._unread:
-            self._outbox.put(*posts)
-            return
-        self._unread.discard(session.session_id)
-        left_out, shown = summarise_absence(posts)
+        left_out, shown = 0, [post for post, _ in posts.values()]
+        if session.session_id in self._unread:
+            self._unread.discard(session.session_id)
+            left_out, shown = summarise_absence(shown)
         if left_out:
             place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
             self._outbox.put(self.render_left_out(session, place))
-        self._outbox.put(*shown)
+        self._outbox.put(*(self.equip(session, posts[post.key][1], post) for post in shown))
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
@@ -405,6 +413,13 @@ class Sessions:
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+
+
+def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
+    """The post of an event for the session's chat, if it is shown there."""
+    directory = session.state.get("project_dir", "")
+    chat = chat_of(session)
+    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
 
 
 def render_left_out(session: Session, place: dict[str, Any]) -> Post:

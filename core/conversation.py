@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.file_change import read_change, render_change
 from core.model import (
     AnswerGiven,
     Chat,
@@ -29,9 +30,12 @@ _TITLE_LENGTH = 60
 
 
 def render_event(
-    event: TranscriptEvent, session_id: str, chat: Chat, *, is_ours: bool
+    event: TranscriptEvent, session_id: str, chat: Chat, *, is_ours: bool, directory: str = ""
 ) -> Post | None:
-    """The post of an event, if it is shown; `is_ours`: the prompt came from the chat."""
+    """The post of an event, if it is shown.
+
+    `is_ours`: the prompt came from the chat; `directory`: which paths are shown as seen from.
+    """
     key = f"{session_id}:{event.uuid}"
     match event:
         case AnswerGiven():
@@ -46,6 +50,14 @@ def render_event(
             return Post(key, chat, f"⌨️ {shorten(event.text, _QUOTE_LENGTH)}", silent=True)
         case ContextCompacted():
             return Post(key, chat, "The conversation was summarised to make room.", silent=True)
+        case ToolEnded(is_error=False):
+            change = read_change(event.result)
+            text = render_change(change, directory) if change is not None else ""
+            return (
+                Post(f"{key}:{event.tool_id}", chat, text, "markdown", silent=True)
+                if text
+                else None
+            )
         case PromptRecorded() | TurnRecorded() | ToolStarted() | ToolEnded() | ContextMeasured():
             return None
 

@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 _MANY_BACKTICKS = 3
+_MOST_LINES = 30
+_LONGEST_LINE = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +110,27 @@ def relative_path(path: str, directory: str) -> str:
     return str(whole.relative_to(directory))
 
 
-def render_change(change: FileChange, directory: str, *, most_lines: int) -> str:
+def render_change(change: FileChange, directory: str) -> str:
     """The change as Markdown: a line that sums it up, and its first lines as a block."""
     name = inline_code(relative_path(change.path, directory))
     counts = render_counts(change.added, change.removed)
     head = f"{'📄 new' if change.is_new else '✏️'} {name} {counts}"
-    shown = list(change.lines[:most_lines])
-    if not shown:
+    if not change.lines:
         return head
+    shown = [_cut(line) for line in change.lines[:_MOST_LINES]]
     left = len(change.lines) - len(shown)
     if left:
         shown.append(f"… {left} more lines")
     return f"{head}\n{code_block(shown, 'diff')}"
+
+
+def is_cut(change: FileChange) -> bool:
+    """Whether `render_change` leaves out a part of it."""
+    return len(change.lines) > _MOST_LINES or any(_cut(line) != line for line in change.lines)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
 
 
 def render_file(change: FileChange, directory: str) -> str:
@@ -127,6 +138,11 @@ def render_file(change: FileChange, directory: str) -> str:
     name = relative_path(change.path, directory)
     old = "/dev/null" if change.is_new else f"a/{name.lstrip('/')}"
     return "\n".join([f"--- {old}", f"+++ b/{name.lstrip('/')}", *change.lines, ""])
+
+
+def name_file(change: FileChange) -> str:
+    """What to call the whole change."""
+    return f"{PurePosixPath(change.path).name or 'change'}.diff"
 
 
 def code_block(lines: list[str], language: str) -> str:

@@ -39,6 +39,7 @@ HUB = {
         "chat_commands",
         "live_cards",
         "receipts",
+        "file_changes",
         "troubles",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),

@@ -21,9 +21,7 @@ def plays(world: World, *replies: Reply) -> None:
     script = list(replies)
 
     def answer(request: ModelRequest) -> Reply:
-        if request.user_texts[-1:] == ["go"] and script:
-            return script.pop(0)
-        return answer_by_prompt(request)
+        return script.pop(0) if "go" in request.user_texts and script else answer_by_prompt(request)
 
     world.model.answer = answer
 

@@ -12,6 +12,8 @@ from core.file_change import (
     FileChange,
     code_block,
     inline_code,
+    is_cut,
+    name_file,
     read_change,
     relative_path,
     render_change,
@@ -122,7 +124,7 @@ fields = st.sampled_from([*EDIT, *NEW, *NOTEBOOK])
 def test_no_result_is_a_stumbling_block(result: dict[str, Any]) -> None:
     found = read_change(result)
     if found is not None:
-        render_change(found, ROOT, most_lines=3)
+        render_change(found, ROOT)
         render_file(found, ROOT)
 
 
@@ -134,14 +136,27 @@ def test_no_line_of_a_diff_is_more_than_one(old: str, new: str) -> None:
 
 
 def test_a_change_is_shown_with_its_path_in_the_project() -> None:
-    assert render_change(change(EDIT), ROOT, most_lines=30) == (
+    assert render_change(change(EDIT), ROOT) == (
         "✏️ `a.txt` +2 −1\n```diff\n@@ -1,4 +1,5 @@\n one\n-two\n+TWO\n+more\n three\n four\n```"
     )
 
 
 def test_a_long_change_is_cut() -> None:
-    shown = render_change(change(EDIT), ROOT, most_lines=3)
-    assert shown.endswith("\n-two\n… 4 more lines\n```")
+    long = change({**NEW, "content": "".join(f"{number}\n" for number in range(50))})
+    assert render_change(long, ROOT).endswith("\n+28\n… 21 more lines\n```")
+    assert is_cut(long)
+    assert not is_cut(change(EDIT))
+
+
+def test_a_long_line_is_cut() -> None:
+    long = change({**NEW, "content": "x" * 500})
+    assert is_cut(long)
+    assert f"\n+{'x' * 108}…\n" in render_change(long, ROOT)
+
+
+def test_the_file_of_a_change_is_named_after_it() -> None:
+    assert name_file(change(EDIT)) == "a.txt.diff"
+    assert name_file(FileChange("/", ())) == "change.diff"
 
 
 def test_the_whole_change_is_a_patch() -> None:

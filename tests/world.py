@@ -260,11 +260,19 @@ class World:
         return self.telegram.send_text(self.chat, self.user, text)
 
     def reads(self, part: str, *, after: int = 0) -> Message:
-        """Wait until the chat shows it."""
+        """Wait until a message of the bot, other than the card of a turn, says it."""
+
+        def found() -> Message | None:
+            said = self._messages(are_cards=False)
+            new = (message for message in said if message.message_id > after)
+            return next((message for message in new if part in message.text), None)
+
         try:
-            return self.telegram.wait_for_text(self.chat, part, after=after, timeout=WAIT_SECONDS)
+            message = self.telegram.wait_for(found, WAIT_SECONDS, what=repr(part))
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()}") from error
+        assert message is not None
+        return message
 
     def ask(self, text: str, answer: str) -> Message:
         """Send a text, and wait for the answer to it."""
