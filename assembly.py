@@ -15,6 +15,7 @@ from buttons import Buttons, PressHandler
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from chat_messages import ChatMessages
+from chat_settings import ChatSettings
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
 from core.config import Config, claude_config_dir
@@ -31,6 +32,7 @@ from outbox import Outbox
 from people import People
 from presses import Presses
 from pulse import Background
+from quiet_hours import QuietHours
 from receipts import Receipts
 from session import SessionStore
 from sessions import Sessions
@@ -82,14 +84,16 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
-    commands = ChatCommands(config, sessions, outbox, buttons)
+    quiet = QuietHours(ChatSettings(directory), outbox, buttons)
+    outbox.is_quiet = quiet.is_quiet
+    commands = ChatCommands(config, sessions, outbox, buttons, quiet)
     cards = LiveCards(sessions, outbox, buttons, stop=commands.stop, screen=commands.show_screen)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     _connect(sessions, outbox, keypad, troubles)
     changes = FileChanges(sessions.book, outbox, buttons)
     sessions.equip = changes.equip
     sessions.observers.append(cards)
-    features = (keypad, commands, troubles, cards, changes)
+    features = (keypad, commands, troubles, cards, changes, quiet)
     return Parts(
         channel=channel,
         people=people,

@@ -18,6 +18,7 @@ from core.errors import BridgeError
 from core.model import Button, Chat, Post, Style, TextSent
 from core.screen import render_screen
 from outbox import Outbox
+from quiet_hours import QuietHours
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -30,12 +31,18 @@ class ChatCommands:
     """The commands, on the sessions of `sessions`."""
 
     def __init__(
-        self, config: Config, sessions: Sessions, outbox: Outbox, buttons: Buttons
+        self,
+        config: Config,
+        sessions: Sessions,
+        outbox: Outbox,
+        buttons: Buttons,
+        quiet: QuietHours,
     ) -> None:
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
+        self._quiet = quiet
         self._book = sessions.book
         self.presses: dict[str, PressHandler] = {"pick": self._pick, "drop": self._drop}
         self._handlers: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
@@ -49,6 +56,7 @@ class ChatCommands:
             "queue": self._queue,
             "status": self._status,
             "screen": self._screen,
+            "quiet": quiet.run,
         }
 
     async def run(self, command: Command, message: TextSent) -> None:
@@ -103,7 +111,7 @@ class ChatCommands:
             action = {"do": "pick", "session": session.session_id, "post": key}
             rows.append([(f"{number}. {title}", action)])
         keyboard = self._buttons.issue(chat, rows, person=person)
-        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard))
+        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard, silent=True))
 
     async def _resume(self, chat: Chat, argument: str, person: int) -> None:
         if not argument:
@@ -167,6 +175,7 @@ class ChatCommands:
             f"Session: {session.session_id}",
             f"State: {_state(runner)}",
             f"Last activity: {_age(session)}",
+            f"Quiet: {self._quiet.describe(chat)}",
         ]
         if runner is not None:
             if runner.waiting_prompts:
@@ -223,7 +232,7 @@ class ChatCommands:
         style: Style = "notice",
         keyboard: tuple[tuple[Button, ...], ...] = (),
     ) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard))
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard, silent=True))
 
 
 def _state(runner: SessionRunner | None) -> str:

@@ -282,7 +282,8 @@ class Sessions:
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Tell the chat that an answer was cut off; nothing is run twice by itself."""
         text = "Claude Code ended while it worked at this. It has your message; say “continue”."
-        self.tell(self.book.for_id(runner.session_id), f"cut:{prompt.key}", text)
+        chat = chat_of(self.book.for_id(runner.session_id))
+        self._outbox.put(Post(f"cut:{prompt.key}", chat, text))
 
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""

@@ -20,6 +20,7 @@ CommandName = Literal[
     "kill",
     "status",
     "screen",
+    "quiet",
     "sh",
     "help",
 ]
@@ -51,6 +52,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("queue", "", "Show the messages that wait; remove some"),
     MenuEntry("screen", "", "Show the terminal"),
     MenuEntry("status", "", "Show the session, and how to attach to it"),
+    MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound"),
     MenuEntry("kill", "", "End the Claude process; the session stays"),
     MenuEntry("help", "", "Show what this bot can do"),
     MenuEntry("sh", "<line>", "Run a shell line (off unless switched on)", is_in_menu=False),

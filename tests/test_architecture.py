@@ -19,6 +19,7 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
+    "chat_settings",
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_errors", "channels.telegram_files"),
@@ -39,6 +40,7 @@ HUB = {
         "chat_commands",
         "live_cards",
         "receipts",
+        "quiet_hours",
         "file_changes",
         "troubles",
     ),

@@ -19,6 +19,7 @@ def test_the_menu_is_registered(world: World) -> None:
         "queue",
         "screen",
         "status",
+        "quiet",
         "kill",
         "help",
     ]
@@ -35,6 +36,7 @@ def test_help_names_every_command_of_the_menu(world: World) -> None:
         "queue",
         "screen",
         "status",
+        "quiet",
         "kill",
         "help",
     ]
