@@ -34,6 +34,7 @@ from presses import Presses
 from pulse import Background
 from quiet_hours import QuietHours
 from receipts import Receipts
+from service_errors import ServiceErrors
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
@@ -55,6 +56,7 @@ class Parts:
     outbox: Outbox
     sessions: Sessions
     cards: LiveCards
+    errors: ServiceErrors
     admission: Admission
     messages: ChatMessages
     presses: Presses
@@ -70,10 +72,9 @@ class Parts:
 def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) -> Parts:
     """The parts. Raises BridgeError."""
     directory = config.bridge_dir
-    token = config.telegram_bot_token
-    environment = claude_environment(environ, secrets=[token.reveal()])
+    environment = claude_environment(environ, secrets=[config.telegram_bot_token.reveal()])
     version = _claude_version(config, environment)
-    channel = TelegramChannel(token, config.telegram_api_url)
+    channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
     background = Background()
     buttons = Buttons(directory)
     inbox = Inbox(directory)
@@ -85,15 +86,15 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
     quiet = QuietHours(ChatSettings(directory), outbox, buttons)
-    outbox.is_quiet = quiet.is_quiet
     commands = ChatCommands(config, sessions, outbox, buttons, quiet)
     cards = LiveCards(sessions, outbox, buttons, stop=commands.stop, screen=commands.show_screen)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
-    _connect(sessions, outbox, keypad, troubles)
+    _connect(sessions, outbox, keypad, troubles, quiet)
     changes = FileChanges(sessions.book, outbox, buttons)
-    sessions.equip = changes.equip
-    sessions.observers.append(cards)
-    features = (keypad, commands, troubles, cards, changes, quiet)
+    errors = ServiceErrors(sessions, inbox, outbox, buttons, version=version)
+    sessions.equips += [changes.equip, errors.equip]
+    sessions.observers += [cards, errors]
+    features = (keypad, commands, troubles, cards, changes, quiet, errors)
     return Parts(
         channel=channel,
         people=people,
@@ -101,6 +102,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         outbox=outbox,
         sessions=sessions,
         cards=cards,
+        errors=errors,
         admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
         messages=ChatMessages(config, channel, inbox, sessions, commands, say=say),
         presses=Presses(
@@ -108,19 +110,22 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
             channel,
             background,
             handlers=_gather(feature.presses for feature in features),
-            prompting=troubles.prompting_presses,
+            prompting={**troubles.prompting_presses, **errors.prompting_presses},
         ),
         background=background,
         try_out=partial(try_out, config, environment, version),
         stops=(
-            *(keypad.stop, cards.stop, background.finish),
+            *(keypad.stop, cards.stop, errors.stop, background.finish),
             *(sessions.stop, outbox.stop, channel.stop),
         ),
     )
 
 
-def _connect(sessions: Sessions, outbox: Outbox, keypad: Keypad, troubles: Troubles) -> None:
-    """Who is told what goes wrong."""
+def _connect(
+    sessions: Sessions, outbox: Outbox, keypad: Keypad, troubles: Troubles, quiet: QuietHours
+) -> None:
+    """Who is told what goes wrong, and who is asked."""
+    outbox.is_quiet = quiet.is_quiet
     sessions.on_blocked = keypad.notice
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out

@@ -37,6 +37,7 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
+from core.screen import read_retry
 from core.transcript import parse_line
 from outbox import Outbox
 from session import Session
@@ -53,6 +54,7 @@ _IDLE_SECONDS = 3.0
 _BETWEEN_SECONDS = 0.2
 _TICK_SECONDS = 10.0
 _LONGEST_TICK_SECONDS = 60.0
+_SILENCE_SECONDS = 5.0
 _ASKED = "Waiting for your answer"
 
 ChatCommand = Callable[[Chat, int], Awaitable[None]]
@@ -68,6 +70,7 @@ class _Turn:
     since: float
     cursor: int
     prompt: str = ""
+    heard_at: float = 0.0
     is_open: bool = False
     is_recorded: bool = False
     needs_keys: bool = True
@@ -235,12 +238,14 @@ class LiveCards:
 
     def _run(self, turn: _Turn) -> None:
         self._turns[turn.session_id] = turn
+        turn.heard_at = self._clock()
         turn.task = asyncio.create_task(self._accompany(turn), name=turn.key)
 
     def _apply(self, turn: _Turn, event: HookEvent | TranscriptEvent) -> None:
         card = advance(turn.card, event)
         if card is not turn.card:
             turn.card = card
+            turn.heard_at = self._clock()
             turn.changed.set()
 
     def _end_soon(self, turn: _Turn, outcome: Outcome) -> None:
@@ -271,9 +276,29 @@ class LiveCards:
                 self._look(turn, self._sessions.find_runner(turn.session_id))
                 if self._turns.get(turn.session_id) is not turn:
                     return
+                await self._peek(turn)
                 await self._show(turn)
             await self._wait(turn, self._seconds_to_wait(turn))
         self._close(turn, turn.outcome)
+
+    async def _peek(self, turn: _Turn) -> None:
+        """After a silence, see whether Claude can't reach the model: only the screen tells."""
+        now = self._clock()
+        if (
+            turn.card.running
+            or turn.card.notice == _ASKED
+            or now - turn.heard_at < _SILENCE_SECONDS
+        ):
+            return
+        runner = self._sessions.find_runner(turn.session_id)
+        if runner is None:
+            return
+        try:
+            found = read_retry(await self._sessions.terminal.capture(runner.name))
+        except BridgeError as error:
+            log.debug("a screen could not be read: %s", error)
+            return
+        turn.card = replace(turn.card, notice=f"⚠️ {found}" if found else "")
 
     async def _wait(self, turn: _Turn, seconds: float | None) -> None:
         try:
@@ -287,7 +312,12 @@ class LiveCards:
             return max(0.0, turn.ends_at - self._clock())
         if turn.card.notice == _ASKED:
             return None
-        return max(_BETWEEN_SECONDS, turn.next_tick - self._clock())
+        now = self._clock()
+        seconds = turn.next_tick - now
+        silent_at = turn.heard_at + _SILENCE_SECONDS
+        if not turn.card.running and silent_at > now:
+            seconds = min(seconds, silent_at - now)
+        return max(_BETWEEN_SECONDS, seconds)
 
     async def _show(self, turn: _Turn) -> None:
         """Show the card as it is now, if that is another look or the time to tell the time."""

@@ -75,7 +75,7 @@ class Sessions:
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
-    (JSON, "" for none) to a hook that waits for one; `equip` gives the post of an event its
+    (JSON, "" for none) to a hook that waits for one; `equips` give the post of an event its
     buttons. `observers` are told what happens.
     """
 
@@ -100,7 +100,7 @@ class Sessions:
             lambda runner, prompt, error: None
         )
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
-        self.equip: Equip = lambda session, event, post: post
+        self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
         self._inbox = inbox
         self._outbox = outbox
@@ -191,7 +191,7 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner):
+            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
                 if await self._is_watched(runner) or runner.has_work:
                     continue
                 self.book.edit_state(runner.session_id, asleep="idle")
@@ -228,6 +228,11 @@ class Sessions:
         if process is None or process.status != "idle":
             return False
         return self._clock() - process.since_ms / 1000 > self._idle_seconds
+
+    def _is_kept_awake(self, runner: SessionRunner) -> bool:
+        """Whether Claude Code waits by itself for a time that is yet to come."""
+        until = self.book.for_id(runner.session_id).state.get("awake_until")
+        return isinstance(until, int | float) and self._clock() < until
 
     def _runner(self, session: Session) -> SessionRunner:
         name = session.tmux_session or self._free_name(session)
@@ -358,7 +363,12 @@ class Sessions:
         if left_out:
             place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
             self._outbox.put(self.render_left_out(session, place))
-        self._outbox.put(*(self.equip(session, posts[post.key][1], post) for post in shown))
+        self._outbox.put(*(self._equip(session, posts[post.key][1], post) for post in shown))
+
+    def _equip(self, session: Session, event: TranscriptEvent, post: Post) -> Post:
+        for equip in self.equips:
+            post = equip(session, event, post)
+        return post
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""

@@ -129,9 +129,8 @@ def advance(card: Card, event: HookEvent | TranscriptEvent) -> Card:
     """The card after this event; the same one when it tells a card nothing."""
     match event:
         case TextStreamed():
-            return replace(
-                card, streamed=card.streamed.add(event.message_id, event.index, event.delta)
-            )
+            streamed = card.streamed.add(event.message_id, event.index, event.delta)
+            return replace(card, streamed=streamed, notice="")
         case AnswerGiven():
             return replace(card, told=(*card.told, _squeeze(event.text))[-_TOLD:])
         case ToolStarted():
@@ -277,7 +276,7 @@ def render_card(card: Card, now: float) -> tuple[str, str]:
 
 def _headline(card: Card) -> str:
     if card.notice:
-        return card.notice
+        return _plain(card.notice)
     running = card.running
     if running:
         first = running[-1]

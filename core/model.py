@@ -314,10 +314,25 @@ class ContextCompacted:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReported:
-    """Claude Code told of an error of the model's service."""
+    """Claude Code told of an error of the model's service.
+
+    `kind` is what it calls it (`rate_limit`, `server_error`, …, "" where it does not say);
+    `resets_at`: when a usage limit ends, in seconds since the epoch.
+    """
 
     uuid: str
     text: str
+    kind: str = ""
+    resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitWaited:
+    """At a usage limit Claude Code waits, to go on by itself; `is_over`: it goes on now."""
+
+    uuid: str
+    text: str
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +376,7 @@ TranscriptEvent = (
     | ContextMeasured
     | ContextCompacted
     | ErrorReported
+    | LimitWaited
     | CommandAnswered
     | TurnInterrupted
     | TurnRecorded

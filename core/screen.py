@@ -12,6 +12,7 @@ from core.transcript import strip_ansi
 
 _PROMPT = "❯"
 _RULE = re.compile(r"^[─━]{10,}.*")
+_RETRY = re.compile(r"^\W*(\S.*?retrying in \d+s · attempt \d+/\d+)", re.MULTILINE)
 _SGR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -30,6 +31,15 @@ def read_input_box(coloured: str) -> str | None:
                 return None
             return _read_text(lines, number, plain[number:end])
     return None
+
+
+def read_retry(plain: str) -> str | None:
+    """What Claude Code says while it tries to reach the model again; None when it does not.
+
+    As `529 Overloaded · retrying in 36s · attempt 7/10`. Nothing but the screen tells.
+    """
+    found = _RETRY.findall(strip_ansi(plain))
+    return " ".join(found[-1].split()) if found else None
 
 
 def render_screen(plain: str) -> str:

@@ -22,6 +22,7 @@ from core.model import (
     ContextCompacted,
     ContextMeasured,
     ErrorReported,
+    LimitWaited,
     PromptRecorded,
     ToolEnded,
     ToolStarted,
@@ -78,6 +79,8 @@ class _Line(msgspec.Struct):
     durationMs: float | None = 0.0  # noqa: N815
     toolUseResult: Any = None  # noqa: N815
     compactMetadata: Any = None  # noqa: N815
+    error: Any = None
+    quotaLimits: Any = None  # noqa: N815
 
 
 class _Place(msgspec.Struct):
@@ -132,12 +135,23 @@ def _from_assistant(line: _Line) -> list[TranscriptEvent]:
         return []
     text = "\n\n".join(_texts(line.message.content)).strip()
     if line.isApiErrorMessage:
-        return [ErrorReported(line.uuid, text)] if text else []
+        return [_read_error(line, text)] if text else []
     if line.message.model == "<synthetic>":
         return []  # Claude Code's own filler: "No response requested." after a turn cut off
     is_final = line.message.stop_reason != "tool_use"
     answer = [AnswerGiven(line.uuid, text, is_final)] if text else []
     return [*answer, *_tool_starts(line), *_context(line)]
+
+
+def _read_error(line: _Line, text: str) -> ErrorReported:
+    limits = line.quotaLimits if isinstance(line.quotaLimits, dict) else {}
+    resets_at = limits.get("resetsAt")
+    return ErrorReported(
+        line.uuid,
+        text,
+        line.error if isinstance(line.error, str) else "",
+        float(resets_at) if isinstance(resets_at, int | float) else None,
+    )
 
 
 def _tool_starts(line: _Line) -> Iterator[ToolStarted]:
@@ -185,8 +199,16 @@ def _from_system(line: _Line) -> list[TranscriptEvent]:
         return [TurnRecorded(line.uuid, (line.durationMs or 0.0) / 1000)]
     if line.subtype == "local_command":
         return _from_command(line.uuid, text) or _from_output(line.uuid, text)
-    if line.subtype == "informational" and text.startswith("Unknown command: "):
-        return [CommandAnswered(line.uuid, text)]
+    if line.subtype == "informational":
+        return _from_information(line.uuid, text)
+    return []
+
+
+def _from_information(uuid: str, text: str) -> list[TranscriptEvent]:
+    if text.startswith("Unknown command: "):
+        return [CommandAnswered(uuid, text)]
+    if text.startswith("Usage limit re") and "continu" in text.lower():
+        return [LimitWaited(uuid, text, is_over=text.startswith("Usage limit reset"))]
     return []
 
 

@@ -40,6 +40,7 @@ HUB = {
         "chat_commands",
         "live_cards",
         "receipts",
+        "service_errors",
         "quiet_hours",
         "file_changes",
         "troubles",

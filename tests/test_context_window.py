@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.context_window import find_window, render_context, render_tokens
+from core.context_window import find_window, nearly_full, render_context, render_tokens
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_the_share_is_shown_where_the_window_is_known() -> None:
 @pytest.mark.parametrize(("tokens", "shown"), [(950, "950"), (1500, "2k"), (1_200_000, "1.2M")])
 def test_tokens_in_a_word(tokens: int, shown: str) -> None:
     assert render_tokens(tokens) == shown
+
+
+@pytest.mark.parametrize(
+    ("tokens", "mark"), [(0, 0), (159_999, 0), (160_000, 80), (189_999, 80), (190_000, 95)]
+)
+def test_a_mark_is_passed_at_80_and_at_95_per_cent(tokens: int, mark: int) -> None:
+    assert nearly_full(tokens, "claude-sonnet-4-5") == mark
+    assert nearly_full(tokens, "odd") == 0
