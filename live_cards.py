@@ -32,6 +32,7 @@ from core.model import (
     PromptSubmitted,
     SessionEnded,
     SessionStarted,
+    TextStreamed,
     TranscriptEvent,
     TurnEnded,
     TurnInterrupted,
@@ -73,6 +74,8 @@ class _Turn:
     heard_at: float = 0.0
     is_open: bool = False
     is_recorded: bool = False
+    is_stopped: bool = False
+    is_written: bool = False
     needs_keys: bool = True
     keyboard: tuple[tuple[Button, ...], ...] = ()
     shown: tuple[str, str] | None = None
@@ -140,6 +143,8 @@ class LiveCards:
             return
         self._apply(turn, event)
         match event:
+            case TextStreamed():
+                turn.is_written = event.is_final
             case TurnEnded():
                 outcome: Outcome = "done" if event.error is None else "failed"
                 self._end_soon(turn, outcome)
@@ -184,7 +189,8 @@ class LiveCards:
         elif process is not None and process.is_idle:
             idle_since = process.since_ms / 1000
             if turn.since < idle_since < self._clock() - _IDLE_SECONDS:
-                self._close(turn, turn.outcome if turn.ends_at is not None else "unknown")
+                unseen: Outcome = "stopped" if turn.is_stopped else "unknown"
+                self._close(turn, turn.outcome if turn.ends_at is not None else unseen)
         else:
             is_asked = process is not None and process.status == "waiting"
             if is_asked != (turn.card.notice == _ASKED):
@@ -269,7 +275,8 @@ class LiveCards:
         """From the moment that a turn is worth a card to its end."""
         if not turn.is_open:
             await asyncio.sleep(_FIRST_LOOK_SECONDS)
-            if not (turn.card.tools or turn.card.text) and turn.ends_at is None:
+            turn.changed.clear()
+            if turn.ends_at is None and not _has_begun(turn):
                 await self._wait(turn, _SECOND_LOOK_SECONDS)
         while turn.ends_at is None or self._clock() < turn.ends_at:
             if turn.ends_at is None:
@@ -395,6 +402,7 @@ class LiveCards:
         current = self._sessions.book.find_current(press.event.chat)
         if turn is None or current is None or current.session_id != turn.session_id:
             return "That turn is over."
+        turn.is_stopped = True
         await self._stop_command(press.event.chat, press.event.person.user_id)
         return ""
 
@@ -412,6 +420,11 @@ class LiveCards:
         turn.needs_keys = True
         turn.changed.set()
         return turn
+
+
+def _has_begun(turn: _Turn) -> bool:
+    """Whether there is something to see and more to come; after a whole text comes the end."""
+    return bool(turn.card.tools) or (bool(turn.card.text) and not turn.is_written)
 
 
 def _replay(turn: _Turn, session: Session) -> bool:
