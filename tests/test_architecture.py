@@ -21,8 +21,9 @@ EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
-    *("channels.telegram", "channels.telegram_errors", "channels.telegram_files"),
-    *("channels.telegram_incoming", "channels.telegram_sending", "channels.telegram_text"),
+    *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
+    *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
+    *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
 }
 HUB = {
     *(
@@ -43,15 +44,18 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
-    "channels.telegram": TELEGRAM - {"channels.telegram"},
-    "channels.telegram_sending": TELEGRAM - {"channels.telegram", "channels.telegram_incoming"},
+    "channels.telegram": TELEGRAM,
+    "channels.telegram_sending": TELEGRAM,
+    "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
+    "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
+    "channels.telegram_tables": {"channels.telegram_entities"},
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
     "libtmux": {"tmux_control"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
-    "telegramify_markdown": {"channels.telegram_text"},
+    "pyromark": {"channels.telegram_markdown"},
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {
