@@ -40,7 +40,6 @@ from state_folder import claimed, read_settings
 log = logging.getLogger("bridge")
 
 _TYPING_SECONDS = 4.0
-_TICK_SECONDS = 1.5
 _DISK_SECONDS = 5.0
 _DAY_SECONDS = 86_400.0
 _WRONG_SETTING = 2
@@ -74,7 +73,7 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
-            tasks.create_task(run_regularly(self._sessions.tick, _TICK_SECONDS))
+            tasks.create_task(self._sessions.keep_watch())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
 

@@ -29,7 +29,8 @@ from core.transcript import parse_line
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 15.0
+_OBSERVER_SECONDS = 30.0  # how often its idle threads wake to see whether they should stop
 _CHUNK = 4 << 20
 _LONGEST_MESSAGE = 32 << 20
 
@@ -73,7 +74,7 @@ class ClaudeFeed:
         self._registry = registry
         self._listener = listener
         self._followed: dict[str, _Followed] = {}
-        self._observer = Observer()
+        self._observer = Observer(timeout=_OBSERVER_SECONDS)
         self._waker = _Waker(self._wake)
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

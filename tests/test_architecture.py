@@ -26,6 +26,7 @@ EDGES = {
         "receiving",
         "self_test_api",
         "state_folder",
+        "process_end",
         "channels.telegram",
         "channels.telegram_text",
     ),
