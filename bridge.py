@@ -32,6 +32,7 @@ from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from core.claude_code import typing_for
 from core.commands import TABLE, Command, parse_command
 from core.config import Config, claude_config_dir, config_path, load_config
 from core.conversation import quote
@@ -362,12 +363,15 @@ def build_hub(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
     directory = config.bridge_dir
     token = config.telegram_bot_token
     environment = claude_environment(environ, secrets=[token.reveal()])
+    version = _claude_version(config, environment)
     control = TmuxControl(
-        socket=config.tmux_socket, environment=environment, folder=typing_folder(config)
+        socket=config.tmux_socket,
+        environment=environment,
+        folder=typing_folder(config),
+        typing=typing_for(version),
     )
     control.check()
     terminal = Terminal(control)
-    version = _claude_version(config, environment)
     launcher = _build_launcher(config, environ, terminal, environment, version)
     channel = TelegramChannel(token, config.telegram_api_url)
     buttons = Buttons(directory)

@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import HOOKS, is_oldest
 from core.foreign_text import decode_json
 from core.model import HookEvent, PromptSubmitted, SessionEnded, SessionStarted, TurnEnded
 
-_ALWAYS = ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop")
-_SINCE = {"StopFailure": (2, 1, 80)}
+_FOLLOWED = ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure")
 _SECONDS = 10
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
 
@@ -52,7 +52,8 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
     """The settings (JSON) that make Claude Code run `command` at every event the bridge follows."""
-    names = [*_ALWAYS, *(name for name, since in _SINCE.items() if version >= since)]
+    known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
+    names = [name for name in _FOLLOWED if name in known]
     hook = {"type": "command", "command": shlex.join(command), "timeout": _SECONDS}
     return json.dumps({"hooks": {name: [{"hooks": [hook]}] for name in names}})
 
