@@ -34,6 +34,9 @@ HUB = {
     *(
         "claude_launcher",
         "input_box",
+        "claude_status",
+        "running_claude",
+        "typist",
         "session_runner",
         "sessions",
         "keypad",
