@@ -17,6 +17,7 @@ from chat_commands import ChatCommands
 from chat_messages import ChatMessages
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from core.claude_code import typing_for
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
 from core.hooks import parse_version
@@ -118,7 +119,10 @@ def _build_sessions(
     outbox: Outbox,
 ) -> Sessions:
     control = TmuxControl(
-        socket=config.tmux_socket, environment=environment, folder=typing_folder(config)
+        socket=config.tmux_socket,
+        environment=environment,
+        folder=typing_folder(config),
+        typing=typing_for(version),
     )
     control.check()
     terminal = Terminal(control)

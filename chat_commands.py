@@ -134,6 +134,10 @@ class ChatCommands:
                 self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
             case "withdrawn":
                 self._say(chat, "Stopped before Claude had begun.")
+            case "stopped":
+                self._say(chat, "Stopped.")
+            case "finished":
+                self._say(chat, "Claude had finished before it could be stopped.")
             case "interrupted":
                 pass  # the transcript tells, and so the chat
 

@@ -51,6 +51,7 @@ class ClaudeLauncher:
     """Starts processes in `terminal`.
 
     Args:
+        version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
@@ -75,7 +76,7 @@ class ClaudeLauncher:
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
-        self._version = version
+        self.version = version
         self._directory = directory
         self._projects = projects
         self._environment = environment
@@ -183,7 +184,7 @@ class ClaudeLauncher:
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        replace_file(path, render_settings(hook, self._version).encode())
+        replace_file(path, render_settings(hook, self.version).encode())
         return path
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from core.claude_code import STATUSES
 from core.foreign_text import decode_json
 from core.model import ClaudeProcess, Status
 
@@ -35,12 +36,7 @@ class _Entry(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Entry)
-_STATUSES: dict[str | None, Status] = {
-    "idle": "idle",
-    "shell": "shell",
-    "busy": "busy",
-    "waiting": "waiting",
-}
+_STATUSES: dict[str | None, Status] = {status: status for status in STATUSES}
 
 
 class ClaudeRegistry:

@@ -31,6 +31,7 @@ from typing import Any
 import libtmux
 from libtmux.common import tmux_cmd
 
+from core.claude_code import Typing
 from core.errors import (
     PaneNotFoundError,
     PaneNotTypableError,
@@ -154,6 +155,7 @@ class TmuxControl:
         socket: the name of the tmux server's socket (`-L`), or its path if it has a "/" (`-S`).
         environment: all that tmux, and everything that runs in it, gets to see.
         folder: a private directory (made 0700) of this control's own, for text on its way.
+        typing: how the program in the panes has to be typed at.
         timeout: seconds after which a call to tmux is given up.
     """
 
@@ -163,6 +165,7 @@ class TmuxControl:
         socket: str,
         environment: Mapping[str, str],
         folder: Path,
+        typing: Typing,
         timeout: float = 5.0,
         executable: str = "tmux",
         columns: int = 120,
@@ -172,6 +175,7 @@ class TmuxControl:
         self._socket = socket
         self._environment = dict(environment)
         self._folder = folder
+        self._typing = typing
         self._executable = executable
         self._columns = columns
         self._lines = lines
@@ -244,14 +248,16 @@ class TmuxControl:
         pane = self._for_name(name)
         with self._typing_folder() as folder:
             buffers = []
-            for number, piece in enumerate(split_pieces(text)):
+            for number, piece in enumerate(split_pieces(text, self._typing)):
                 _write_private(folder / str(number), piece)
                 buffers.append(f"{folder.name}-{number}")
             loads = [f"load-buffer -b {buffer} {number}" for number, buffer in enumerate(buffers)]
             pastes = [f"paste-buffer -p -d -b {buffer} -t {pane.pane_id}" for buffer in buffers]
+            seconds = self._typing.seconds_before_enter
+            pause = [f"run-shell -d {seconds:g}"] if seconds else []
             keys = [f"send-keys -t {pane.pane_id} Enter"]
             try:
-                self._run_guarded(pane, folder, loads, [*pastes, *keys])
+                self._run_guarded(pane, folder, loads, [*pastes, *pause, *keys])
             except (PaneNotFoundError, PaneNotTypableError):
                 self._forget_buffers(folder, buffers)
                 raise

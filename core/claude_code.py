@@ -8,11 +8,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from core.screen import read_input_box
-from core.transcript import strip_ansi
+from core.model import Status
 
 Version = tuple[int, ...]
 
@@ -40,6 +38,11 @@ def is_tested(version: Version) -> bool:
 def is_there(since: Version, version: Version) -> bool:
     """Whether `version` has what came with `since`."""
     return not version or version >= since
+
+
+def is_oldest(since: Version) -> bool:
+    """Whether every supported version has what came with `since`, also one that isn't known."""
+    return since <= _ALWAYS
 
 
 def render_version(version: Version) -> str:
@@ -101,7 +104,7 @@ def hook_names(version: Version) -> tuple[str, ...]:
 REGISTRY_FOLDER = "sessions"
 REGISTRY_SINCE: Version = (2, 1, 80)
 STATUS_SINCE: Version = (2, 1, 120)
-STATUSES = ("idle", "busy", "waiting")
+STATUSES: tuple[Status, ...] = ("idle", "shell", "busy", "waiting")
 # Milliseconds; up to 2.1.150 there is only `updatedAt`, which changes with the status.
 REGISTRY_FIELDS: dict[str, Version] = {
     "pid": REGISTRY_SINCE,
@@ -149,12 +152,10 @@ def typing_for(version: Version) -> Typing:
 # --- the screen -----------------------------------------------------------------------------------
 
 PROMPT_SIGN = "❯"
-# How long a screen has to stay as it is before `is_idle_by_screen` is believed.
+# How long a screen has to stay as it is before `is_quiet` (core/screen.py) is believed.
 STILL_SECONDS = 0.6
-_RULE = re.compile(r"[─━]{10,}")
-_SPINNER = re.compile(r"[·✢✳✶✻✽∗*] \S[^…]{0,60}…")
-_INTERRUPTIBLE = "to interrupt"
-_LINES_ABOVE_BOX = 6
+SPINNER_SIGNS = "·✢✳✶✻✽∗*"
+INTERRUPT_OFFER = "to interrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,36 +183,6 @@ DIALOGS: tuple[Dialog, ...] = (
     Dialog("model", "Select model", "Escape closes it."),
     Dialog("permission", "Do you want to", "Answer it."),
 )
-
-
-def find_dialog(screen: str) -> Dialog | None:
-    """The dialog that the screen shows; None when there is an input box, or none that is known."""
-    if read_input_box(screen) is not None:
-        return None
-    plain = strip_ansi(screen)
-    return next((dialog for dialog in DIALOGS if dialog.sign in plain), None)
-
-
-def is_idle_by_screen(screen: str) -> bool:
-    """Whether a screen (with its colours) is that of a Claude Code that waits for a prompt.
-
-    An empty input box stands between two rules, nothing below it offers to interrupt, and nothing
-    right above it spins. While an answer is being written, 2.1.80 and later show no spinner, and
-    a notice may cover the offer: so the screen counts only when it has been the same for
-    `STILL_SECONDS` and no turn is known to be under way (a UserPromptSubmit without its Stop).
-    """
-    if read_input_box(screen) != "":
-        return False
-    lines = [strip_ansi(line).rstrip() for line in screen.split("\n")]
-    box = max(n for n, line in enumerate(lines) if n and _is_box(lines[n - 1], line))
-    near = lines[max(0, box - 1 - _LINES_ABOVE_BOX) : box - 1]
-    if any(_SPINNER.match(line) for line in near):
-        return False
-    return not any(_INTERRUPTIBLE in line.lower() for line in [*near, *lines[box + 1 :]])
-
-
-def _is_box(above: str, line: str) -> bool:
-    return line.startswith(PROMPT_SIGN) and _RULE.match(above) is not None
 
 
 # --- what the self-test tries ---------------------------------------------------------------------

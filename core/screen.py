@@ -1,17 +1,20 @@
 """What a captured terminal screen shows: Claude Code's input box, and the text for a chat.
 
 Only what is certain is read off a screen: an input box stands between two rules and begins with its
-prompt sign. Anything else is "no box", and nothing is typed there.
+prompt sign. Anything else is "no box", and nothing is typed there. How it all looks is named in
+core/claude_code.py.
 """
 
 from __future__ import annotations
 
 import re
 
+from core.claude_code import DIALOGS, INTERRUPT_OFFER, PROMPT_SIGN, SPINNER_SIGNS, Dialog
 from core.transcript import strip_ansi
 
-_PROMPT = "❯"
 _RULE = re.compile(r"^[─━]{10,}.*")
+_SPINNER = re.compile(rf"[{re.escape(SPINNER_SIGNS)}] \S[^…]{{0,60}}…")
+_LINES_ABOVE_BOX = 6
 _SGR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -23,13 +26,38 @@ def read_input_box(coloured: str) -> str | None:
     """
     lines = coloured.split("\n")
     plain = [strip_ansi(line).rstrip() for line in lines]
-    for number in range(len(plain) - 1, 0, -1):
-        if plain[number].startswith(_PROMPT) and _RULE.match(plain[number - 1]):
-            end = next((n for n in range(number + 1, len(plain)) if _RULE.match(plain[n])), None)
-            if end is None:
-                return None
-            return _read_text(lines, number, plain[number:end])
-    return None
+    place = _find_box(plain)
+    if place is None:
+        return None
+    start, end = place
+    return _read_text(lines, start, plain[start:end])
+
+
+def is_quiet(screen: str) -> bool:
+    """Whether a screen is that of a Claude Code that may be waiting for a prompt.
+
+    There is an input box, nothing below it offers to interrupt, and nothing right above it spins.
+    While an answer is being written, 2.1.80 and later show no spinner, and a notice may cover the
+    offer: so it counts only of a screen that has been the same for a while (`STILL_SECONDS`), and
+    when no turn is known to be under way.
+    """
+    plain = [strip_ansi(line).rstrip() for line in screen.split("\n")]
+    place = _find_box(plain)
+    if place is None:
+        return False
+    start, end = place
+    near = plain[max(0, start - 1 - _LINES_ABOVE_BOX) : start - 1]
+    if any(_SPINNER.match(line) for line in near):
+        return False
+    return not any(INTERRUPT_OFFER in line.lower() for line in [*near, *plain[end:]])
+
+
+def find_dialog(screen: str) -> Dialog | None:
+    """The dialog that the screen shows; None when there is an input box, or none that is known."""
+    plain = strip_ansi(screen)
+    if _find_box([line.rstrip() for line in plain.split("\n")]) is not None:
+        return None
+    return next((dialog for dialog in DIALOGS if dialog.sign in plain), None)
 
 
 def render_screen(plain: str) -> str:
@@ -47,8 +75,17 @@ def _shorten_rule(line: str) -> str:
     return line[:30] if len(line) > 30 and len(set(line)) == 1 else line
 
 
+def _find_box(plain: list[str]) -> tuple[int, int] | None:
+    """The lines of the lowest input box: from its first to the rule that ends it."""
+    for number in range(len(plain) - 1, 0, -1):
+        if plain[number].startswith(PROMPT_SIGN) and _RULE.match(plain[number - 1]):
+            end = next((n for n in range(number + 1, len(plain)) if _RULE.match(plain[n])), None)
+            return None if end is None else (number, end)
+    return None
+
+
 def _read_text(coloured: list[str], start: int, plain: list[str]) -> str:
-    first = plain[0].removeprefix(_PROMPT).lstrip("\xa0 ")
+    first = plain[0].removeprefix(PROMPT_SIGN).lstrip("\xa0 ")
     text = "\n".join([first, *(line.removeprefix("  ") for line in plain[1:])]).strip()
     return "" if text and _is_greyed(coloured, start, start + len(plain)) else text
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.screen import read_input_box, render_screen
+from core.screen import find_dialog, is_quiet, read_input_box, render_screen
 
 SCREENS: dict[str, str] = json.loads(
     (Path(__file__).parent / "fixtures" / "screens-2.1.330.json").read_text()
 )
 RULE = "─" * 40
+LINE = "─" * 120
 WORDS = " ".join(["word"] * 24)
 
 
@@ -126,3 +127,90 @@ def test_a_real_screen_keeps_its_words(name: str) -> None:
     assert "\x1b" not in shown
     assert "\n\n\n" not in shown
     assert shown == render_screen(shown)
+
+
+# --- at rest, or a dialog -------------------------------------------------------------------------
+
+FOOTER = "  ? for shortcuts"
+# As captured, with the colours left out where nothing depends on them.
+IDLE = {
+    "2.1.0": f"❯ hold a\n\n● Held a.\n  And done.\n\n{LINE}\n❯\n{LINE}\n{FOOTER}",
+    "2.1.50, with a greyed example": (
+        f"  /model to try Opus 4.6\n\n\x1b[38;5;244m{LINE}\n\x1b[39m❯\xa0\x1b[7mT\x1b[0;2mry "
+        f'"fix typecheck errors"\x1b[0m\n\x1b[38;5;244m{LINE}\n\x1b[39m{FOOTER}'
+    ),
+    "2.1.100, with a notice": (
+        f"● Held a.\n  And done.\n\n{LINE}\n❯\n{LINE}\n"
+        "                    Failed to install Anthropic marketplace · Will retry on next startup"
+    ),
+    "2.1.150, after a turn": f"● Held a.\n\n✻ Brewed for 3s\n\n{LINE}\n❯\n{LINE}\n{FOOTER}",
+    "2.1.330": (
+        f"{' ' * 100}◐ medium · /effort\n{LINE}\n❯\n{LINE}\n"
+        "  ⏸ manual mode on · ? for shortcuts · ← for agents"
+    ),
+    "an answer that speaks of it": (
+        f"● Press esc to interrupt me.\n\n\n\n\n\n\n\n{LINE}\n❯\n{LINE}\n{FOOTER}"
+    ),
+}
+BUSY = {
+    "2.1.0": f"❯ hold a\n\n✻ Metamorphosing… (esc to interrupt)\n\n{LINE}\n❯\n{LINE}\n{FOOTER}",
+    "2.1.50, with a notice over the footer": (
+        "  ⎿  Running…\n\n✽ Newspapering…\n  ⎿  Tip: Use Plan Mode to prepare for a request.\n\n"
+        f"{LINE}\n❯\n{LINE}\n   Claude Code has switched from npm to native installer."
+    ),
+    "2.1.100, while an answer is written": (
+        f"❯ hold a\n\n● Held a.\n\n{LINE}\n❯\n{LINE}\n  esc to interrupt"
+    ),
+    "2.1.150, while a tool runs": (
+        f"  ⎿  Running…\n\n✽ Prestidigitating… (1s · ↓ 12 tokens)\n\n{LINE}\n❯\n{LINE}\n{FOOTER}"
+    ),
+    "2.1.330": (
+        f"· Doing… (1s · ↓ 12 tokens)\n  ⎿  Tip: Start small\n{' ' * 100}◐ medium · /effort\n"
+        f"{LINE}\n❯\n{LINE}\n  ⏸ manual mode on · esc to interrupt · ← for agents"
+    ),
+}
+DIALOG = {
+    "trust": f"{LINE}\n Do you trust the files in this folder?\n\n ❯ 1. Yes, proceed",
+    "settings": f"{LINE}\n  Settings Warning\n\n  ❯ 1. Continue\n    2. Exit and fix manually",
+    "model": f"❯ /model\n{LINE}\n Select model\n\n ❯ 1. Default (recommended)\n   2. Opus",
+}
+
+
+@pytest.mark.parametrize("screen", IDLE.values(), ids=IDLE.keys())
+def test_an_empty_box_at_rest_is_quiet(screen: str) -> None:
+    assert is_quiet(screen)
+    assert read_input_box(screen) == ""
+    assert find_dialog(screen) is None
+
+
+@pytest.mark.parametrize("screen", BUSY.values(), ids=BUSY.keys())
+def test_what_spins_or_can_be_interrupted_is_not_quiet(screen: str) -> None:
+    assert not is_quiet(screen)
+
+
+@pytest.mark.parametrize(("name", "screen"), DIALOG.items(), ids=DIALOG.keys())
+def test_a_dialog_is_known_and_never_quiet(name: str, screen: str) -> None:
+    dialog = find_dialog(screen)
+    assert dialog is not None and dialog.name == name
+    assert not is_quiet(screen)
+
+
+@pytest.mark.parametrize(
+    "screen",
+    [
+        "",
+        "$ ls\nfile",
+        f"{LINE}\n❯\n",
+        f"❯\n{LINE}",
+    ],
+    ids=["nothing", "a shell", "half a box", "no rule above"],
+)
+def test_anything_else_is_neither_quiet_nor_a_dialog(screen: str) -> None:
+    assert not is_quiet(screen)
+    assert find_dialog(screen) is None
+
+
+def test_a_draft_is_quiet_and_what_an_answer_quotes_is_no_dialog() -> None:
+    screen = f"● It said: Settings Error\n\n{LINE}\n❯ a draft\n{LINE}\n{FOOTER}"
+    assert is_quiet(screen)
+    assert find_dialog(screen) is None
