@@ -50,13 +50,21 @@ def find_options(screen: str) -> list[Option] | None:
     return _find_numbered(lines) or _find_plain(lines)
 
 
-def keys_for(options: Sequence[Option], wanted: int) -> tuple[str, ...]:
-    """What to press to choose the option at that index: its digit, or arrows and Enter."""
-    number = options[wanted].number
+def next_key(options: Sequence[Option], number: int | None, label: str) -> str | None:
+    """The one key that leads to that option: its digit, or an arrow until it is marked, then Enter.
+
+    None when it is not there. Look at the screen between two keys: what is pressed while a dialog
+    is still opening is lost, and Enter after a lost arrow would choose another option.
+    """
+    same = [n for n, o in enumerate(options) if (o.number, o.label) == (number, label)]
+    if len(same) != 1:
+        return None
     if number is not None and number <= 9:
-        return (str(number),)
-    moves = wanted - next(index for index, option in enumerate(options) if option.is_selected)
-    return (*["Down" if moves > 0 else "Up"] * abs(moves), "Enter")
+        return str(number)
+    marked = next(index for index, option in enumerate(options) if option.is_selected)
+    if marked == same[0]:
+        return "Enter"
+    return "Down" if marked < same[0] else "Up"
 
 
 def read_input_box(coloured: str) -> str | None:

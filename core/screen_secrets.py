@@ -26,7 +26,7 @@ _SEQUENCES = re.compile(
 )
 _LINE = re.compile(r"[^\n]+")
 _MARGIN = re.compile(r"[\s│┃║|▌▐]*")
-_GUTTER = re.compile(r"[\s│┃║|▌▐⎿]*[0-9]*\s*[-+]?\s*")
+_GUTTER = re.compile(r"[\s│┃║|▌▐⎿]*(?:[0-9]+(?=\s))?\s*(?:[-+](?=\s))?\s*")
 _END = re.compile(r"[\s│┃║|▌▐↵\\]*\Z")
 
 
