@@ -40,6 +40,7 @@ from core.errors import (
     TerminalTimeoutError,
 )
 from core.keystrokes import split_pieces
+from core.model import PaneScreen
 from core.tmux_options import TMUX_OPTIONS
 
 OLDEST_TMUX = (3, 2)
@@ -55,6 +56,7 @@ _PANE_FORMAT = (
     "#{session_attached}|"
     f"#{{{_MARK}}}"
 )
+_SCREEN_FORMAT = "#{pane_width}|#{pane_height}|#{cursor_x}|#{cursor_y}|#{cursor_flag}"
 _FOLDER_PREFIX = "typing-"
 _REFUSED = "refused"
 _NO_SERVER = ("no server running", "error connecting", "server exited", "lost server")
@@ -289,6 +291,18 @@ class TmuxControl:
         if pane.is_dead:
             lines = [line for line in lines if line][-self._lines :]
         return "\n".join(lines).rstrip("\n")
+
+    def snapshot(self, name: str) -> PaneScreen:
+        """All that a picture of the pane needs, as it is at one moment."""
+        target = ("-t", self._for_name(name).pane_id)
+        # -N: cells that only have a background are a part of the picture.
+        capture = ("capture-pane", "-p", "-e", "-N", *target)
+        answer = self._server.cmd("display-message", "-p", *target, _SCREEN_FORMAT, ";", *capture)
+        if answer.returncode != 0 or not answer.stdout:
+            raise _error_for(answer, name)
+        columns, rows, x, y, is_shown = map(int, answer.stdout[0].split("|"))
+        cursor = (x, y) if is_shown else None
+        return PaneScreen("\n".join(answer.stdout[1:]), columns, rows, cursor)
 
     def close(self, name: str) -> None:
         """Hang up, so that Claude ends cleanly; it is no error if the pane is gone."""

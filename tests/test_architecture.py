@@ -30,6 +30,7 @@ EDGES = {
         "channels.telegram",
         "channels.telegram_text",
     ),
+    *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
 }
 HUB = {
     *(
@@ -57,6 +58,7 @@ PARTS = {
     "session_changes": {"session_folder"},
     "terminal": {"tmux_control"},
     "channels.telegram": {"channels.telegram_text"},
+    "screen_painter": {"screen_cells", "screen_fonts"},
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
@@ -64,6 +66,8 @@ KEPT_BY = {
     "telegram": {"channels.telegram", "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
     "telegramify_markdown": {"channels.telegram_text"},
+    "PIL": {"screen_painter", "screen_fonts"},
+    "bittty": {"screen_cells"},
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {
@@ -164,6 +168,11 @@ def test_imports_go_down(module: Module) -> None:
 @modules
 def test_nobody_imports_the_bridge(module: Module) -> None:
     assert "bridge" not in uses(module)
+
+
+def test_only_a_process_of_its_own_loads_what_draws() -> None:
+    """Not the bridge, whose memory it would double."""
+    assert [name for name, module in PROGRAM.items() if "screen_painter" in uses(module)] == []
 
 
 def test_no_imports_go_in_a_circle() -> None:
