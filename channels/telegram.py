@@ -54,6 +54,7 @@ from core.errors import (
     OutcomeUnknownError,
     StoreWriteError,
 )
+from core.flood import FloodLimit
 from core.model import (
     Button,
     ButtonPressed,
@@ -78,6 +79,12 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _ALLOWED_UPDATES = '["message","edited_message","callback_query"]'
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# Edits count like messages, and about 20 of them a minute are let through in any chat. A group
+# takes 20 messages a minute, a private chat one a second with short bursts. The windows are a
+# little longer than Telegram's, as not all messages are on the way equally long.
+_GROUP_LIMITS = (FloodLimit(20, 63, live=13),)
+_PRIVATE_LIMITS = (FloodLimit(20, 21, live=12), FloodLimit(60, 63, live=20))
+_ALL_CHATS_LIMITS = (FloodLimit(28, 1, live=20),)
 _REDACTOR = Redactor()
 _GONE = ("chat not found", "thread not found", "topic_closed", "topic_deleted", "group chat was")
 _MARKUP = ("can't parse entities", "entity", "entities")
@@ -189,6 +196,12 @@ class TelegramChannel:
             return _from_edit(update.edited_message)
         return None
 
+    def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
+        """What Telegram asks bots to keep within; groups have negative numbers."""
+        if chat_id is None:
+            return _ALL_CHATS_LIMITS
+        return _GROUP_LIMITS if chat_id < 0 else _PRIVATE_LIMITS
+
     def split(self, post: Post) -> list[Piece]:
         """The post as messages of at most 4,096 UTF-16 units."""
         return render_pieces(post)
@@ -221,6 +234,14 @@ class TelegramChannel:
             )
         except TelegramError as error:
             if "message is not modified" not in str(error).lower():
+                raise _translate(error) from None
+
+    async def delete(self, chat: Chat, message_id: int) -> None:
+        """Delete a message; one that is gone is no error. Raises ChannelError's subclasses."""
+        try:
+            await self._bot.delete_message(chat.chat_id, message_id)
+        except TelegramError as error:
+            if "message to delete not found" not in str(error).lower():
                 raise _translate(error) from None
 
     async def show_typing(self, chat: Chat) -> None:

@@ -3,6 +3,7 @@
 * Markdown becomes entities by telegramify-markdown, so nothing in it can break the markup.
 * Telegram takes no style around code, no quote in a quote and no entities that cross; what the
   Markdown has of these is cut so that the innermost wins.
+* A card is one message whatever its length; details hang below the text as a folded quote.
 * A piece ends between paragraphs where it can, else between lines, else between words; a block of
   code that goes on in the next piece is a block of code there too.
 """
@@ -10,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,7 @@ from core.model import Piece, Post
 
 LIMIT = 4096
 _MOST_ENTITIES = 100
+_LEAST_DETAILS = 400  # with less room than that below the text, details get a message of their own
 
 Entity = dict[str, Any]
 
@@ -41,17 +43,86 @@ class _Rendered:
 def render_pieces(post: Post) -> list[Piece]:
     """The pieces of a post, at least one; the keyboard hangs below the last."""
     text = replace_halves(post.text)
+    details = replace_halves(post.details).translate(_CONTROLS).strip()
     match post.style:
+        case "card":
+            cut = [_render_card(_trim(_render_markdown(text)), details)]
         case "markdown":
-            rendered = _render_markdown(text)
+            cut = _cut(_render_markdown(text), details)
         case "screen":
-            rendered = _render_screen(text)
+            cut = _cut(_render_screen(text), details)
         case "notice":
-            rendered = _Rendered(text.translate(_CONTROLS))
+            cut = _cut(_Rendered(text.translate(_CONTROLS)), details)
+    pieces = [Piece(post, piece.text, piece.entities[:_MOST_ENTITIES]) for piece in cut]
+    return [*pieces[:-1], replace(pieces[-1], keyboard=post.keyboard)]
+
+
+def _cut(rendered: _Rendered, details: str) -> list[_Rendered]:
+    """Pieces that each fit; the details below the last, or on their own."""
     cut = [piece for piece in map(_trim, _split(rendered)) if piece.text]
-    cut = cut or [_Rendered("…")]
-    pieces = [Piece(post, piece.text, piece.entities) for piece in cut[:-1]]
-    return [*pieces, Piece(post, cut[-1].text, cut[-1].entities, post.keyboard)]
+    if not details:
+        return cut or [_Rendered("…")]
+    if not cut:
+        return [_fold(_Rendered(""), details, LIMIT)]
+    room = LIMIT - 1 - _length(cut[-1].text)
+    if room < min(_LEAST_DETAILS, _length(details)):
+        return [*cut, _fold(_Rendered(""), details, LIMIT)]
+    return [*cut[:-1], _fold(cut[-1], details, room)]
+
+
+def _render_card(rendered: _Rendered, details: str) -> _Rendered:
+    """One message: as much of the details as half of it holds, or more; then the text's end."""
+    if not details:
+        return _keep_end(rendered, LIMIT) if rendered.text else _Rendered("…")
+    room = LIMIT - 1 - _length(rendered.text)
+    shown = _Rendered(_keep_newest(details, max(room, LIMIT // 2)))
+    text = _keep_end(rendered, LIMIT - 1 - _length(shown.text))
+    return _fold(text, shown.text, LIMIT)
+
+
+def _fold(above: _Rendered, details: str, room: int) -> _Rendered:
+    """The text with the details below it, folded."""
+    start = f"{above.text}\n" if above.text else ""
+    shown = _keep_newest(details, room)
+    quote = {"type": "expandable_blockquote", "offset": _length(start), "length": _length(shown)}
+    return _Rendered(start + shown, (*above.entities[: _MOST_ENTITIES - 1], quote))
+
+
+def _keep_newest(details: str, room: int) -> str:
+    """The last lines that fit, below a line that tells how many are missing."""
+    if _length(details) <= room:
+        return details
+    lines = details.split("\n")
+    kept: list[str] = []
+    left = room - _length(f"… {len(lines)} earlier")
+    while len(kept) < len(lines) and (size := _length(lines[-1 - len(kept)]) + 1) <= left:
+        kept.insert(0, lines[-1 - len(kept)])
+        left -= size
+    if not kept:
+        return f"…{_end_of(lines[-1], room - 1)}"
+    return "\n".join([f"… {len(lines) - len(kept)} earlier", *kept])
+
+
+def _keep_end(rendered: _Rendered, room: int) -> _Rendered:
+    """The end of a text, from the beginning of a line or a word on."""
+    if _length(rendered.text) <= room:
+        return rendered
+    kept = _end_of(rendered.text, room - 2)
+    for boundary in ("\n", " "):
+        before, found, after = kept.partition(boundary)
+        if found and after.strip() and len(before) <= len(kept) // 2:
+            kept = after
+            break
+    kept = kept.lstrip()
+    start = _length(rendered.text) - _length(kept)
+    entities = _clip(rendered.entities, start, start + _length(kept))
+    moved = tuple({**entity, "offset": entity["offset"] + 2} for entity in entities)
+    return _Rendered(f"…\n{kept}", moved)
+
+
+def _end_of(text: str, units: int) -> str:
+    """As much of the end as so many UTF-16 units hold; no character is halved."""
+    return text.encode("utf-16-le")[-2 * units :].decode("utf-16-le", errors="ignore")
 
 
 def _render_markdown(text: str) -> _Rendered:
@@ -149,7 +220,7 @@ def _clip(entities: tuple[Entity, ...], start: int, end: int) -> tuple[Entity, .
         last = min(entity["offset"] + entity["length"], end)
         if last > first:
             clipped.append({**entity, "offset": first - start, "length": last - first})
-    return tuple(clipped[:_MOST_ENTITIES])
+    return tuple(clipped)
 
 
 def _trim(rendered: _Rendered) -> _Rendered:

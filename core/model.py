@@ -290,7 +290,7 @@ class ClaudeProcess:
 
 # --- what a chat is shown ----------------------------------------------------------------------
 
-Style = Literal["markdown", "notice", "screen"]
+Style = Literal["markdown", "notice", "screen", "card"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +307,11 @@ class Post:
 
     `key` is its identity: a post with a key that was put before is not shown again. With `edits` it
     takes the place of the post of that key instead of being a new message. Style: `markdown` is
-    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text.
+    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text, `card`
+    Markdown that always fits one message: of a longer text the end is shown. `details` are plain
+    lines below the text, folded away; where there is no room for all, the oldest are left out.
+    A `live` post is worth only as much as its newest state: others may overtake it, a newer edit
+    takes its place, and it is forgotten when it fails. What must arrive is not live.
     """
 
     key: str
@@ -317,6 +321,8 @@ class Post:
     keyboard: tuple[tuple[Button, ...], ...] = ()
     silent: bool = False
     edits: str | None = None
+    live: bool = False
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)

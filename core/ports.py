@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from core.commands import MenuEntry
 from core.delivery import Prompt
 from core.errors import BridgeError
+from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Post
 
 Runner = TypeVar("Runner", contravariant=True)
@@ -44,6 +45,9 @@ class Channel(Protocol):
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for all that no person did."""
 
+    def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
+        """How much a chat takes in which time; None: all chats together."""
+
     def split(self, post: Post) -> list[Piece]:
         """The post as pieces that each fit one message, at least one."""
 
@@ -52,6 +56,9 @@ class Channel(Protocol):
 
     async def edit(self, piece: Piece, message_id: int) -> None:
         """Make one piece the content of a message sent before."""
+
+    async def delete(self, chat: Chat, message_id: int) -> None:
+        """Take one of our messages away; one that is gone already is no error."""
 
     async def show_typing(self, chat: Chat) -> None:
         """Show for some seconds that an answer is being written; never raises ChannelError."""

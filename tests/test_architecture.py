@@ -18,8 +18,24 @@ LONGEST_FUNCTION = 50
 # Who is in which layer. A module imports from its own layer's group or from layers below.
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
-    *("session", "session_changes", "session_folder", "inbox", "outbox", "people", "buttons"),
-    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "logs"),
+    *(
+        "session",
+        "session_changes",
+        "session_folder",
+        "inbox",
+        "outbox",
+        "outbox_records",
+        "buttons",
+    ),
+    *(
+        "people",
+        "tmux_control",
+        "terminal",
+        "claude_feed",
+        "claude_registry",
+        "claude_hook",
+        "logs",
+    ),
     *(
         "service",
         "audit",
@@ -56,6 +72,7 @@ HUB = {
 PARTS = {
     "session": {"session_changes", "session_folder"},
     "session_changes": {"session_folder"},
+    "outbox": {"outbox_records"},
     "terminal": {"tmux_control"},
     "channels.telegram": {"channels.telegram_text"},
     "screen_painter": {"screen_cells", "screen_fonts"},

@@ -68,7 +68,7 @@ async def test_a_post_that_comes_before_the_start_does_not_send_the_doubtful_one
     world.outbox.put(post("a"))
     await world.until(lambda: len(world.channel.calls) == 1)
     old, world.outbox = world.outbox, world.make()
-    await old.stop()
+    await old.stop(patience=0)
     world.outbox.put(post("b"))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -76,6 +76,36 @@ async def test_a_post_that_comes_before_the_start_does_not_send_the_doubtful_one
     await world.until_empty()
     assert world.texts() == ["b"]
     assert world.unknown == ["a"]
+
+
+async def test_a_stop_lets_what_is_on_its_way_arrive(world: OutboxWorld) -> None:
+    world.answer(gate := asyncio.Event())
+    world.outbox.put(post("a", "1|2"), post("b"))
+    await world.until(lambda: len(world.channel.calls) == 1)
+    stopping = asyncio.create_task(world.outbox.stop())
+    await world.settle()
+    assert not stopping.done()
+    gate.set()
+    await stopping
+    assert world.texts() == ["1"]
+    world.outbox = world.make()
+    world.outbox.start()
+    await world.until_empty()
+    assert world.texts() == ["1", "2", "b"]
+    assert world.unknown == []
+
+
+async def test_a_stop_waits_for_no_pause_and_not_for_ever(world: OutboxWorld) -> None:
+    world.answer(FloodLimitError(30))
+    world.answer(asyncio.Event(), chat=BOB)
+    world.outbox.put(post("a"), post("b", chat=BOB))
+    await world.until(lambda: world.clock.asked == [30])
+    await world.outbox.stop(patience=0.01)
+    world.outbox = world.make()
+    world.outbox.start()
+    await world.until_empty()
+    assert world.texts() == ["a"]
+    assert world.unknown == ["b"]
 
 
 async def test_a_kill_between_two_pieces_goes_on_with_the_second(world: OutboxWorld) -> None:
@@ -173,7 +203,7 @@ async def test_a_question_that_cannot_be_kept_holds_up_no_start(world: OutboxWor
     world.outbox.put(post("a"), post("b"))
     await world.until(lambda: len(world.channel.calls) == 1)
     old, world.outbox = world.outbox, world.make()
-    await old.stop()
+    await old.stop(patience=0)
     world.outbox.on_unknown = refuse
     world.outbox.start()
     await world.until_empty()

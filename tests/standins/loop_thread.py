@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 
@@ -35,6 +36,8 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        # asyncio forgets a connection that comes in while it closes: open, it would keep its client
+        gc.collect()
 
     def call(self, function: Callable[[], object]) -> None:
         """Run `function` in the server's loop."""
