@@ -36,6 +36,7 @@ from core.model import (
     TurnInterrupted,
 )
 from core.ports import RunnerReports
+from durable import is_passing
 from inbox import Entry, Inbox
 from running_claude import RunningClaude
 from session import Session
@@ -327,7 +328,11 @@ class SessionRunner:
                 continue
             except BridgeError as error:
                 await self._give_up(self._queue[0], error)
-            except Exception:
+            except Exception as error:
+                if isinstance(error, OSError) and is_passing(error):
+                    log.error("a prompt waits until there is room: %s", error.strerror)
+                    await asyncio.sleep(_DISK_SECONDS)
+                    continue
                 log.exception("a prompt could not be handled")
                 await self._give_up(self._queue[0], BridgeError("The bridge's log says why."))
             self._forget_under_way()

@@ -97,7 +97,7 @@ class Typist:
     async def type(self, under_way: UnderWay, latest: Callable[[], Prompt]) -> None:
         """Type the prompt as `latest` has it then, and have Claude's word that it arrived.
 
-        Raises TerminalError, ClaudeDiedError, StoreWriteError.
+        Raises TerminalError, ClaudeDiedError, StoreWriteError, OSError.
         """
         await self._until_box_is_empty(under_way)
         prompt = under_way.prompt = latest()  # it may have been edited or dropped meanwhile
@@ -115,7 +115,11 @@ class Typist:
             typed_at=now,
         )
         under_way.typed_at = now
-        await self._terminal.type_text(self._claude.name, prompt.text)
+        try:
+            await self._terminal.type_text(self._claude.name, prompt.text)
+        except OSError:  # no file for its text could be made: not a key was pressed
+            under_way.typed_at = 0.0
+            raise
         await self._until_taken(under_way)
 
     async def until_ended(self, under_way: UnderWay) -> None:

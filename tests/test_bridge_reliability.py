@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from session import Session, SessionStore
+from tests.chaos.disk import filled, small_disk
+from tests.chaos.experiment import NotPossibleHereError
 from tests.world import ROOT, World, wait_until
 
 
@@ -56,6 +58,23 @@ def test_a_poison_update_is_set_aside_and_the_next_one_handled(
     world.start_bridge()
     world.ask("hello", "Echo: hello")
     assert sum("set aside" in text for text in world.texts()) == 1
+
+
+def test_a_prompt_for_which_there_is_no_room_waits_for_it(world: World) -> None:
+    """The disk fills up just when the text is written down for tmux."""
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    typing = world.state / "bridge" / "typing"
+    try:
+        with small_disk(typing), filled(typing):
+            world.say("two")
+            wait_until(lambda: "waits until there is room" in world.log(), "it waits")
+            assert asked(world) == ["one"]
+    except NotPossibleHereError as error:
+        pytest.skip(str(error))
+    world.reads("Echo: two")
+    assert asked(world) == ["one", "two"]
+    assert not [text for text in world.texts() if "Not delivered" in text]
 
 
 def test_another_program_with_the_token_is_told_once_and_outlived(world: World) -> None:
