@@ -1,8 +1,8 @@
 """What tells how a Claude Code does (idle, busy, waiting): its registry, or its hooks and screen.
 
-The registry is the better one, and every version that has a status in it is asked there. An older
-one is watched: its terminal is looked at several times a second while it works, and now and then
-while it is idle.
+The registry is the better one, and every version that keeps status and session id in it up to date
+is asked there. An older one is watched: its terminal is looked at several times a second while it
+works, and now and then while it is idle.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from core.claude_code import STATUS_SINCE, Version, is_there
+from core.claude_code import SESSION_FOLLOWED_SINCE, Version, is_there
 from core.errors import PaneNotFoundError, TerminalError
 from core.model import ClaudeProcess, HookEvent, TranscriptEvent
 from core.observed_status import ObservedStatus
@@ -158,6 +158,6 @@ def status_source(
     version: Version, name: str, terminal: Terminal, on_change: Callable[[], None]
 ) -> StatusSource:
     """The better one of those that this version has."""
-    if is_there(STATUS_SINCE, version):
+    if is_there(SESSION_FOLLOWED_SINCE, version):
         return RegistryStatus()
     return WatchedStatus(name, terminal, on_change)

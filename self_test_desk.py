@@ -194,6 +194,10 @@ class Desk:
         """The entry of the registry."""
         return self._registry.find(self.session_id)
 
+    def is_registered(self, session_id: str) -> bool:
+        """Whether the registry has an entry of this session."""
+        return self._registry.find(session_id) is not None
+
     @property
     def status(self) -> str | None:
         """The status in the registry."""

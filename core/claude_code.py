@@ -104,6 +104,8 @@ def hook_names(version: Version) -> tuple[str, ...]:
 REGISTRY_FOLDER = "sessions"
 REGISTRY_SINCE: Version = (2, 1, 80)
 STATUS_SINCE: Version = (2, 1, 120)
+# Before, an entry keeps the session id that the process was started with, also after /clear.
+SESSION_FOLLOWED_SINCE: Version = (2, 1, 150)
 STATUSES: tuple[Status, ...] = ("idle", "shell", "busy", "waiting")
 # Milliseconds; up to 2.1.150 there is only `updatedAt`, which changes with the status.
 REGISTRY_FIELDS: dict[str, Version] = {
@@ -210,33 +212,32 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "registry",
         "the registry has an entry of the process",
-        "nothing is typed: messages wait, and the chat is shown the terminal",
+        "its hooks and its screen tell of the process; a second one of a session, in a terminal "
+        "of your own, is not noticed",
         REGISTRY_SINCE,
     ),
     Belief(
         "status",
         "the registry says idle and busy",
-        "nothing is typed: messages wait until Claude Code is updated",
+        "hooks and a screen that stands still do: a message is typed about a second later",
         STATUS_SINCE,
     ),
     Belief(
         "status time",
         "the registry says since when it is idle",
-        "a session naps after every answer, and is resumed for the next message",
+        "the time of the entry's last change counts, or what hooks and screen tell",
         (2, 1, 197),
     ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
         "lines",
         "ten lines reach the model as they are",
-        "none yet; only the end of it would arrive, so update Claude Code",
-        (2, 1, 150),
+        "none: only a part of it arrives, so update Claude Code",
     ),
     Belief(
         "long",
         "1,000 characters reach the model as they are",
-        "none yet; only the end of it would arrive, so update Claude Code",
-        (2, 1, 150),
+        "none: only a part of it arrives, so update Claude Code",
     ),
     Belief("special", "quotes, $, back-ticks, ;, emoji and a last \\ reach the model", _NOTHING),
     Belief("exit word", "exit, in quotes, is only a word", _NOTHING),
@@ -247,7 +248,11 @@ BELIEFS: tuple[Belief, ...] = (
     ),
     Belief("prompt line", "the transcript gets the prompt", _NOTHING),
     Belief("answer line", "the transcript gets the answer", _NOTHING),
-    Belief("stop hook", "Stop hook at the end of a turn", "the registry tells the end of a turn"),
+    Belief(
+        "stop hook",
+        "Stop hook at the end of a turn",
+        "the registry or the transcript tells the end of a turn",
+    ),
     Belief(
         "live text",
         "MessageDisplay hook while an answer is written",
@@ -267,12 +272,19 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "resume",
         "--resume keeps the id, and the model sees the history",
-        "none: a session can't go on after a nap, so update Claude Code",
+        "none: a session can't go on after a nap or a crash; it is kept, and goes on once Claude "
+        "Code is updated",
     ),
     Belief(
         "clear",
         "/clear gives a new session id, told by hook",
         "the registry tells the new id",
+    ),
+    Belief(
+        "followed",
+        "the registry has the new session id after /clear",
+        "the hook alone tells it; the session before can be resumed only after a /kill",
+        SESSION_FOLLOWED_SINCE,
     ),
     Belief("own home", "everything it writes stays below its HOME", _NOTHING),
 )

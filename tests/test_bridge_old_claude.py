@@ -65,8 +65,12 @@ def kill_claude(world: World) -> None:
 
 
 def asked(world: World) -> list[str]:
-    """What the model was given as the newest prompt; old ones keep the space at the end."""
-    return [turn.user_texts[-1].rstrip(" ") for turn in world.model.turns if turn.user_texts]
+    """What the model was given as the newest prompt, but for what 2.1.0 asks by itself.
+
+    Old ones keep the space at the end.
+    """
+    texts = [turn.user_texts[-1].rstrip(" ") for turn in world.model.turns if turn.user_texts]
+    return [text for text in texts if text != "Warmup"]
 
 
 def begin_to_hold(world: World, name: str) -> None:
@@ -145,7 +149,7 @@ def test_the_trust_dialog_is_shown_and_nothing_is_typed_at_it(old: World) -> Non
     old.say("hello")
     shown = old.reads("❯ ")
     assert "trust" in shown.text
-    assert old.model.turns == []
+    assert asked(old) == []
     is_yes = "❯ 1. Yes" in shown.text
     if not is_yes:
         old.telegram.press(old.chat, old.user, shown.message_id, "↓")
@@ -163,7 +167,6 @@ def test_the_trust_dialog_is_shown_and_nothing_is_typed_at_it(old: World) -> Non
 def test_stop_interrupts_the_turn_and_the_next_text_is_answered(old: World) -> None:
     old.start_bridge()
     begin_to_hold(old, "paint")
-    wait_until(lambda: "Held paint" in old.screen(), "Claude answers")
     old.ask("/stop", "Interrupted.")
     old.ask("hello", "Echo: hello")
 
