@@ -35,10 +35,11 @@ from core.errors import (
     StoreWriteError,
 )
 from core.flood import FloodBudget
-from core.model import Piece, Post
+from core.model import Chat, Piece, Post, Sign
 from core.ports import Channel
 from durable import SystemCalls
 from outbox_records import Lane, OutboxRecords, Waiting, lane_of
+from reactions import Reactions
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Outbox:
         self._all_chats = {
             name: FloodBudget(channel.flood_limits(None)) for name, channel in channels.items()
         }
+        self._reactions = Reactions(channels, self._paused_until, sleep=sleep, clock=clock)
         self._is_started = False
 
     def start(self) -> None:
@@ -112,6 +114,7 @@ class Outbox:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._reactions.stop()
         self._records.close()
 
     def put(self, *posts: Post) -> None:
@@ -136,6 +139,10 @@ class Outbox:
         self._records.note_again(key)
         return True
 
+    def react(self, chat: Chat, message_id: int, sign: Sign) -> None:
+        """Put a sign on a person's message, in place of the one before, if that works out."""
+        self._reactions.put(chat, message_id, sign)
+
     def find_message(self, key: str) -> int | None:
         """The message id of a post that was shown."""
         return next(iter(self._records.messages_of(key)), None)
@@ -144,8 +151,20 @@ class Outbox:
         """Whether nothing waits."""
         return not self._records.waiting and not self._records.live
 
+    def _paused_until(self, chat: Chat) -> float:
+        traffic = self._traffic.get((chat.channel, chat.chat_id))
+        return float("-inf") if traffic is None else traffic.paused_until
+
     def _mask(self, post: Post) -> Post:
-        return replace(post, text=self._redact(post.text), details=self._redact(post.details))
+        return replace(
+            post,
+            text=self._redact(post.text),
+            details=self._redact(post.details),
+            attachments=tuple(
+                replace(file, name=self._redact(file.name), text=self._redact(file.text))
+                for file in post.attachments
+            ),
+        )
 
     # --- a lane ---------------------------------------------------------------------------------
 
@@ -185,28 +204,28 @@ class Outbox:
         done = len(waiting.messages)
         if done < len(waiting.pieces):
             piece = waiting.pieces[done]
-            if not await self._has_waited(waiting.post, traffic):
+            if not await self._has_waited(waiting.post, traffic, len(piece.files) or 1):
                 await self._call(waiting, traffic, self._deliver(channel, piece, waiting))
             return
         surplus = self._find_surplus(waiting, len(waiting.pieces))
         if surplus is None:
             self._records.finish(waiting, "shown")
-        elif not await self._has_waited(waiting.post, traffic):
+        elif not await self._has_waited(waiting.post, traffic, 1):
             await self._call(waiting, traffic, self._delete(channel, waiting.post, surplus))
 
-    async def _has_waited(self, post: Post, traffic: _Traffic) -> bool:
-        """Wait as the chat's pause and flood limits demand; False: there was no need to."""
+    async def _has_waited(self, post: Post, traffic: _Traffic, count: int) -> bool:
+        """Wait as the chat's pause and flood limits demand of so many messages; False: no need."""
         now = self._clock()
         if now < traffic.paused_until:
             await self._sleep(traffic.paused_until - now)
             return True
         budgets = (traffic.budget, self._all_chats[post.chat.channel])
-        seconds = max(budget.wait(now, live=post.live) for budget in budgets)
+        seconds = max(budget.wait(now, count, live=post.live) for budget in budgets)
         if seconds > 0:
             await self._rest(seconds, traffic)
             return True
         for budget in budgets:
-            budget.spend(now, live=post.live)
+            budget.spend(now, count, live=post.live)
         return False
 
     async def _rest(self, seconds: float, traffic: _Traffic) -> None:

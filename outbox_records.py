@@ -74,6 +74,8 @@ class OutboxRecords:
         """The message that its next piece takes the place of; None: it is a new one."""
         messages = self.messages_of(waiting.post.edits) if waiting.post.edits else ()
         number = len(waiting.messages)
+        if waiting.pieces is not None and len(waiting.pieces[number : number + 1]) == 1:
+            messages = messages if len(waiting.pieces[number].files) < 2 else ()  # an album is new
         return messages[number] if number < len(messages) else None
 
     def find_next(self, lane: Lane) -> Waiting | None:

@@ -34,7 +34,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class TextSent:
-    """A text message; `forwarded` and `quoted` hold other people's words, never the sender's."""
+    """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
+
+    `reply_to` is the message, of anybody's, that it answers.
+    """
 
     chat: Chat
     person: Person
@@ -43,6 +46,67 @@ class TextSent:
     is_private: bool = True
     forwarded_from: str | None = None
     quoted: str | None = None
+    reply_to: int | None = None
+
+
+FileKind = Literal["photo", "document", "voice", "audio", "video", "video_note", "animation"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file at the channel's service, to be fetched by `Channel.download`.
+
+    `name` and `mime_type` are the sender's words: for showing, never for a path. `size` in bytes,
+    None when the service does not tell.
+    """
+
+    file_id: str
+    kind: FileKind
+    name: str = ""
+    mime_type: str = ""
+    size: int | None = None
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSent:
+    """Files with a caption; what came as one album arrives one by one, with the same `album`."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    caption: str
+    files: tuple[RemoteFile, ...]
+    album: str | None = None
+    is_private: bool = True
+    forwarded_from: str | None = None
+    quoted: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """In words, as after "a"."""
+        return self.files[0].kind.replace("_", " ") if self.files else "file"
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSent:
+    """A place on the map; `title` is its name when it has one."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    latitude: float
+    longitude: float
+    title: str = ""
+    is_private: bool = True
+    forwarded_from: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """In words, as after "a"."""
+        return "location"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +142,7 @@ class KindNotHandled:
     is_private: bool = True
 
 
-Incoming = TextSent | TextEdited | ButtonPressed | KindNotHandled
+Incoming = TextSent | FilesSent | LocationSent | TextEdited | ButtonPressed | KindNotHandled
 
 
 # --- what Claude Code does ---------------------------------------------------------------------
@@ -291,6 +355,8 @@ class ClaudeProcess:
 # --- what a chat is shown ----------------------------------------------------------------------
 
 Style = Literal["markdown", "notice", "screen", "card"]
+Sign = Literal["received", "delivered", "answered", "failed"]
+"""What a reaction below a person's message says about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +365,19 @@ class Button:
 
     label: str
     press: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to show: what is at `path` (absolute, without links) when it is sent, or the `text`.
+
+    `name` is only shown. What can't be shown as a `photo` is sent as a document.
+    """
+
+    name: str
+    path: str = ""
+    kind: Literal["document", "photo"] = "document"
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,11 +402,12 @@ class Post:
     edits: str | None = None
     live: bool = False
     details: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one message of a channel holds of a post.
+    """What one message of a channel holds of a post; with several `files` it is an album.
 
     `entities` is the channel's own formatting of `text`, () for plain text.
     """
@@ -336,6 +416,7 @@ class Piece:
     text: str
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: tuple[tuple[Button, ...], ...] = ()
+    files: tuple[Attachment, ...] = ()
 
 
 # --- the terminal ---------------------------------------------------------------------------------

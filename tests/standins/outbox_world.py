@@ -11,7 +11,7 @@ from typing import Any
 
 from core.commands import MenuEntry
 from core.flood import FloodLimit
-from core.model import Chat, Incoming, Piece, Post
+from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
 from core.ports import TakeUpdates
 from outbox import Outbox
 from tests.standins.refusing_system import RefusingSystem
@@ -93,6 +93,11 @@ class FakeChannel:
         await self._answer("delete", chat, str(message_id))
         self.deleted.add((chat.chat_id, message_id))
 
+    async def react(self, chat: Chat, message_id: int, sign: Sign) -> None:
+        await self._answer("react", chat, f"{message_id} {sign}")
+
+    async def download(self, file: RemoteFile, target: Path, limit_bytes: int) -> None: ...
+
     def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
         return self.all_chats_limits if chat_id is None else self.limits
 
@@ -113,7 +118,8 @@ class FakeChannel:
         if post.text == "breaks":
             raise RuntimeError("no such text")
         style = ({"type": "bold", "offset": 0, "length": 1},) if post.style == "markdown" else ()
-        return [Piece(post, text, style) for text in post.text.split("|")]
+        texts = [Piece(post, text, style) for text in post.text.split("|")]
+        return texts + [Piece(post, file.name, files=(file,)) for file in post.attachments]
 
     async def start(self, menu: Sequence[MenuEntry]) -> None: ...
 
