@@ -30,6 +30,8 @@ from outbox import Outbox
 from people import People
 from presses import Presses
 from pulse import Background
+from screen_picture import ScreenPictures
+from screen_view import ScreenView
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
@@ -78,13 +80,17 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
-    commands = ChatCommands(config, sessions, outbox, buttons)
+    pictures = ScreenPictures(
+        redactor=redactor if config.mask_secrets else None, environment=environ
+    )
+    screens = ScreenView(sessions, outbox, buttons, pictures, directory / "screens")
+    commands = ChatCommands(config, sessions, outbox, buttons, screens)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     sessions.on_blocked = keypad.notice
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
-    handlers = {**keypad.presses, **commands.presses, **troubles.presses}
+    handlers = {**keypad.presses, **commands.presses, **screens.presses, **troubles.presses}
     return Parts(
         channel=channel,
         people=people,

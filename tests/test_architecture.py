@@ -30,6 +30,7 @@ HUB = {
         "claude_launcher",
         "input_box",
         "session_book",
+        "screen_view",
         "admission",
         "chat_messages",
         "presses",
