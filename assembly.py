@@ -37,6 +37,7 @@ from sessions import Sessions
 from state_folder import typing_folder
 from terminal import Terminal
 from tmux_control import TmuxControl
+from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
 from version_check import try_out
 
@@ -133,6 +134,7 @@ def _build_sessions(
     control.check()
     terminal = Terminal(control)
     claude = claude_config_dir(environ)
+    keeper = TranscriptKeeper(config.bridge_dir / "transcripts")
     launcher = ClaudeLauncher(
         terminal,
         ClaudeRegistry(claude / "sessions"),
@@ -142,6 +144,7 @@ def _build_sessions(
         directory=config.bridge_dir,
         projects=claude / "projects",
         environment=environment,
+        keeper=keeper,
     )
     return Sessions(
         store=SessionStore(config.state_dir),
@@ -150,6 +153,7 @@ def _build_sessions(
         inbox=inbox,
         outbox=outbox,
         directory=config.bridge_dir,
+        keeper=keeper,
         idle_seconds=config.idle_minutes * 60,
     )
 

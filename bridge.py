@@ -169,6 +169,8 @@ class Hub:
         keep |= {entry.session_id for entry in self._inbox.pending()}
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):
             log.info("session %s was not used for %g days and is removed", session_id, days)
+        sessions = await asyncio.to_thread(self._sessions.book.store.list_sessions)
+        self._sessions.keeper.forget_others({session.session_id for session in sessions})
 
     def _set_aside(self, entry: Entry) -> None:
         """Keep what could not be handled, and tell the owner."""

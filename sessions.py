@@ -42,6 +42,7 @@ from session import Session, SessionStore
 from session_book import SessionBook, chat_of, has_news
 from session_runner import SessionRunner
 from terminal import Terminal
+from transcript_keeper import TranscriptKeeper
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Sessions:
         inbox: Inbox,
         outbox: Outbox,
         directory: Path,
+        keeper: TranscriptKeeper,
         idle_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -101,6 +103,7 @@ class Sessions:
         )
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.observers: list[SessionObserver] = []
+        self.keeper = keeper
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
@@ -354,6 +357,8 @@ class Sessions:
         is_news = session_id not in self._unread
         self._show(session, [post for post in posts if post is not None], end)
         session = self.book.edit_state(session_id, **changes)
+        if session.state.get("transcript"):
+            self.keeper.keep(session_id, Path(session.state["transcript"]))
         for observer in self.observers:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)

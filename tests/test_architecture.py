@@ -23,7 +23,14 @@ EDGES = {
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_errors", "channels.telegram_files"),
     *("channels.telegram_incoming", "channels.telegram_sending", "channels.telegram_text"),
-    *("process_end", "screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
+    *(
+        "process_end",
+        "transcript_keeper",
+        "screen_picture",
+        "screen_painter",
+        "screen_cells",
+        "screen_fonts",
+    ),
 }
 HUB = {
     *(

@@ -214,10 +214,25 @@ def test_a_transcript_that_is_gone_is_told(world: World) -> None:
     world.ask("my cat is called Grace", "Echo")
     world.ask("/kill", "Ended.")
     wait_until(lambda: not world.processes(), "Claude is gone")
-    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+    kept = list((world.state / "bridge" / "transcripts").glob("*.jsonl"))
+    assert len(kept) == 1
+    for path in (*kept, *(world.home / ".claude" / "projects").glob("*/*.jsonl")):
         path.unlink()
     assert world.ask("recall", "You told me").text == "You told me:"
     assert any("no longer has this conversation" in text for text in world.texts())
+
+
+def test_a_transcript_that_was_cleaned_up_is_put_back(world: World) -> None:
+    """Claude Code deletes the transcripts of other sessions once they are a month old."""
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/kill", "Ended.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+        path.unlink()
+    answer = world.ask("recall", "You told me").text
+    assert answer == "You told me: my cat is called Grace"
+    assert len(world.sessions()) == 1
 
 
 def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
