@@ -12,8 +12,9 @@ import logging
 import os
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ log = logging.getLogger(__name__)
 Action = dict[str, Any]
 
 _MOST_SETS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A valid press: who and where, what the button does, and the key of its inbox entry."""
+
+    event: ButtonPressed
+    action: Action
+    key: str
+
+
+PressHandler = Callable[[Press], Awaitable[str]]
+"""Does what a button does; returns what to say, in a word, to the person who pressed it."""
 
 
 class _Set(msgspec.Struct):

@@ -8,19 +8,20 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
-from buttons import Action, Buttons
+from buttons import Action, Buttons, Press, PressHandler
 from claude_launcher import project_directory
 from claude_registry import memory_of
 from core.commands import Command, CommandName, render_help
 from core.config import Config
 from core.conversation import read_title, render_age, shorten
 from core.errors import BridgeError
-from core.model import Button, ButtonPressed, Chat, Post, Style, TextSent
-from core.screen import render_screen
+from core.model import Button, Chat, Post, Style, TextSent
 from outbox import Outbox
+from screen_view import ScreenView
 from session import Session
+from session_book import chat_of
 from session_runner import SessionRunner
-from sessions import Sessions, chat_of
+from sessions import Sessions
 
 _LISTED = 8
 
@@ -29,12 +30,20 @@ class ChatCommands:
     """The commands, on the sessions of `sessions`."""
 
     def __init__(
-        self, config: Config, sessions: Sessions, outbox: Outbox, buttons: Buttons
+        self,
+        config: Config,
+        sessions: Sessions,
+        outbox: Outbox,
+        buttons: Buttons,
+        screens: ScreenView,
     ) -> None:
+        self._screens = screens
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
+        self._book = sessions.book
+        self.presses: dict[str, PressHandler] = {"pick": self._pick, "drop": self._drop}
         self._handlers: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "start": self._help,
             "help": self._help,
@@ -52,18 +61,20 @@ class ChatCommands:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
         await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
 
-    def pick(self, action: Action, press: ButtonPressed) -> None:
+    async def _pick(self, press: Press) -> str:
         """A session was picked from the list, which it takes the place of."""
-        session = self._sessions.switch(press.chat, action["session"])
+        chat = press.event.chat
+        session = self._book.switch(chat, press.action["session"])
         text = f"Continuing “{read_title(session.state)}”."
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", press.chat, text, edits=action["post"]))
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, edits=press.action["post"]))
+        return ""
 
     async def _help(self, chat: Chat, argument: str, person: int) -> None:
         self._say(chat, render_help())
 
     async def _new(self, chat: Chat, argument: str, person: int) -> None:
         directory = self._directory(argument)
-        session = self._sessions.create(chat, directory)
+        session = self._book.create(chat, directory)
         self._say(chat, f"New session in {directory}.")
         self._sessions.runner_of(session).begin()
 
@@ -75,8 +86,8 @@ class ChatCommands:
         return path.resolve()
 
     async def _list(self, chat: Chat, argument: str, person: int) -> None:
-        current = self._sessions.find_current(chat)
-        mine = [s for s in self._sessions.store.list_sessions(chat.chat_id) if chat_of(s) == chat]
+        current = self._book.find_current(chat)
+        mine = [s for s in self._book.store.list_sessions(chat.chat_id) if chat_of(s) == chat]
         if not mine:
             self._say(chat, "No session yet. Send a text to start one.")
             return
@@ -97,13 +108,13 @@ class ChatCommands:
             await self._list(chat, "", person)
             return
         wanted = argument.lower()
-        known = [s for s in self._sessions.store.list_sessions() if s.session_id.startswith(wanted)]
+        known = [s for s in self._book.store.list_sessions() if s.session_id.startswith(wanted)]
         if len(known) > 1:
             raise BridgeError("Several sessions begin with that; give more of the id.")
         if known and chat_of(known[0]).chat_id != chat.chat_id:
             raise BridgeError("That session belongs to another chat.")
         session = (
-            self._sessions.switch(chat, known[0].session_id) if known else self._adopt(chat, wanted)
+            self._book.switch(chat, known[0].session_id) if known else self._adopt(chat, wanted)
         )
         self._say(chat, f"Continuing “{read_title(session.state)}”.")
 
@@ -115,7 +126,7 @@ class ChatCommands:
             raise BridgeError(
                 "No session with that id on this machine. /sessions lists those of this chat."
             )
-        return self._sessions.adopt(chat, session_id, transcript, self._config.project_dir)
+        return self._book.adopt(chat, session_id, transcript, self._config.project_dir)
 
     async def _stop(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
@@ -129,6 +140,10 @@ class ChatCommands:
                 self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
             case "withdrawn":
                 self._say(chat, "Stopped before Claude had begun.")
+            case "stopped":
+                self._say(chat, "Stopped.")
+            case "finished":
+                self._say(chat, "Claude had finished before it could be stopped.")
             case "interrupted":
                 pass  # the transcript tells, and so the chat
 
@@ -143,7 +158,7 @@ class ChatCommands:
         self._say(chat, text)
 
     async def _status(self, chat: Chat, argument: str, person: int) -> None:
-        session = self._sessions.find_current(chat)
+        session = self._book.find_current(chat)
         if session is None:
             self._say(chat, "No session yet. Send a text to start one.")
             return
@@ -179,8 +194,9 @@ class ChatCommands:
         text = "Waiting, in this order. Edit a message to change it.\n" + "\n".join(lines)
         self._say(chat, text, keyboard=self._buttons.issue(chat, rows, person=person))
 
-    def drop(self, action: Action) -> str:
-        """A prompt, or all of them, was removed from the queue; returns what to say."""
+    async def _drop(self, press: Press) -> str:
+        """A prompt, or all of them, was removed from the queue."""
+        action = press.action
         runner = self._sessions.find_runner(action["session"])
         if runner is None:
             return "That is no longer waiting."
@@ -193,11 +209,10 @@ class ChatCommands:
         if runner is None:
             self._say(chat, "No Claude process runs for this chat. The next message wakes it.")
             return
-        screen = render_screen(await self._sessions.terminal.capture(runner.name))
-        self._say(chat, screen or "The screen is empty.", style="screen")
+        await self._screens.show(chat, runner, person)
 
     def _awake_runner(self, chat: Chat) -> SessionRunner | None:
-        session = self._sessions.find_current(chat)
+        session = self._book.find_current(chat)
         runner = self._sessions.find_runner(session.session_id) if session else None
         return runner if runner is not None and runner.is_awake else None
 

@@ -23,13 +23,15 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
+from core.errors import SessionNotFoundError
 from core.hooks import parse_hook
-from core.model import HookEvent, TranscriptEvent
+from core.model import HookEvent, PermissionAsked, TranscriptEvent
 from core.transcript import parse_line
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 15.0
+_OBSERVER_SECONDS = 30.0  # how often its idle threads wake to see whether they should stop
 _CHUNK = 4 << 20
 _LONGEST_MESSAGE = 32 << 20
 
@@ -39,6 +41,12 @@ class FeedListener(Protocol):
 
     def hear_hook(self, event: HookEvent) -> None:
         """A hook fired."""
+
+    async def answer(self, event: PermissionAsked) -> str:
+        """The answer (JSON) to a request, as soon as there is one; "" for none at all.
+
+        Cancelled when nobody waits for it any more: the hook has ended, or the bridge does.
+        """
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
@@ -67,7 +75,7 @@ class ClaudeFeed:
         self._registry = registry
         self._listener = listener
         self._followed: dict[str, _Followed] = {}
-        self._observer = Observer()
+        self._observer = Observer(timeout=_OBSERVER_SECONDS)
         self._waker = _Waker(self._wake)
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,10 +125,15 @@ class ClaudeFeed:
 
     def unfollow(self, session_id: str) -> None:
         """Stop following, after a last look."""
+        followed = self._followed.get(session_id)
+        if followed is not None:
+            self._read(session_id, followed)
+            self._drop(session_id)
+
+    def _drop(self, session_id: str) -> None:
         followed = self._followed.pop(session_id, None)
         if followed is None:
             return
-        self._read(session_id, followed)
         if followed.watch and not any(f.watch == followed.watch for f in self._followed.values()):
             self._observer.unschedule(followed.watch)
 
@@ -164,6 +177,8 @@ class ClaudeFeed:
                 pass
         except FileNotFoundError:
             return  # not there before the first prompt
+        except SessionNotFoundError:  # it was removed; nobody wants to know
+            self._drop(session_id)
         except Exception:
             log.exception("new lines of a transcript could not be handled; they are read again")
 
@@ -192,20 +207,38 @@ class ClaudeFeed:
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self._hand_on(await reader.readline())
+            event = self._hand_on(await reader.readline())
+            if isinstance(event, PermissionAsked):
+                await self._answer(event, reader, writer)
         except (OSError, ValueError) as error:  # it broke off, or is longer than any hook's
             log.warning("a hook's message could not be read: %s", error)
         finally:
             writer.close()
 
-    def _hand_on(self, message: bytes) -> None:
-        event = parse_hook(message)
-        if event is None:
-            return
+    async def _answer(
+        self, event: PermissionAsked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Write the answer, unless the hook ends before."""
+        answering = asyncio.ensure_future(self._listener.answer(event))
+        leaving = asyncio.ensure_future(reader.read(1))
         try:
-            self._listener.hear_hook(event)
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                writer.write(answering.result().encode() + b"\n")
+                await writer.drain()
+        finally:
+            answering.cancel()
+            leaving.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+
+    def _hand_on(self, message: bytes) -> HookEvent | None:
+        event = parse_hook(message)
+        try:
+            if event is not None:
+                self._listener.hear_hook(event)
         except Exception:
             log.exception("a hook's message could not be handled")
+        return event
 
     def _read_spool(self) -> None:
         for path in sorted((self._directory / "spool").glob("*.json")):

@@ -1,41 +1,109 @@
 """What Claude Code runs at each event: its standard input goes to the bridge's socket.
 
-    python -I -S claude_hook.py FOLDER PANE
+    python -I -S claude_hook.py FOLDER PANE EVENT
 
-* Standard library only, nothing printed, exit status 0: a hook must never be seen in the terminal.
+* Standard library only, exit status 0, and nothing printed but the bridge's answer to a
+  PermissionRequest: a hook must never be seen in the terminal.
 * The socket is reached from inside FOLDER, since the whole path may be too long for a socket.
 * With the bridge away, events that say which session a pane has are kept in FOLDER/spool; all else
   can be read from the transcript later. What the bridge has got is never kept too: it would come
   again at its next start, and then be old.
+* A PermissionRequest waits for its answer, over restarts of the bridge, for as long as Claude Code
+  lives and has not ended it; Claude's own dialog is open meanwhile.
+* Claude Code starts this several times a turn: it imports as little as it can.
 """
 
-import json
 import os
-import socket
 import sys
 import time
+from _socket import AF_UNIX, SHUT_WR, socket  # a third of the time that the module socket takes
+from select import POLLIN, poll
 
 _SECONDS = 2.0
+_AGAIN_MILLISECONDS = 500
 _KEPT = ("SessionStart", "SessionEnd")
+_ASKING = "PermissionRequest"
+_STANDARD_OUTPUT = 1
+_CHUNK = 65536
 
 
-def main(folder: str, pane: str) -> None:
+def main(folder: str, pane: str, event: str) -> None:
     """Hand the event on, or keep it."""
-    payload = json.loads(sys.stdin.buffer.read())
-    message = json.dumps({"pane": pane, "payload": payload}).encode() + b"\n"
-    is_sent = False
+    payload = sys.stdin.buffer.read().strip().replace(b"\n", b" ")
+    if not payload.startswith(b"{") or not payload.endswith(b"}"):
+        return
     os.chdir(folder)
+    if event == _ASKING:
+        ask(render_message(pane, payload, request=f"{time.time_ns()}-{os.getpid()}"))
+    else:
+        tell(render_message(pane, payload), is_kept=event in _KEPT)
+
+
+def render_message(pane: str, payload: bytes, *, request: str = "") -> bytes:
+    """One line; a pane's name is made of letters, digits and dashes."""
+    asked = f'"request":"{request}",' if request else ""
+    return f'{{"pane":"{pane}",{asked}"payload":'.encode() + payload + b"}\n"
+
+
+def tell(message: bytes, *, is_kept: bool) -> None:
+    """Give it to the bridge, and wait until it has read it."""
+    is_sent = False
+    connection = socket(AF_UNIX)
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_SECONDS)
-            connection.connect("hook.sock")
-            connection.sendall(message)
-            connection.shutdown(socket.SHUT_WR)
-            is_sent = True
-            connection.recv(1)  # until the bridge has read it
+        connection.settimeout(_SECONDS)
+        connection.connect("hook.sock")
+        connection.sendall(message)
+        connection.shutdown(SHUT_WR)
+        is_sent = True
+        connection.recv(1)
     except OSError:
-        if not is_sent and payload.get("hook_event_name") in _KEPT:
+        if is_kept and not is_sent:
             keep(message)
+    finally:
+        connection.close()
+
+
+def ask(message: bytes) -> None:
+    """Print the bridge's answer, an empty one not at all."""
+    watch = poll()
+    watch.register(_STANDARD_OUTPUT, 0)  # tells when Claude Code has closed its end
+    while not watch.poll(0):
+        answer = exchange(message, watch)
+        if answer.endswith(b"\n"):
+            os.write(_STANDARD_OUTPUT, answer.strip())
+            return
+        watch.poll(_AGAIN_MILLISECONDS)
+
+
+def exchange(message: bytes, watch: poll) -> bytes:
+    """The bridge's answer, with a newline at its end unless the bridge went away before."""
+    connection = socket(AF_UNIX)
+    answer = b""
+    try:
+        connection.settimeout(_SECONDS)
+        connection.connect("hook.sock")
+        connection.sendall(message)
+        watch.register(connection.fileno(), POLLIN)
+        while [found for found, _ in watch.poll()] == [connection.fileno()]:
+            part = connection.recv(_CHUNK)
+            if not part:
+                break
+            answer += part
+    except OSError:
+        pass
+    finally:
+        if connection.fileno() >= 0:
+            forget(watch, connection.fileno())
+        connection.close()
+    return answer
+
+
+def forget(watch: poll, fd: int) -> None:
+    """Look at it no more, if it was looked at."""
+    try:  # noqa: SIM105 - contextlib takes a millisecond to import
+        watch.unregister(fd)
+    except KeyError:
+        pass
 
 
 def keep(message: bytes) -> None:
@@ -43,15 +111,17 @@ def keep(message: bytes) -> None:
     name = f"{time.time_ns()}-{os.getpid()}"
     os.makedirs("spool", mode=0o700, exist_ok=True)
     fd = os.open(f"spool/{name}.part", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(message)
-        file.flush()
+    try:
+        os.write(fd, message)
         os.fsync(fd)
+    finally:
+        os.close(fd)
     os.rename(f"spool/{name}.part", f"spool/{name}.json")
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:3])
+    try:  # noqa: SIM105
+        main(*sys.argv[1:4])
     except Exception:  # noqa: BLE001 - whatever went wrong, Claude Code goes on undisturbed
-        os._exit(0)
+        pass
+    os._exit(0)  # at once: an orderly end of the interpreter takes as long as the work

@@ -13,13 +13,14 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from buttons import Action, Buttons
+from buttons import Buttons, Press, PressHandler
 from core.errors import BridgeError
 from core.model import Button, Post
 from core.screen import render_screen
 from outbox import Outbox
+from session_book import chat_of
 from session_runner import SessionRunner
-from sessions import Sessions, chat_of
+from sessions import Sessions
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Keypad:
         self._outbox = outbox
         self._buttons = buttons
         self._sleep = sleep
+        self.presses: dict[str, PressHandler] = {"key": self._press}
         self._shown: dict[str, _Shown] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -67,8 +69,9 @@ class Keypad:
                 self._accompany(runner, reason), name=f"dialog {runner.name}"
             )
 
-    async def press(self, action: Action) -> str:
-        """Press the button's key; returns what to say to the person who pressed it."""
+    async def _press(self, press: Press) -> str:
+        """Press the button's key."""
+        action = press.action
         runner = self._sessions.find_runner(action["session"])
         shown = self._shown.get(action["terminal"])
         if runner is not None and shown is None and _is_blocked(runner):
@@ -112,7 +115,7 @@ class Keypad:
         shown = _Shown(f"dialog:{runner.session_id}:{since}", screen=screen)
         shown.needs_keys = self._outbox.find_message(shown.key) is not None
         self._shown[runner.name] = shown
-        session = self._sessions.for_id(runner.session_id)
+        session = self._sessions.book.for_id(runner.session_id)
         if reason:
             self._sessions.tell(session, f"{shown.key}:reason", reason)
         keyboard = self._keyboard(runner, shown)
@@ -138,7 +141,7 @@ class Keypad:
         text: str,
         keyboard: tuple[tuple[Button, ...], ...],
     ) -> None:
-        chat = chat_of(self._sessions.for_id(runner.session_id))
+        chat = chat_of(self._sessions.book.for_id(runner.session_id))
         key = f"{shown.key}:{uuid.uuid4()}"
         self._outbox.put(Post(key, chat, text, "screen", keyboard, edits=shown.key))
 
@@ -148,7 +151,7 @@ class Keypad:
             [(label, {**base, "post": shown.key, "key": key}) for label, key in row]
             for row in _ROWS
         ]
-        session = self._sessions.for_id(runner.session_id)
+        session = self._sessions.book.for_id(runner.session_id)
         return self._buttons.issue(chat_of(session), rows, person=session.state.get("person"))
 
     async def _still_screen(self, runner: SessionRunner) -> str:

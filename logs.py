@@ -67,9 +67,7 @@ def set_up_logs(directory: Path, environ: Mapping[str, str], redactor: Redactor)
         path.touch(mode=0o600)
         path.chmod(0o600)
         handlers.append(
-            _FileHandler(
-                path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8"
-            )
+            _FileHandler(path, maxBytes=_FILE_BYTES, backupCount=_FILES, encoding="utf-8")
         )
     for handler in handlers:
         handler.setFormatter(_JsonFormatter(redactor))

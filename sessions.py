@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, terminal_name
@@ -23,10 +22,11 @@ from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
 from core.conversation import make_title, render_event
 from core.delivery import Prompt
-from core.errors import BridgeError, SessionNotFoundError, TerminalError
+from core.errors import BridgeError, TerminalError
 from core.model import (
     Chat,
     HookEvent,
+    PermissionAsked,
     Post,
     PromptRecorded,
     SessionEnded,
@@ -35,15 +35,19 @@ from core.model import (
     TurnEnded,
 )
 from core.screen import read_input_box
-from core.transcript import parse_line, read_directory
 from inbox import Entry, Inbox
 from outbox import Outbox
-from session import Session, SessionStore, utc_now
+from process_end import CAN_TELL, ProcessEnds
+from session import Session, SessionStore
+from session_book import SessionBook, chat_of, has_news
 from session_runner import SessionRunner
 from terminal import Terminal
+from transcript_keeper import TranscriptKeeper
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 15.0
+_BLIND_LOOK_SECONDS = 1.5
 _WOKEN = {
     "idle": "Resumed after a nap.",
     "killed": "Resumed.",
@@ -52,11 +56,28 @@ _WOKEN = {
 }
 
 
+class SessionObserver(Protocol):
+    """Who is told what happens in the sessions, after the sessions have taken note themselves.
+
+    What must not be forgotten in a crash belongs into a post of `render_event`, not here.
+    """
+
+    def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
+        """A hook fired in one of our terminals."""
+
+    def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
+        """The transcript has this; not `is_news`: since a time when nobody listened."""
+
+    def hear_status(self, runner: SessionRunner) -> None:
+        """The process of the session may have another status now, or be gone."""
+
+
 class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start.
+    that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
+    (JSON, "" for none) to a hook that waits for one. `observers` are told what happens.
     """
 
     def __init__(
@@ -68,10 +89,11 @@ class Sessions:
         inbox: Inbox,
         outbox: Outbox,
         directory: Path,
+        keeper: TranscriptKeeper,
         idle_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.store = store
+        self.book = SessionBook(store)
         self.launcher = launcher
         self.terminal = terminal
         self.registry: ClaudeRegistry = launcher.registry
@@ -79,11 +101,16 @@ class Sessions:
         self.on_failed: Callable[[SessionRunner, Prompt | None, BridgeError], None] = (
             lambda runner, prompt, error: None
         )
+        self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
+        self.observers: list[SessionObserver] = []
+        self.keeper = keeper
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._feed = ClaudeFeed(directory, self.registry.directory, self)
+        self._ends = ProcessEnds(self._hear_end)
+        self._is_stirred = asyncio.Event()
         self._runners: dict[str, SessionRunner] = {}
         self._unread: set[str] = set()
         self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
@@ -93,33 +120,33 @@ class Sessions:
     async def adopt_terminals(self) -> None:
         """Take up what still runs; restore the prompts under way after it, and then start."""
         panes = {pane.name: pane for pane in await self.terminal.panes()}
-        for session in await asyncio.to_thread(self.store.list_sessions):
+        for session in await asyncio.to_thread(self.book.store.list_sessions):
             pane = panes.get(session.tmux_session)
             if pane is not None and pane.is_dead:
                 await self.terminal.close(pane.name)
                 pane = None
             if pane is None and session.tmux_session:
-                self._set_terminal(session.session_id, "")
+                self.book.set_terminal(session.session_id, "")
             if pane is not None:
                 runner = self._runner(session)
                 runner.pane_pid = pane.pid
 
     def restore(self, entry: Entry) -> None:
         """Go on with a prompt that had been assigned to a session when the bridge ended."""
-        session = self.store.load(entry.session_id)
+        session = self.book.store.load(entry.session_id)
         if session is None:
             self._inbox.finish(entry.key, "its session is gone")
             return
-        self.runner_of(self._latest(session)).restore(entry)
+        self.runner_of(self.book.latest(session)).restore(entry)
 
     async def start(self) -> None:
         """Listen, and hand on what was said while the bridge was away."""
         await self._feed.start()
         known = self.launcher.find_transcripts()
         awake = awake_ids(self.runners)
-        for session in await asyncio.to_thread(self.store.list_sessions):
+        for session in await asyncio.to_thread(self.book.store.list_sessions):
             path = Path(session.state.get("transcript") or known.get(session.session_id) or "")
-            if session.session_id in awake or _has_news(session, path):
+            if session.session_id in awake or has_news(session, path):
                 self._follow(session)
         for runner in self.runners:
             self._follow_process(runner)
@@ -127,62 +154,24 @@ class Sessions:
         for session_id in self._feed.followed - awake_ids(self.runners):
             self._feed.unfollow(session_id)
 
+    async def keep_watch(self) -> None:
+        """Look after the processes until cancelled: when one has ended, and now and then."""
+        seconds = min(_LOOK_SECONDS if CAN_TELL else _BLIND_LOOK_SECONDS, self._idle_seconds)
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stirred.wait(), max(seconds, _BLIND_LOOK_SECONDS))
+            self._is_stirred.clear()
+            try:
+                await self._look_after()
+            except Exception:
+                log.exception("the processes could not be looked after; that is tried again")
+
     async def stop(self) -> None:
         """Leave everything as it is; Claude runs on."""
+        self._ends.close()
         for runner in self._runners.values():
             await runner.stop()
         await self._feed.stop()
-
-    # --- which session --------------------------------------------------------------------------
-
-    def find_current(self, chat: Chat) -> Session | None:
-        """The session that this chat's next prompt goes to."""
-        return self.store.find_current(chat.chat_id, chat.topic)
-
-    def for_id(self, session_id: str) -> Session:
-        """The stored session. Raises SessionNotFoundError."""
-        session = self.store.load(session_id)
-        if session is None:
-            raise SessionNotFoundError(f"Session {session_id} is not known here any more.")
-        return session
-
-    def create(self, chat: Chat, directory: Path) -> Session:
-        """A new session of this chat in that directory, current from now on."""
-        session_id = str(uuid.uuid4())
-        state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
-        self.store.save(Session(session_id, chat.chat_id, state={**state, "cursor": 0}))
-        return self.store.bind(session_id)
-
-    def switch(self, chat: Chat, session_id: str) -> Session:
-        """Make one of the chat's sessions its current one."""
-        session = self._edit_state(session_id, followed_by=None)
-        if chat_of(session) != chat:
-            session = self.store.edit(session_id, lambda s: _move(s, chat))
-        self.store.update_activity(session_id)
-        return self.store.bind(session_id)
-
-    def adopt(self, chat: Chat, session_id: str, transcript: Path, fallback: Path) -> Session:
-        """Take a session that was begun elsewhere on this machine into this chat.
-
-        `fallback`: the directory, should its transcript name none.
-        """
-        with transcript.open("rb") as file:
-            directory = read_directory(file) or fallback
-        with transcript.open("rb") as file:
-            events = (event for line in file for event in parse_line(line))
-            prompts = (event for event in events if isinstance(event, PromptRecorded))
-            title = next(filter(None, map(make_title, prompts)), None)
-        state = {
-            "channel": chat.channel,
-            "topic": chat.topic,
-            "project_dir": str(directory),
-            "transcript": str(transcript),
-            "cursor": transcript.stat().st_size,
-            "has_prompts": True,
-            "title": title or "",
-        }
-        self.store.save(Session(session_id, chat.chat_id, state=state))
-        return self.store.bind(session_id)
 
     # --- runners --------------------------------------------------------------------------------
 
@@ -202,17 +191,17 @@ class Sessions:
     def submit(self, session: Session, prompt: Prompt, person: int) -> None:
         """Give the session a person's prompt; buttons that come of it are for that person alone."""
         if session.state.get("person") != person:
-            session = self._edit_state(session.session_id, person=person)
+            session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
         self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
-        self.store.update_activity(session_id)
+        self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
         if runner.process is not None and runner.process.status == "waiting":
             text = "This message waits: Claude asks something first, see above."
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)
 
-    async def tick(self) -> None:
+    async def _look_after(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
         for runner in list(self._runners.values()):
             if runner.has_work or runner.pane_pid == 0:
@@ -222,7 +211,7 @@ class Sessions:
             elif self._is_idle_for_long(runner):
                 if await self._is_watched(runner) or runner.has_work:
                     continue
-                self._edit_state(runner.session_id, asleep="idle")
+                self.book.edit_state(runner.session_id, asleep="idle")
                 await self._retire(runner)
 
     async def kill(self, runner: SessionRunner) -> int:
@@ -230,7 +219,7 @@ class Sessions:
 
         Returns how many prompts are given up with it.
         """
-        self._edit_state(runner.session_id, asleep="killed")
+        self.book.edit_state(runner.session_id, asleep="killed")
         given_up = await runner.end()
         self._feed.unfollow(runner.session_id)
         return given_up
@@ -242,11 +231,7 @@ class Sessions:
             log.warning("a terminal could not be closed: %s", error)
         runner.pane_pid = 0
         self._feed.unfollow(runner.session_id)
-        self._set_terminal(runner.session_id, "")
-
-    def _set_terminal(self, session_id: str, name: str) -> None:
-        """Note which terminal the session has; none once it sleeps."""
-        self.store.edit(session_id, lambda session: replace(session, tmux_session=name))
+        self.book.set_terminal(runner.session_id, "")
 
     async def _is_watched(self, runner: SessionRunner) -> bool:
         """Whether a person sits at the terminal, or has left half a text in it."""
@@ -269,7 +254,7 @@ class Sessions:
             launcher=self.launcher,
             terminal=self.terminal,
             inbox=self._inbox,
-            session=self.for_id,
+            session=self.book.for_id,
             reports=self,
         )
         self._runners[name] = runner
@@ -284,25 +269,17 @@ class Sessions:
             number += 1
         return name
 
-    def _latest(self, session: Session) -> Session:
-        """The session, or the one that its terminal has taken up since (/clear)."""
-        seen = set()
-        while session.state.get("followed_by") and session.session_id not in seen:
-            seen.add(session.session_id)
-            session = self.store.load(session.state["followed_by"]) or session
-        return session
-
     # --- what runners report --------------------------------------------------------------------
 
     def woke(self, runner: SessionRunner, start: str) -> None:
         """Tell the chat, once, with which history Claude runs again."""
-        session = self.for_id(runner.session_id)
+        session = self.book.for_id(runner.session_id)
         launches = session.state.get("launches", 0) + 1
         asleep = session.state.get("asleep")
-        session = self._edit_state(
+        session = self.book.edit_state(
             runner.session_id, launches=launches, asleep=None, followed_by=None
         )
-        self._set_terminal(runner.session_id, runner.name)
+        self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
         if start == "resumed":
@@ -322,7 +299,7 @@ class Sessions:
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Tell the chat that an answer was cut off; nothing is run twice by itself."""
         text = "Claude Code ended while it worked at this. It has your message; say “continue”."
-        self.tell(self.for_id(runner.session_id), f"cut:{prompt.key}", text)
+        self.tell(self.book.for_id(runner.session_id), f"cut:{prompt.key}", text)
 
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""
@@ -331,7 +308,7 @@ class Sessions:
     def busy_chats(self) -> set[Chat]:
         """Where Claude works at an answer."""
         busy = [r for r in self._runners.values() if r.process and r.process.status == "busy"]
-        return {chat_of(self.for_id(runner.session_id)) for runner in busy}
+        return {chat_of(self.book.for_id(runner.session_id)) for runner in busy}
 
     def tell(self, session: Session, key: str, text: str) -> None:
         """One plain line for the session's chat, once."""
@@ -348,10 +325,17 @@ class Sessions:
             case SessionStarted():
                 self._has_started(runner, event)
             case SessionEnded(reason="prompt_input_exit" | "logout"):
-                self._edit_state(event.session_id, asleep="left")
+                self.book.edit_state(event.session_id, asleep="left")
             case TurnEnded() | SessionEnded():
                 self._feed.look()
         runner.hear_hook(event)
+        for observer in self.observers:
+            observer.hear_hook(runner, event)
+
+    async def answer(self, event: PermissionAsked) -> str:
+        """The answer to a hook that waits for one."""
+        runner = self._runners.get(event.pane)
+        return await self.on_asked(runner, event) if runner is not None else ""
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
@@ -359,7 +343,7 @@ class Sessions:
         """New lines of a transcript: posts first, then the cursor."""
         if not events:
             return
-        session = self.for_id(session_id)
+        session = self.book.for_id(session_id)
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
         posts: list[Post | None] = []
@@ -370,8 +354,14 @@ class Sessions:
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
             posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
+        is_news = session_id not in self._unread
         self._show(session, [post for post in posts if post is not None], end)
-        self._edit_state(session_id, **changes)
+        session = self.book.edit_state(session_id, **changes)
+        if session.state.get("transcript"):
+            self.keeper.keep(session_id, Path(session.state["transcript"]))
+        for observer in self.observers:
+            for _, event in events:
+                observer.hear_event(session, event, is_news=is_news)
 
     def _show(self, session: Session, posts: list[Post], end: int) -> None:
         """Put the posts; of many that came while nobody listened, the last answer will do."""
@@ -392,48 +382,33 @@ class Sessions:
         found = {process.session_id: process for process in self.registry.processes()}
         for runner in list(self._runners.values()):
             runner.hear_registry(found.get(runner.session_id))
+            if runner.process is not None:
+                self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):
-                self._follow(self.for_id(runner.session_id))  # no hook told where it is
+                self._follow(self.book.for_id(runner.session_id))  # no hook told where it is
             if runner.process is not None and runner.process.status == "waiting":
                 self.on_blocked(runner, "")
+            for observer in self.observers:
+                observer.hear_status(runner)
+
+    def _hear_end(self) -> None:
+        self._is_stirred.set()
+        self.hear_registry()
 
     def _has_started(self, runner: SessionRunner, event: SessionStarted) -> None:
         if event.session_id != runner.session_id:
             self._has_changed(runner, event.session_id)
-        session = self.for_id(event.session_id)
+        session = self.book.for_id(event.session_id)
         if event.transcript and session.state.get("transcript") != event.transcript:
-            session = self._edit_state(event.session_id, transcript=event.transcript)
+            session = self.book.edit_state(event.session_id, transcript=event.transcript)
         self._follow(session)
 
     def _has_changed(self, runner: SessionRunner, session_id: str) -> None:
         """The process in the terminal has taken another session; chat and queue go along."""
-        old = self.for_id(runner.session_id)
+        old = self.book.for_id(runner.session_id)
         self._feed.unfollow(old.session_id)
-        state = {
-            name: old.state.get(name) for name in ("channel", "topic", "project_dir", "launches")
-        }
-        known = self.store.load(session_id)
-        path = self.launcher.find_transcript(session_id)
-        cursor = path.stat().st_size if path is not None else 0
-        state = {"cursor": cursor} | (known.state if known else {}) | state
-        state.pop("followed_by", None)
-        started = Session(
-            session_id,
-            old.chat_id,
-            tmux_session=runner.name,
-            created_at=known.created_at if known else utc_now(),
-            state=state,
-        )
-        current = self.find_current(chat_of(old))
-        self.store.save(started)
-        self.store.edit(
-            old.session_id,
-            lambda s: replace(
-                s, tmux_session="", state={**s.state, "followed_by": session_id, "asleep": "left"}
-            ),
-        )
-        if current is not None and current.session_id == old.session_id:
-            self.store.bind(session_id)
+        transcript = self.launcher.find_transcript(session_id)
+        self.book.follow_terminal(old, session_id, runner.name, transcript)
         others = [r for r in self.runners if r.session_id == session_id and r is not runner]
         runner.session_id = session_id
         runner.process = None
@@ -447,7 +422,7 @@ class Sessions:
         process = self.registry.find_below(runner.pane_pid)
         if process is not None and process.session_id != runner.session_id:
             self._has_changed(runner, process.session_id)
-            self._follow(self.for_id(process.session_id))
+            self._follow(self.book.for_id(process.session_id))
         runner.hear_registry(process)
 
     def _follow(self, session: Session) -> None:
@@ -456,26 +431,10 @@ class Sessions:
         if path is None:
             return
         if not known:
-            self._edit_state(session.session_id, transcript=str(path))
-        if not self._feed.follows(session.session_id):
+            self.book.edit_state(session.session_id, transcript=str(path))
+        if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
-
-    def _edit_state(self, session_id: str, **changes: Any) -> Session:
-        """Change fields of the state; None removes one."""
-
-        def change(session: Session) -> Session:
-            state = {**session.state, **changes}
-            return replace(session, state={k: v for k, v in state.items() if v is not None})
-
-        return self.store.edit(session_id, change)
-
-
-def chat_of(session: Session) -> Chat:
-    """Where the session's posts go."""
-    return Chat(
-        session.state.get("channel", "telegram"), int(session.chat_id), session.state.get("topic")
-    )
 
 
 def render_left_out(session: Session, place: dict[str, Any]) -> Post:
@@ -484,15 +443,8 @@ def render_left_out(session: Session, place: dict[str, Any]) -> Post:
     return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
 
 
-def _has_news(session: Session, transcript: Path) -> bool:
-    """Whether there is more in it than the chat was shown."""
-    cursor = session.state.get("cursor", 0)
-    return transcript.is_file() and transcript.stat().st_size != cursor
-
-
-def _move(session: Session, chat: Chat) -> Session:
-    state = {**session.state, "channel": chat.channel, "topic": chat.topic}
-    return replace(session, chat_id=chat.chat_id, state=state)
+async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:
+    return ""
 
 
 def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:

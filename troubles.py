@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from buttons import Action, Buttons
+from buttons import Action, Buttons, Press, PressHandler
 from core.conversation import render_event, shorten
 from core.delivery import Prompt
 from core.errors import (
@@ -25,11 +25,13 @@ from core.errors import (
 from core.model import Button, Post
 from core.screen import render_screen
 from core.transcript import parse_line
+from inbox import Inbox
 from outbox import UNKNOWN, Outbox
-from pulse import Pulse
+from pulse import Background, Pulse
 from session import Session
+from session_book import chat_of
 from session_runner import SessionRunner
-from sessions import Sessions, chat_of, render_left_out
+from sessions import Sessions, render_left_out
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +41,32 @@ _LEAVING_SECONDS = 10.0
 class Troubles:
     """Tells of what `sessions` and `outbox` could not do."""
 
-    def __init__(self, sessions: Sessions, outbox: Outbox, buttons: Buttons) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        inbox: Inbox,
+        outbox: Outbox,
+        buttons: Buttons,
+        background: Background,
+    ) -> None:
         self._sessions = sessions
+        self._inbox = inbox
         self._outbox = outbox
         self._buttons = buttons
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = background
+        self.presses: dict[str, PressHandler] = {
+            "again": self._send_again,
+            "earlier": self._show_earlier,
+        }
+        self.prompting_presses: dict[str, PressHandler] = {
+            "retry": self._retry,
+            "take over": self._take_over,
+        }
 
     def tell_failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """A prompt was not delivered, or (None) Claude could not be started."""
         if isinstance(error, ClaudeDiedError | ClaudeStartError):
-            task = asyncio.create_task(self._tell_died(runner, prompt, error))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background.run(self._tell_died(runner, prompt, error))
         elif isinstance(error, CommandUncertainError):
             self._tell(runner, prompt, str(error), "Run it (again)", {"do": "retry"})
         elif isinstance(error, SessionElsewhereError):
@@ -75,12 +91,12 @@ class Troubles:
         )
         return replace(render_left_out(session, place), keyboard=keyboard)
 
-    def show_earlier(self, action: dict[str, Any]) -> None:
+    async def _show_earlier(self, press: Press) -> str:
         """Show what was left out: the posts of a part of the transcript, all but the last ones."""
-        session = self._sessions.for_id(action["session"])
-        with Path(session.state["transcript"]).open("rb") as file:
-            file.seek(action["from"])
-            lines = file.read(action["to"] - action["from"]).splitlines()
+        action = press.action
+        session = self._sessions.book.for_id(action["session"])
+        path = Path(session.state["transcript"])
+        lines = await asyncio.to_thread(_read_lines, path, action["from"], action["to"])
         chat = chat_of(session)
         posts = [
             render_event(event, session.session_id, chat, is_ours=True)
@@ -89,18 +105,33 @@ class Troubles:
         ]
         # Those that were shown already have keys that are known, so they are not shown again.
         self._outbox.put(*(replace(post, silent=True) for post in posts if post is not None))
+        return ""
 
-    def send_again(self, action: Action) -> str:
-        """The button below a message that may not have arrived; returns what to say."""
-        return "" if self._outbox.again(action["key"]) else "That is no longer kept."
+    async def _send_again(self, press: Press) -> str:
+        """The button below a message that may not have arrived."""
+        return "" if self._outbox.again(press.action["key"]) else "That is no longer kept."
 
-    def retry(self, action: Action, key: str, person: int) -> str:
-        """Give the session the prompt once more, as the inbox entry `key`."""
-        session = self._sessions.for_id(action["session"])
-        self._sessions.submit(session, Prompt(key, action["text"]), person)
+    async def _retry(self, press: Press) -> str:
+        """Give the session the prompt once more, as the press's own inbox entry."""
+        session = self._sessions.book.for_id(press.action["session"])
+        prompt = Prompt(press.key, press.action["text"])
+        self._sessions.submit(session, prompt, press.event.person.user_id)
         return "Trying again."
 
-    async def take_over(self, action: Action) -> None:
+    async def _take_over(self, press: Press) -> str:
+        self._background.run(self._end_other_and_retry(press))
+        return ""
+
+    async def _end_other_and_retry(self, press: Press) -> None:
+        """End the process that has the session, which may take its time, and go on here."""
+        try:
+            await self._end_other(press.action)
+            await self._retry(press)
+        except BridgeError as error:
+            self._inbox.finish(press.key, "failed")
+            self._outbox.put(Post(f"say:{uuid.uuid4()}", press.event.chat, str(error)))
+
+    async def _end_other(self, action: Action) -> None:
         """End the other process that has the session. Raises SessionElsewhereError."""
         session_id = action["session"]
         owner = self._sessions.registry.find(session_id)
@@ -114,10 +145,6 @@ class Troubles:
                 "The other Claude has not ended. End it at its terminal with /exit.", owner.pid
             )
 
-    async def stop(self) -> None:
-        """Wait for what is being told."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     async def _tell_died(
         self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError
     ) -> None:
@@ -126,7 +153,7 @@ class Troubles:
         except TerminalError:
             words = ""
         if words:
-            session = self._sessions.for_id(runner.session_id)
+            session = self._sessions.book.for_id(runner.session_id)
             key = f"last words:{uuid.uuid4()}"
             self._outbox.put(Post(key, chat_of(session), words, "screen", silent=True))
         self._tell(runner, prompt, str(error), "Try again", {"do": "retry"})
@@ -140,7 +167,7 @@ class Troubles:
         action: Action | None = None,
     ) -> None:
         """One post; the button, if there is one, brings the prompt along."""
-        session = self._sessions.for_id(runner.session_id)
+        session = self._sessions.book.for_id(runner.session_id)
         chat = chat_of(session)
         keyboard: tuple[tuple[Button, ...], ...] = ()
         if action is not None and prompt is not None:
@@ -152,3 +179,9 @@ class Troubles:
             text = f"Not delivered: “{shorten(prompt.text, 60)}”\n{text}"
         key = prompt.key if prompt is not None else str(uuid.uuid4())
         self._outbox.put(Post(f"failed:{key}", chat, text, keyboard=keyboard))
+
+
+def _read_lines(path: Path, start: int, end: int) -> list[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(end - start).splitlines()

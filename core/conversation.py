@@ -12,9 +12,13 @@ from core.model import (
     AnswerGiven,
     Chat,
     CommandAnswered,
+    ContextCompacted,
+    ContextMeasured,
     ErrorReported,
     Post,
     PromptRecorded,
+    ToolEnded,
+    ToolStarted,
     TranscriptEvent,
     TurnInterrupted,
     TurnRecorded,
@@ -40,7 +44,9 @@ def render_event(
             return Post(key, chat, "Interrupted.", silent=True)
         case PromptRecorded(command=None) if not is_ours:
             return Post(key, chat, f"⌨️ {shorten(event.text, _QUOTE_LENGTH)}", silent=True)
-        case PromptRecorded() | TurnRecorded():
+        case ContextCompacted():
+            return Post(key, chat, "The conversation was summarised to make room.", silent=True)
+        case PromptRecorded() | TurnRecorded() | ToolStarted() | ToolEnded() | ContextMeasured():
             return None
 
 

@@ -24,9 +24,9 @@ from core.model import (
     TurnRecorded,
 )
 
-Interruption = Literal["nothing", "running", "interrupted", "withdrawn"]
-"""What became of a wish to stop: nothing to stop, still running, stopped, or stopped before it had
-begun."""
+Interruption = Literal["nothing", "running", "interrupted", "stopped", "withdrawn", "finished"]
+"""What became of a wish to stop: nothing to stop, still running, stopped as the transcript tells,
+stopped with no word in it, stopped before it had begun, or too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Prompt:
 class UnderWay:
     """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
 
-    `is_withdrawn`: it was stopped before Claude had begun; `is_shown`: its record was met by who
-    shows the transcript.
+    `is_interrupted`: it was stopped in the middle; `is_withdrawn`: before Claude had begun;
+    `is_shown`: its record was met by who shows the transcript.
     """
 
     prompt: Prompt
@@ -57,6 +57,7 @@ class UnderWay:
     is_submitted: bool = False
     is_recorded: bool = False
     has_ended: bool = False
+    is_interrupted: bool = False
     is_withdrawn: bool = False
     is_shown: bool = False
 
@@ -81,6 +82,8 @@ class UnderWay:
             case PromptRecorded() if is_same_prompt(self.prompt.text, event.command or event.text):
                 self.is_recorded = True
                 return True
-            case TurnRecorded() | TurnInterrupted() if self.is_recorded:
+            case TurnInterrupted() if self.is_recorded:
+                self.has_ended = self.is_interrupted = True
+            case TurnRecorded() if self.is_recorded:
                 self.has_ended = True
         return False

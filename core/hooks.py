@@ -17,12 +17,26 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import HOOKS, is_oldest
 from core.foreign_text import decode_json
-from core.model import HookEvent, PromptSubmitted, SessionEnded, SessionStarted, TurnEnded
+from core.model import (
+    HookEvent,
+    PermissionAsked,
+    PromptSubmitted,
+    SessionEnded,
+    SessionStarted,
+    TextStreamed,
+    TurnEnded,
+)
 
-_ALWAYS = ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop")
-_SINCE = {"StopFailure": (2, 1, 80)}
+_FOLLOWED = (
+    *("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"),
+    *("PermissionRequest", "MessageDisplay"),
+)
 _SECONDS = 10
+_ANSWER_SECONDS = 7 * 86_400  # Claude's own dialog is open meanwhile
+_WITHOUT_WAITING = frozenset({"UserPromptSubmit", "Stop", "StopFailure", "MessageDisplay"})
+_WITHOUT_WAITING_SINCE = (2, 1, 50)
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
 
 
@@ -38,6 +52,14 @@ class _Payload(msgspec.Struct):
     prompt: Any = None
     prompt_id: Any = None
     error: Any = None
+    permission_mode: Any = None
+    tool_name: Any = None
+    tool_input: Any = None
+    permission_suggestions: Any = None
+    message_id: Any = None
+    index: Any = None
+    final: Any = None
+    delta: Any = None
 
 
 class _Envelope(msgspec.Struct):
@@ -45,16 +67,36 @@ class _Envelope(msgspec.Struct):
 
     pane: str
     payload: _Payload
+    request: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
 def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
-    """The settings (JSON) that make Claude Code run `command` at every event the bridge follows."""
-    names = [*_ALWAYS, *(name for name, since in _SINCE.items() if version >= since)]
-    hook = {"type": "command", "command": shlex.join(command), "timeout": _SECONDS}
-    return json.dumps({"hooks": {name: [{"hooks": [hook]}] for name in names}})
+    """The settings (JSON) that make Claude Code run `command` at every event the bridge follows.
+
+    The event's name is added to the command. Where that is known to work, Claude Code does not wait
+    for hooks whose answer it has no use for.
+    """
+    known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
+    names = [name for name in _FOLLOWED if name in known]
+    hooks = {name: [{"hooks": [_render_hook(command, name, version)]}] for name in names}
+    return json.dumps({"hooks": hooks})
+
+
+def _render_hook(
+    command: Sequence[str], name: str, version: tuple[int, ...]
+) -> dict[str, str | int | bool]:
+    seconds = _ANSWER_SECONDS if name == "PermissionRequest" else _SECONDS
+    hook: dict[str, str | int | bool] = {
+        "type": "command",
+        "command": shlex.join([*command, name]),
+        "timeout": seconds,
+    }
+    if name in _WITHOUT_WAITING and version >= _WITHOUT_WAITING_SINCE:
+        return hook | {"async": True}
+    return hook
 
 
 def parse_hook(line: bytes) -> HookEvent | None:
@@ -65,6 +107,7 @@ def parse_hook(line: bytes) -> HookEvent | None:
     pane, found = envelope.pane, envelope.payload
     if not found.session_id:
         return None
+    mode = _text(found.permission_mode)
     match found.hook_event_name:
         case "SessionStart":
             return SessionStarted(
@@ -78,13 +121,41 @@ def parse_hook(line: bytes) -> HookEvent | None:
             return SessionEnded(found.session_id, pane, _text(found.reason))
         case "UserPromptSubmit":
             prompt = _text(found.prompt)
-            return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id))
+            return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id), mode)
         case "Stop":
-            return TurnEnded(found.session_id, pane)
+            return TurnEnded(found.session_id, pane, mode=mode)
         case "StopFailure":
-            return TurnEnded(found.session_id, pane, error=str(found.error or "unknown error"))
+            error = str(found.error or "unknown error")
+            return TurnEnded(found.session_id, pane, error=error, mode=mode)
+        case "PermissionRequest" if envelope.request:
+            return _parse_permission(envelope)
+        case "MessageDisplay":
+            return TextStreamed(
+                found.session_id,
+                pane,
+                _text(found.message_id),
+                found.index if isinstance(found.index, int) else 0,
+                _text(found.delta),
+                found.final is True,
+            )
         case _:
             return None
+
+
+def _parse_permission(envelope: _Envelope) -> PermissionAsked:
+    found = envelope.payload
+    suggestions = found.permission_suggestions
+    return PermissionAsked(
+        found.session_id,
+        envelope.pane,
+        envelope.request,
+        _text(found.tool_name),
+        found.tool_input if isinstance(found.tool_input, dict) else {},
+        tuple(s for s in suggestions if isinstance(s, dict))
+        if isinstance(suggestions, list)
+        else (),
+        _text(found.permission_mode),
+    )
 
 
 def parse_version(text: str) -> tuple[int, ...]:

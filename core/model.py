@@ -176,6 +176,7 @@ class PromptSubmitted:
     pane: str
     prompt: str
     prompt_id: str
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,36 @@ class TurnEnded:
     session_id: str
     pane: str
     error: str | None = None
+    mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextStreamed:
+    """A part of the answer while it is being written: order by (`message_id`, `index`)."""
+
+    session_id: str
+    pane: str
+    message_id: str
+    index: int
+    delta: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionAsked:
+    """A tool wants to run (or asks the person something), and its hook waits for the answer.
+
+    `request` identifies this one asking, also after a restart of the bridge. `suggestions` are
+    Claude Code's own permission updates; together they are what "always allow" means.
+    """
+
+    session_id: str
+    pane: str
+    request: str
+    tool: str
+    input: dict[str, Any]
+    suggestions: tuple[dict[str, Any], ...] = ()
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +236,47 @@ class AnswerGiven:
 
     uuid: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """Claude uses a tool; `tool_id` is what its end will name."""
+
+    uuid: str
+    tool_id: str
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """What came of it: `text` is what Claude reads, `result` Claude Code's own account of it.
+
+    `result` depends on the tool: an object for what succeeded, a text or nothing else.
+    """
+
+    uuid: str
+    tool_id: str
+    is_error: bool
+    text: str
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextMeasured:
+    """How many tokens the model read for the last thing it said, and which model that was."""
+
+    uuid: str
+    tokens: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextCompacted:
+    """The conversation was summarised; trigger: `manual` or `auto`."""
+
+    uuid: str
+    trigger: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +310,20 @@ class TurnRecorded:
     seconds: float
 
 
-HookEvent = SessionStarted | SessionEnded | PromptSubmitted | TurnEnded
+HookEvent = (
+    SessionStarted | SessionEnded | PromptSubmitted | TurnEnded | TextStreamed | PermissionAsked
+)
 TranscriptEvent = (
-    PromptRecorded | AnswerGiven | ErrorReported | CommandAnswered | TurnInterrupted | TurnRecorded
+    PromptRecorded
+    | AnswerGiven
+    | ToolStarted
+    | ToolEnded
+    | ContextMeasured
+    | ContextCompacted
+    | ErrorReported
+    | CommandAnswered
+    | TurnInterrupted
+    | TurnRecorded
 )
 
 Status = Literal["idle", "shell", "busy", "waiting"]
@@ -334,3 +417,19 @@ class Piece:
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: tuple[tuple[Button, ...], ...] = ()
     files: tuple[Attachment, ...] = ()
+
+
+# --- the terminal ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PaneScreen:
+    """What a terminal shows: its lines with their colour sequences and blank cells.
+
+    `cursor` is its column and row from 0; None while it is hidden.
+    """
+
+    capture: str
+    columns: int
+    rows: int
+    cursor: tuple[int, int] | None = None

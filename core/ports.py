@@ -24,6 +24,10 @@ class Channel(Protocol):
         """The channel's name in `Chat.channel`."""
 
     @property
+    def bot_name(self) -> str:
+        """The name by which people address the bot (`/new@name`), known after `start`."""
+
+    @property
     def silence(self) -> float:
         """Seconds since the service was last heard of by `receive`."""
 

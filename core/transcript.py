@@ -10,17 +10,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
+from core.claude_code import INTERRUPTED
 from core.foreign_text import decode_json
 from core.model import (
     AnswerGiven,
     CommandAnswered,
+    ContextCompacted,
+    ContextMeasured,
     ErrorReported,
     PromptRecorded,
+    ToolEnded,
+    ToolStarted,
     TranscriptEvent,
     TurnInterrupted,
     TurnRecorded,
@@ -40,12 +45,13 @@ _COMMAND = ("<command-name>", "<command-message>")
 _BY_THE_PROGRAM = (None, "", "system")
 _SHELL_LINE = re.compile(_TAG.format("bash-input"), re.DOTALL)
 _NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
-_INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
+_READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 class _Message(msgspec.Struct):
     content: Any = None
     model: Any = None
+    usage: Any = None
 
 
 class _Attachment(msgspec.Struct):
@@ -69,6 +75,8 @@ class _Line(msgspec.Struct):
     isCompactSummary: bool | None = False  # noqa: N815
     isApiErrorMessage: bool | None = False  # noqa: N815
     durationMs: float | None = 0.0  # noqa: N815
+    toolUseResult: Any = None  # noqa: N815
+    compactMetadata: Any = None  # noqa: N815
 
 
 class _Place(msgspec.Struct):
@@ -102,11 +110,11 @@ def _from_user(line: _Line) -> list[TranscriptEvent]:
         return []
     texts = _texts(line.message.content)
     if not texts:
-        return []
+        return list(_tool_ends(line))
     text = "\n".join(texts)
     if line.promptSource not in _BY_THE_PROGRAM:
         return [PromptRecorded(line.uuid, text)]
-    if text.strip() in _INTERRUPTED:
+    if text.strip() in INTERRUPTED:
         return [TurnInterrupted(line.uuid)]
     if text.startswith(_COMMAND) and _COMMAND_NAME.search(text):
         return _from_command(line.uuid, text)
@@ -119,18 +127,58 @@ def _from_user(line: _Line) -> list[TranscriptEvent]:
 
 
 def _from_assistant(line: _Line) -> list[TranscriptEvent]:
-    text = "\n\n".join(_texts(line.message.content if line.message else None)).strip()
-    if not text:
+    if line.message is None:
         return []
+    text = "\n\n".join(_texts(line.message.content)).strip()
     if line.isApiErrorMessage:
-        return [ErrorReported(line.uuid, text)]
-    if line.message is not None and line.message.model == "<synthetic>":
+        return [ErrorReported(line.uuid, text)] if text else []
+    if line.message.model == "<synthetic>":
         return []  # Claude Code's own filler: "No response requested." after a turn cut off
-    return [AnswerGiven(line.uuid, text)]
+    answer = [AnswerGiven(line.uuid, text)] if text else []
+    return [*answer, *_tool_starts(line), *_context(line)]
+
+
+def _tool_starts(line: _Line) -> Iterator[ToolStarted]:
+    for block in _blocks(line, "tool_use"):
+        name, tool_id, given = block.get("name"), block.get("id"), block.get("input")
+        if isinstance(name, str) and isinstance(tool_id, str):
+            yield ToolStarted(line.uuid, tool_id, name, given if isinstance(given, dict) else {})
+
+
+def _tool_ends(line: _Line) -> Iterator[ToolEnded]:
+    result = line.toolUseResult if isinstance(line.toolUseResult, dict) else {}
+    for block in _blocks(line, "tool_result"):
+        tool_id = block.get("tool_use_id")
+        if isinstance(tool_id, str):
+            text = "\n".join(_texts(block.get("content")))
+            is_error = block.get("is_error") is True
+            yield ToolEnded(line.uuid, tool_id, is_error, text, result)
+
+
+def _context(line: _Line) -> Iterator[ContextMeasured]:
+    """Every line of one message tells the same."""
+    usage = line.message.usage if line.message is not None else None
+    if line.message is None or not isinstance(usage, dict):
+        return
+    counts = [usage.get(name) for name in _READ_TOKENS]
+    tokens = sum(count for count in counts if isinstance(count, int))
+    if tokens:
+        model = line.message.model
+        yield ContextMeasured(line.uuid, tokens, model if isinstance(model, str) else "")
+
+
+def _blocks(line: _Line, kind: str) -> list[dict[str, Any]]:
+    content = line.message.content if line.message is not None else None
+    blocks = content if isinstance(content, list) else []
+    return [block for block in blocks if isinstance(block, dict) and block.get("type") == kind]
 
 
 def _from_system(line: _Line) -> list[TranscriptEvent]:
     text = line.content if isinstance(line.content, str) else ""
+    if line.subtype == "compact_boundary":
+        found = line.compactMetadata
+        trigger = found.get("trigger") if isinstance(found, dict) else None
+        return [ContextCompacted(line.uuid, trigger if isinstance(trigger, str) else "")]
     if line.subtype == "turn_duration":
         return [TurnRecorded(line.uuid, (line.durationMs or 0.0) / 1000)]
     if line.subtype == "local_command":

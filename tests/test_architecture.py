@@ -24,11 +24,22 @@ EDGES = {
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
     *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
+    *("process_end", "transcript_keeper"),
+    *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
 }
 HUB = {
     *(
         "claude_launcher",
         "input_box",
+        "session_book",
+        "screen_view",
+        "admission",
+        "chat_messages",
+        "presses",
+        "assembly",
+        "claude_status",
+        "running_claude",
+        "typist",
         "session_runner",
         "sessions",
         "keypad",
@@ -49,6 +60,7 @@ PARTS = {
     "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
     "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
     "channels.telegram_tables": {"channels.telegram_entities"},
+    "screen_painter": {"screen_cells", "screen_fonts"},
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
@@ -56,6 +68,8 @@ KEPT_BY = {
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
     "pyromark": {"channels.telegram_markdown"},
+    "PIL": {"screen_painter", "screen_fonts"},
+    "bittty": {"screen_cells"},
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {
@@ -156,6 +170,11 @@ def test_imports_go_down(module: Module) -> None:
 @modules
 def test_nobody_imports_the_bridge(module: Module) -> None:
     assert "bridge" not in uses(module)
+
+
+def test_only_a_process_of_its_own_loads_what_draws() -> None:
+    """Not the bridge, whose memory it would double."""
+    assert [name for name, module in PROGRAM.items() if "screen_painter" in uses(module)] == []
 
 
 def test_no_imports_go_in_a_circle() -> None:

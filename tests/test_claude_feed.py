@@ -18,7 +18,14 @@ from watchdog.observers.api import BaseObserver
 
 import claude_feed as claude_feed_module
 from claude_feed import ClaudeFeed
-from core.model import AnswerGiven, HookEvent, PromptSubmitted, SessionStarted, TranscriptEvent
+from core.model import (
+    AnswerGiven,
+    HookEvent,
+    PermissionAsked,
+    PromptSubmitted,
+    SessionStarted,
+    TranscriptEvent,
+)
 from pulse import Pulse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +51,18 @@ class Listener:
         self.looks = 0
         self.refusals = 0
         self.pulse = Pulse()
+        self.asked, self.left = list[PermissionAsked](), list[PermissionAsked]()
+        self.answers_to_hooks: asyncio.Queue[str] = asyncio.Queue()
+
+    async def answer(self, event: PermissionAsked) -> str:
+        self.asked.append(event)
+        self.pulse.beat()
+        try:
+            return await self.answers_to_hooks.get()
+        except asyncio.CancelledError:
+            self.left.append(event)
+            self.pulse.beat()
+            raise
 
     def hear_hook(self, event: HookEvent) -> None:
         self._refuse()
@@ -103,7 +122,7 @@ class World:
         return os.path.relpath(self.state / "hook.sock")
 
     async def send(self, message: bytes) -> None:
-        """To the socket, in as many pieces as it takes, and wait until it was read."""
+        """To the socket, and wait until it was read."""
         reader, writer = await asyncio.open_unix_connection(self.socket_path)
         writer.write(message)
         await writer.drain()
@@ -356,7 +375,15 @@ async def test_a_hook_whose_socket_path_is_long_is_heard(tmp_path: Path) -> None
     async with running(tmp_path.joinpath(*["a-long-name-for-a-folder"] * 8)) as world:
         assert len(str(world.state / "hook.sock")) > 200
         hook = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(ROOT / "claude_hook.py"), str(world.state), "p"),
+            *(
+                sys.executable,
+                "-I",
+                "-S",
+                str(ROOT / "claude_hook.py"),
+                str(world.state),
+                "p",
+                "Stop",
+            ),
             stdin=subprocess.PIPE,
         )
         payload = {"hook_event_name": "SessionStart", "session_id": "s"}

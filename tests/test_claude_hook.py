@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ from core.hooks import parse_hook
 from core.model import SessionStarted
 
 ROOT = Path(__file__).resolve().parent.parent
+ASKED = {"hook_event_name": "PermissionRequest", "session_id": "s", "tool_name": "Bash"}
 START = {"hook_event_name": "SessionStart", "session_id": "s", "source": "clear"}
 PROMPT = {"hook_event_name": "UserPromptSubmit", "session_id": "s", "prompt": "hi"}
 
 
-def begin(folder: Path, pane: str = "pane-1") -> subprocess.Popen[bytes]:
+def begin(
+    folder: Path, pane: str = "pane-1", event: str = "SessionStart"
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(ROOT / "claude_hook.py"), str(folder), pane],
+        [sys.executable, "-I", "-S", str(ROOT / "claude_hook.py"), str(folder), pane, event],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -48,7 +51,8 @@ def finish(hook: subprocess.Popen[bytes]) -> None:
 
 
 def run(folder: Path, payload: Any) -> None:
-    hook = begin(folder)
+    name = payload["hook_event_name"] if isinstance(payload, dict) else "SessionStart"
+    hook = begin(folder, event=name)
     feed(hook, payload)
     finish(hook)
 
@@ -93,7 +97,7 @@ def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*["a-long-name-for-a-folder"] * 6)
     folder.mkdir(parents=True)
     with listening(folder) as server:
-        hook = begin(folder)
+        hook = begin(folder, event="UserPromptSubmit")
         feed(hook, PROMPT)
         assert json.loads(receive(server))["payload"] == PROMPT
         finish(hook)
@@ -173,3 +177,78 @@ def test_with_the_bridge_away_the_hook_is_quick(tmp_path: Path) -> None:
         run(tmp_path, PROMPT)
         times.append(time.monotonic() - before)
     assert min(times) < 0.5
+
+
+# --- a request for permission ------------------------------------------------------------------
+
+
+def answer(server: socket.socket, text: bytes) -> dict[str, Any]:
+    """Take the next request, and write that much of an answer before hanging up."""
+    connection, _ = server.accept()
+    with connection:
+        connection.settimeout(10)
+        message = b""
+        while not message.endswith(b"\n"):
+            message += connection.recv(65536)
+        connection.sendall(text)
+    found: dict[str, Any] = json.loads(message)
+    return found
+
+
+def ask(folder: Path) -> subprocess.Popen[bytes]:
+    hook = begin(folder, event="PermissionRequest")
+    feed(hook, ASKED)
+    return hook
+
+
+def test_a_request_prints_the_answer(tmp_path: Path) -> None:
+    with listening(tmp_path) as server:
+        hook = ask(tmp_path)
+        asked = answer(server, b'{"yes": "\xc3\xa9"}\n')
+        said, complained = hook.communicate(timeout=20)
+    assert (said, complained, hook.returncode) == ('{"yes": "é"}'.encode(), b"", 0)
+    assert asked["payload"] == ASKED
+    assert asked["request"]
+
+
+def test_an_empty_answer_prints_nothing(tmp_path: Path) -> None:
+    with listening(tmp_path) as server:
+        hook = ask(tmp_path)
+        answer(server, b"\n")
+        finish(hook)
+
+
+def test_a_request_outlives_the_bridge_and_is_known_by_the_next(tmp_path: Path) -> None:
+    hook = ask(tmp_path)  # nobody is there yet
+    requests = []
+    for half in (b"", b'{"torn'):
+        with listening(tmp_path) as server:
+            requests.append(answer(server, half)["request"])
+        (tmp_path / "hook.sock").unlink()
+    with listening(tmp_path) as server:
+        requests.append(answer(server, b"{}\n")["request"])
+        assert hook.communicate(timeout=20)[0] == b"{}"
+    assert len(set(requests)) == 1
+
+
+@pytest.mark.parametrize("is_bridge_there", [True, False])
+def test_a_request_ends_with_the_claude_that_made_it(tmp_path: Path, is_bridge_there: bool) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(listening(tmp_path)) if is_bridge_there else None
+        hook = ask(tmp_path)
+        if server is not None:
+            stack.enter_context(server.accept()[0])
+        for stream in (hook.stdout, hook.stderr):
+            assert stream is not None
+            stream.close()
+        assert hook.wait(10) == 0
+
+
+def test_two_requests_are_two(tmp_path: Path) -> None:
+    with listening(tmp_path) as server:
+        found = []
+        for _ in range(2):
+            hook = ask(tmp_path)
+            found.append(answer(server, b"\n")["request"])
+            finish(hook)
+    assert found[0] != found[1]

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.hooks import parse_hook, parse_version, render_settings
-from core.model import HookEvent, PromptSubmitted, SessionEnded, SessionStarted, TurnEnded
+from core.model import (
+    HookEvent,
+    PermissionAsked,
+    PromptSubmitted,
+    SessionEnded,
+    SessionStarted,
+    TextStreamed,
+    TurnEnded,
+)
 
 RECORDED = Path(__file__).parent / "fixtures" / "hooks-2.1.330.jsonl"
 PAYLOADS = [json.loads(text) for text in RECORDED.read_text().splitlines()]
@@ -117,7 +125,60 @@ def test_the_command_is_quoted_for_the_shell_that_runs_it() -> None:
     settings = json.loads(render_settings(command, (2, 1, 330)))
     hooks = [hook for entries in settings["hooks"].values() for e in entries for hook in e["hooks"]]
     assert {hook["type"] for hook in hooks} == {"command"}
-    assert all(shlex.split(hook["command"]) == command for hook in hooks)
+    assert all(shlex.split(hook["command"])[:-1] == command for hook in hooks)
+
+
+def test_each_command_is_told_which_hook_it_is() -> None:
+    settings = json.loads(render_settings(["hook"], (2, 1, 330)))
+    for name, entries in settings["hooks"].items():
+        assert [hook["command"] for e in entries for hook in e["hooks"]] == [f"hook {name}"]
+
+
+def test_claude_waits_only_for_hooks_that_answer_or_tell_which_session_it_is() -> None:
+    """Before 2.1.50 nothing is known of hooks that are not waited for."""
+    for version, waited_for in (
+        ((2, 1, 330), {"SessionStart", "SessionEnd", "PermissionRequest"}),
+        (
+            (2, 1, 0),
+            {"SessionStart", "SessionEnd", "PermissionRequest", "UserPromptSubmit", "Stop"},
+        ),
+    ):
+        hooks = json.loads(render_settings(["hook"], version))["hooks"]
+        found = {name for name, [entry] in hooks.items() if "async" not in entry["hooks"][0]}
+        assert found == waited_for
+
+
+def test_a_request_is_given_days() -> None:
+    hooks = json.loads(render_settings(["hook"], (2, 1, 330)))["hooks"]
+    (entry,) = hooks["PermissionRequest"]
+    assert entry["hooks"][0]["timeout"] >= 86_400
+
+
+# --- requests and streamed text ----------------------------------------------------------------
+
+
+def test_a_request_carries_what_would_run() -> None:
+    payload = {
+        "hook_event_name": "PermissionRequest",
+        "session_id": "s",
+        "permission_mode": "default",
+        "tool_name": "Bash",
+        "tool_input": {"command": "ls"},
+        "permission_suggestions": [{"type": "setMode"}, "odd"],
+    }
+    asked = parse_hook(json.dumps({"pane": "p", "request": "r", "payload": payload}).encode())
+    assert asked == PermissionAsked(
+        "s", "p", "r", "Bash", {"command": "ls"}, ({"type": "setMode"},), "default"
+    )
+
+
+def test_a_request_that_nobody_waits_for_is_none() -> None:
+    assert event("PermissionRequest", tool_name="Bash") is None
+
+
+def test_streamed_text_tells_its_place() -> None:
+    found = event("MessageDisplay", turn_id="t", message_id="m", index=2, final=True, delta="x\n")
+    assert found == TextStreamed("s", PANE, "m", 2, "x\n", is_final=True)
 
 
 def test_only_hooks_that_the_version_knows_are_asked_for() -> None:

@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from core.model import (
     AnswerGiven,
     CommandAnswered,
+    ContextCompacted,
+    ContextMeasured,
     ErrorReported,
     PromptRecorded,
+    ToolEnded,
+    ToolStarted,
     TranscriptEvent,
     TurnInterrupted,
     TurnRecorded,
@@ -124,7 +128,8 @@ def test_turns_end_with_a_length_in_seconds() -> None:
 
 
 def test_every_event_has_an_identity_of_its_own() -> None:
-    identities = [event.uuid for event in recorded()]
+    beside = ToolStarted | ToolEnded | ContextMeasured  # of the same line as an answer
+    identities = [event.uuid for event in recorded() if not isinstance(event, beside)]
     assert len(identities) == len(set(identities))
 
 
@@ -264,3 +269,48 @@ def test_escape_sequences_are_taken_out_and_nothing_else() -> None:
 def test_a_text_without_escapes_stays_as_it_is(text: str) -> None:
     if not {"\x1b", "\x0e", "\x0f"} & set(text):
         assert strip_ansi(text) == text
+
+
+# --- tools, context ----------------------------------------------------------------------------
+
+
+def tool_line(kind: str, content: list[Any], **fields: Any) -> list[TranscriptEvent]:
+    usage = {"input_tokens": 1, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 300}
+    message = {"content": content, "model": "claude-x", "usage": usage if kind != "user" else None}
+    return parse_line(
+        json.dumps({"type": kind, "uuid": "u", "message": message, **fields}).encode()
+    )
+
+
+def test_a_tool_starts_with_what_it_is_given() -> None:
+    block = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+    assert tool_line("assistant", [block]) == [
+        ToolStarted("u", "t1", "Bash", {"command": "ls"}),
+        ContextMeasured("u", 321, "claude-x"),
+    ]
+
+
+def test_a_tool_ends_with_what_claude_reads_of_it() -> None:
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": "out", "is_error": False}
+    ended = tool_line("user", [block], toolUseResult={"stdout": "out"})
+    assert ended == [ToolEnded("u", "t1", False, "out", {"stdout": "out"})]
+
+
+def test_a_tool_that_failed_says_so_and_has_no_result() -> None:
+    content = [{"type": "text", "text": "Exit code 3"}]
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": content, "is_error": True}
+    ended = tool_line("user", [block], toolUseResult="Error: Exit code 3")
+    assert ended == [ToolEnded("u", "t1", True, "Exit code 3", {})]
+
+
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {"id": 1}, {"type": "tool_use", "id": "t"}])
+def test_odd_blocks_of_tools_are_passed_over(odd: object) -> None:
+    assert not [e for e in tool_line("assistant", [odd]) if isinstance(e, ToolStarted)]
+    assert not tool_line("user", [odd, {"type": "tool_result"}])
+
+
+def test_a_compaction_tells_who_wanted_it() -> None:
+    line = {"type": "system", "subtype": "compact_boundary", "uuid": "u"}
+    for trigger, metadata in (("auto", {"trigger": "auto"}), ("", None)):
+        raw = json.dumps({**line, "compactMetadata": metadata}).encode()
+        assert parse_line(raw) == [ContextCompacted("u", trigger)]

@@ -65,6 +65,7 @@ class FakeChannel:
     """Shows what it is sent; before that, each chat's `answers` are used up, one for each call."""
 
     name = "fake"
+    bot_name = "fake_bot"
     silence = 0.0
 
     def __init__(self, clock: Clock) -> None:

@@ -1,0 +1,102 @@
+"""What becomes of a message: a command is run, everything else is a prompt for the chat's session.
+
+* Other people's words (forwarded, quoted) are marked as such for Claude, and are never a command.
+* An edited message edits the prompt that waits; one that Claude has is never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat_commands import ChatCommands
+from core.commands import Command, parse_command
+from core.config import Config
+from core.conversation import quote
+from core.delivery import Prompt
+from core.errors import BridgeError
+from core.keystrokes import prepare_prompt
+from core.model import Chat, TextEdited, TextSent
+from core.ports import Channel
+from inbox import Entry, Inbox
+from sessions import Sessions
+
+
+class ChatMessages:
+    """The messages of `channel`, for `sessions`; `say` answers in a line."""
+
+    def __init__(
+        self,
+        config: Config,
+        channel: Channel,
+        inbox: Inbox,
+        sessions: Sessions,
+        commands: ChatCommands,
+        *,
+        say: Callable[[Chat, str], None],
+    ) -> None:
+        self._config = config
+        self._channel = channel
+        self._inbox = inbox
+        self._sessions = sessions
+        self._commands = commands
+        self._say = say
+
+    async def handle_text(self, entry: Entry, message: TextSent) -> bool:
+        """Do what it says; False when it is a prompt, whose end its session's runner tells.
+
+        Raises BridgeError.
+        """
+        parsed = self._read(message)
+        match parsed:
+            case None:
+                return True
+            case Command("sh", line):
+                self._submit(entry, message, self._prepare_shell_line(line))
+                return False
+            case Command():
+                await self._commands.run(parsed, message)
+                return True
+            case str():
+                self._submit(entry, message, prepare_prompt(parsed))
+                return False
+
+    def handle_edit(self, edit: TextEdited) -> None:
+        """Edit the prompt that waits, and say whether that was so. Raises BridgeError."""
+        for entry in self._inbox.pending():
+            sent = self._channel.parse(entry.arrival.raw)
+            if not isinstance(sent, TextSent) or not entry.session_id:
+                continue
+            if (sent.chat, sent.message_id) == (edit.chat, edit.message_id):
+                runner = self._sessions.find_runner(entry.session_id)
+                text = self._read(sent, edit.text)
+                if not isinstance(text, str):
+                    raise BridgeError("A message that waits can't become a command.")
+                if runner and runner.rewrite(entry.key, prepare_prompt(text)):
+                    self._say(edit.chat, "Changed; it still waits.")
+                    return
+        self._say(edit.chat, "Claude has that message already; send the change as a new one.")
+
+    def _read(self, message: TextSent, text: str | None = None) -> Command | str | None:
+        """The command or the prompt that a message is, or would be with another text."""
+        text = message.text if text is None else text
+        if message.forwarded_from is not None:
+            return quote(f"Forwarded from {message.forwarded_from}", text)
+        parsed = parse_command(text, self._channel.bot_name)
+        if message.quoted is not None and isinstance(parsed, str):
+            return f"{quote('Quoted', message.quoted)}\n\n{parsed}"
+        return parsed
+
+    def _prepare_shell_line(self, line: str) -> str:
+        """What makes Claude Code run it, if that is switched on. Raises BridgeError."""
+        if not self._config.shell:
+            raise BridgeError("/sh is off. BRIDGE_SHELL=true switches it on.")
+        if "\n" in line:
+            raise BridgeError("/sh takes one line.")
+        return f"!{prepare_prompt(line).lstrip('! ')}"
+
+    def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
+        book = self._sessions.book
+        session = book.find_current(message.chat) or book.create(
+            message.chat, self._config.project_dir
+        )
+        self._sessions.submit(session, Prompt(entry.key, text), message.person.user_id)

@@ -1,0 +1,52 @@
+"""What becomes of a press: the button is used up, and whoever issued it does what it says.
+
+A handler is found by the action's own word, `do`; a word that nobody knows is an old button.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from buttons import Buttons, Press, PressHandler
+from core.model import ButtonPressed
+from core.ports import Channel
+from inbox import Entry
+from pulse import Background
+
+_GONE = "This button no longer works."
+
+
+class Presses:
+    """The presses on `buttons`.
+
+    `handlers`: by the action's word; those in `prompting` give a session a prompt, whose end its
+    runner tells.
+    """
+
+    def __init__(
+        self,
+        buttons: Buttons,
+        channel: Channel,
+        background: Background,
+        *,
+        handlers: Mapping[str, PressHandler],
+        prompting: Mapping[str, PressHandler],
+    ) -> None:
+        self._buttons = buttons
+        self._channel = channel
+        self._background = background
+        self._handlers = {**handlers, **prompting}
+        self._prompting = frozenset(prompting)
+
+    async def handle(self, entry: Entry, event: ButtonPressed) -> bool:
+        """Do what the button does; False when that made the press a prompt. Raises BridgeError."""
+        action = self._buttons.take(event) or {"do": None}
+        handler = self._handlers.get(action["do"] or "")
+        press = Press(event, action, entry.key)
+        said = "" if handler is not None else _GONE
+        try:
+            if handler is not None:
+                said = await handler(press)
+        finally:  # also when it fails: the phone shows a waiting sign until it is answered
+            self._background.run(self._channel.answer_press(event.press_id, said))
+        return action["do"] not in self._prompting
