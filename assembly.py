@@ -18,6 +18,7 @@ from chat_messages import ChatMessages
 from chat_settings import ChatSettings
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from core.claude_code import typing_for
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
 from core.hooks import parse_version
@@ -34,12 +35,15 @@ from presses import Presses
 from pulse import Background
 from quiet_hours import QuietHours
 from receipts import Receipts
+from screen_picture import ScreenPictures
+from screen_view import ScreenView
 from service_errors import ServiceErrors
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
 from terminal import Terminal
 from tmux_control import TmuxControl
+from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
 from version_check import try_out
 
@@ -79,14 +83,14 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     buttons = Buttons(directory)
     inbox = Inbox(directory)
     people = People(directory, allowed_users=config.allowed_users)
-    redact = redactor.redact if config.mask_secrets else str
-    outbox = Outbox(directory, {channel.name: channel}, redact=redact)
+    outbox = _build_outbox(config, channel, redactor)
     inbox.listeners.append(Receipts(channel, outbox.react).hear_entry)
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
+    screens = _build_screens(config, environ, redactor, sessions, outbox, buttons)
     quiet = QuietHours(ChatSettings(directory), outbox, buttons)
-    commands = ChatCommands(config, sessions, outbox, buttons, quiet)
+    commands = ChatCommands(config, sessions, outbox, buttons, screens, quiet)
     cards = LiveCards(sessions, outbox, buttons, stop=commands.stop, screen=commands.show_screen)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     _connect(sessions, outbox, keypad, troubles, quiet)
@@ -94,7 +98,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     errors = ServiceErrors(sessions, inbox, outbox, buttons, version=version)
     sessions.equips += [changes.equip, errors.equip]
     sessions.observers += [cards, errors]
-    features = (keypad, commands, troubles, cards, changes, quiet, errors)
+    features = (keypad, screens, commands, troubles, cards, changes, quiet, errors)
     return Parts(
         channel=channel,
         people=people,
@@ -119,6 +123,24 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
             *(sessions.stop, outbox.stop, channel.stop),
         ),
     )
+
+
+def _build_outbox(config: Config, channel: Channel, redactor: Redactor) -> Outbox:
+    redact = redactor.redact if config.mask_secrets else str
+    return Outbox(config.bridge_dir, {channel.name: channel}, redact=redact)
+
+
+def _build_screens(
+    config: Config,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    sessions: Sessions,
+    outbox: Outbox,
+    buttons: Buttons,
+) -> ScreenView:
+    masking = redactor if config.mask_secrets else None
+    pictures = ScreenPictures(redactor=masking, environment=environ)
+    return ScreenView(sessions, outbox, buttons, pictures, config.bridge_dir / "screens")
 
 
 def _connect(
@@ -149,11 +171,15 @@ def _build_sessions(
     outbox: Outbox,
 ) -> Sessions:
     control = TmuxControl(
-        socket=config.tmux_socket, environment=environment, folder=typing_folder(config)
+        socket=config.tmux_socket,
+        environment=environment,
+        folder=typing_folder(config),
+        typing=typing_for(version),
     )
     control.check()
     terminal = Terminal(control)
     claude = claude_config_dir(environ)
+    keeper = TranscriptKeeper(config.bridge_dir / "transcripts")
     launcher = ClaudeLauncher(
         terminal,
         ClaudeRegistry(claude / "sessions"),
@@ -163,6 +189,7 @@ def _build_sessions(
         directory=config.bridge_dir,
         projects=claude / "projects",
         environment=environment,
+        keeper=keeper,
     )
     return Sessions(
         store=SessionStore(config.state_dir),
@@ -171,6 +198,7 @@ def _build_sessions(
         inbox=inbox,
         outbox=outbox,
         directory=config.bridge_dir,
+        keeper=keeper,
         idle_seconds=config.idle_minutes * 60,
     )
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -29,6 +30,9 @@ from pulse import Pulse
 from session import Session
 from terminal import Terminal
 from tmux_control import Pane
+from transcript_keeper import TranscriptKeeper
+
+log = logging.getLogger(__name__)
 
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
@@ -51,9 +55,11 @@ class ClaudeLauncher:
     """Starts processes in `terminal`.
 
     Args:
+        version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
+        keeper: gives back a transcript that Claude Code has deleted.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -68,14 +74,16 @@ class ClaudeLauncher:
         directory: Path,
         projects: Path,
         environment: Mapping[str, str],
+        keeper: TranscriptKeeper | None = None,
         patience: float = 6.0,
     ) -> None:
+        self._keeper = keeper
         self.registry = registry
         self.patience = patience
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
-        self._version = version
+        self.version = version
         self._directory = directory
         self._projects = projects
         self._environment = environment
@@ -172,18 +180,28 @@ class ClaudeLauncher:
 
     def _start_of(self, session: Session) -> Start:
         known = session.state.get("transcript")
-        if known and Path(known).is_file():
+        if known and self._has_transcript(session.session_id, Path(known)):
             return "resumed"
         if self.find_transcript(session.session_id) is not None:
             return "resumed"
         return "lost" if session.state.get("has_prompts") else "new"
+
+    def _has_transcript(self, session_id: str, path: Path) -> bool:
+        """Whether it is there, if need be because it was put back."""
+        if self._keeper is None:
+            return path.is_file()
+        try:
+            return self._keeper.put_back(session_id, path)
+        except OSError as error:
+            log.error("a transcript can't be put back: %s", error.strerror or error)
+            return path.is_file()
 
     def _write_settings(self, name: str) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        replace_file(path, render_settings(hook, self._version).encode())
+        replace_file(path, render_settings(hook, self.version).encode())
         return path
 
 

@@ -80,6 +80,7 @@ class _Turn:
     keyboard: tuple[tuple[Button, ...], ...] = ()
     shown: tuple[str, str] | None = None
     next_tick: float = 0.0
+    look_at: float = 0.0
     outcome: Outcome = "done"
     ends_at: float | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -180,7 +181,10 @@ class LiveCards:
                 return
         found = self._turns.get(runner.session_id)
         if found is not None:
+            before = found.look_at
             self._look(found, runner)
+            if found.look_at != before:
+                found.changed.set()
 
     def _look(self, turn: _Turn, runner: SessionRunner | None) -> None:
         process = runner.process if runner is not None else None
@@ -188,9 +192,13 @@ class LiveCards:
             self._close(turn, "died")
         elif process is not None and process.is_idle:
             idle_since = process.since_ms / 1000
-            if turn.since < idle_since < self._clock() - _IDLE_SECONDS:
+            if idle_since <= turn.since:
+                return
+            if idle_since < self._clock() - _IDLE_SECONDS:
                 unseen: Outcome = "stopped" if turn.is_stopped else "unknown"
                 self._close(turn, turn.outcome if turn.ends_at is not None else unseen)
+            else:
+                turn.look_at = idle_since + _IDLE_SECONDS + _BETWEEN_SECONDS
         else:
             is_asked = process is not None and process.status == "waiting"
             if is_asked != (turn.card.notice == _ASKED):
@@ -307,24 +315,24 @@ class LiveCards:
             return
         turn.card = replace(turn.card, notice=f"⚠️ {found}" if found else "")
 
-    async def _wait(self, turn: _Turn, seconds: float | None) -> None:
+    async def _wait(self, turn: _Turn, seconds: float) -> None:
         try:
             await asyncio.wait_for(turn.changed.wait(), seconds)
         except TimeoutError:
             return
         turn.changed.clear()
 
-    def _seconds_to_wait(self, turn: _Turn) -> float | None:
-        if turn.ends_at is not None:
-            return max(0.0, turn.ends_at - self._clock())
-        if turn.card.notice == _ASKED:
-            return None
+    def _seconds_to_wait(self, turn: _Turn) -> float:
+        """How long nothing needs to be done when nothing happens."""
         now = self._clock()
-        seconds = turn.next_tick - now
-        silent_at = turn.heard_at + _SILENCE_SECONDS
-        if not turn.card.running and silent_at > now:
-            seconds = min(seconds, silent_at - now)
-        return max(_BETWEEN_SECONDS, seconds)
+        if turn.ends_at is not None:
+            return max(0.0, turn.ends_at - now)
+        if turn.card.notice == _ASKED:
+            return _LONGEST_TICK_SECONDS
+        times = [turn.next_tick, turn.look_at]
+        if not turn.card.running:
+            times.append(turn.heard_at + _SILENCE_SECONDS)
+        return max(_BETWEEN_SECONDS, min((at for at in times if at > now), default=now) - now)
 
     async def _show(self, turn: _Turn) -> None:
         """Show the card as it is now, if that is another look or the time to tell the time."""

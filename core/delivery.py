@@ -25,9 +25,9 @@ from core.model import (
     TurnRecorded,
 )
 
-Interruption = Literal["nothing", "running", "interrupted", "withdrawn"]
-"""What became of a wish to stop: nothing to stop, still running, stopped, or stopped before it had
-begun."""
+Interruption = Literal["nothing", "running", "interrupted", "stopped", "withdrawn", "finished"]
+"""What became of a wish to stop: nothing to stop, still running, stopped as the transcript tells,
+stopped with no word in it, stopped before it had begun, or too late."""
 
 Outcome = Literal["answered", "failed", "interrupted"]
 
@@ -51,8 +51,8 @@ class Prompt:
 class UnderWay:
     """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
 
-    `is_withdrawn`: it was stopped before Claude had begun; `is_shown`: its record was met by who
-    shows the transcript; `outcome`: what is noted down of it at its end.
+    `is_interrupted`: it was stopped in the middle; `is_withdrawn`: before Claude had begun;
+    `is_stopping`: Escape was pressed; `is_shown`: its record was met by who shows the transcript.
     """
 
     prompt: Prompt
@@ -60,19 +60,23 @@ class UnderWay:
     is_submitted: bool = False
     is_recorded: bool = False
     has_ended: bool = False
+    is_interrupted: bool = False
     is_withdrawn: bool = False
     is_shown: bool = False
-    outcome: Outcome = "answered"
+    is_stopping: bool = False
+    has_failed: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is to be noted down of it at its end."""
+        if self.is_interrupted or self.is_withdrawn or (self.is_stopping and not self.has_ended):
+            return "interrupted"
+        return "failed" if self.has_failed else "answered"
 
     @property
     def is_taken(self) -> bool:
         """Whether Claude said, by either way, that it has the prompt."""
         return self.is_submitted or self.is_recorded
-
-    def withdraw(self) -> None:
-        """Claude gave it back before it had begun."""
-        self.is_withdrawn = self.has_ended = True
-        self.outcome = "interrupted"
 
     def hear_hook(self, event: HookEvent) -> None:
         """Take a hook's hint."""
@@ -81,7 +85,6 @@ class UnderWay:
                 self.is_submitted = True
             case TurnEnded() if self.is_taken:
                 self.has_ended = True
-                self.outcome = "failed" if event.error is not None else self.outcome
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of this prompt."""
@@ -92,9 +95,9 @@ class UnderWay:
                 self.is_recorded = True
                 return True
             case ErrorReported() if self.is_recorded:
-                self.outcome = "failed"
-            case TurnRecorded() | TurnInterrupted() if self.is_recorded:
+                self.has_failed = True
+            case TurnInterrupted() if self.is_recorded:
+                self.has_ended = self.is_interrupted = True
+            case TurnRecorded() if self.is_recorded:
                 self.has_ended = True
-                is_stopped = isinstance(event, TurnInterrupted)
-                self.outcome = "interrupted" if is_stopped else self.outcome
         return False

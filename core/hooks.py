@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import HOOKS, is_oldest
 from core.foreign_text import decode_json
 from core.model import (
     BackgroundTask,
@@ -31,16 +32,13 @@ from core.model import (
     TurnEnded,
 )
 
-_ALWAYS = ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "PermissionRequest")
-_SINCE = {
-    "SubagentStart": (2, 1, 50),
-    "SubagentStop": (2, 1, 50),
-    "StopFailure": (2, 1, 80),
-    "MessageDisplay": (2, 1, 197),
-}
+_FOLLOWED = (
+    *("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"),
+    *("PermissionRequest", "MessageDisplay", "SubagentStart", "SubagentStop"),
+)
 _SECONDS = 10
 _ANSWER_SECONDS = 7 * 86_400  # Claude's own dialog is open meanwhile
-_WITHOUT_WAITING = frozenset({"UserPromptSubmit", "Stop", *_SINCE})
+_WITHOUT_WAITING = frozenset(_FOLLOWED) - {"SessionStart", "SessionEnd", "PermissionRequest"}
 _WITHOUT_WAITING_SINCE = (2, 1, 50)
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
 
@@ -87,7 +85,8 @@ def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
     for hooks whose answer it has no use for.
     """
-    names = [*_ALWAYS, *(name for name, since in _SINCE.items() if version >= since)]
+    known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
+    names = [name for name in _FOLLOWED if name in known]
     hooks = {name: [{"hooks": [_render_hook(command, name, version)]}] for name in names}
     return json.dumps({"hooks": hooks})
 

@@ -473,3 +473,19 @@ class Piece:
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: tuple[tuple[Button, ...], ...] = ()
     files: tuple[Attachment, ...] = ()
+
+
+# --- the terminal ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PaneScreen:
+    """What a terminal shows: its lines with their colour sequences and blank cells.
+
+    `cursor` is its column and row from 0; None while it is hidden.
+    """
+
+    capture: str
+    columns: int
+    rows: int
+    cursor: tuple[int, int] | None = None

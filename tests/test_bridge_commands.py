@@ -174,13 +174,6 @@ def test_status_names_the_session_and_how_to_attach(world: World) -> None:
     assert f"tmux -L {world.socket} -f /dev/null attach" in text
 
 
-def test_screen_shows_the_terminal(world: World) -> None:
-    world.start_bridge()
-    world.ask("hello", "Echo")
-    shown = world.ask("/screen", "❯ hello")
-    assert [entity["type"] for entity in shown.entities] == ["pre"]
-
-
 def test_another_slash_command_goes_to_claude_as_it_is(world: World) -> None:
     folder = world.project / ".claude" / "commands"
     folder.mkdir(parents=True)

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from session import Session, SessionStore
+from tests.chaos.disk import filled, small_disk
+from tests.chaos.experiment import NotPossibleHereError
 from tests.world import ROOT, World, wait_until
 
 
@@ -56,6 +58,23 @@ def test_a_poison_update_is_set_aside_and_the_next_one_handled(
     world.start_bridge()
     world.ask("hello", "Echo: hello")
     assert sum("set aside" in text for text in world.texts()) == 1
+
+
+def test_a_prompt_for_which_there_is_no_room_waits_for_it(world: World) -> None:
+    """The disk fills up just when the text is written down for tmux."""
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    typing = world.state / "bridge" / "typing"
+    try:
+        with small_disk(typing), filled(typing):
+            world.say("two")
+            wait_until(lambda: "waits until there is room" in world.log(), "it waits")
+            assert asked(world) == ["one"]
+    except NotPossibleHereError as error:
+        pytest.skip(str(error))
+    world.reads("Echo: two")
+    assert asked(world) == ["one", "two"]
+    assert not [text for text in world.texts() if "Not delivered" in text]
 
 
 def test_another_program_with_the_token_is_told_once_and_outlived(world: World) -> None:
@@ -195,10 +214,25 @@ def test_a_transcript_that_is_gone_is_told(world: World) -> None:
     world.ask("my cat is called Grace", "Echo")
     world.ask("/kill", "Ended.")
     wait_until(lambda: not world.processes(), "Claude is gone")
-    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+    kept = list((world.state / "bridge" / "transcripts").glob("*.jsonl"))
+    assert len(kept) == 1
+    for path in (*kept, *(world.home / ".claude" / "projects").glob("*/*.jsonl")):
         path.unlink()
     assert world.ask("recall", "You told me").text == "You told me:"
     assert any("no longer has this conversation" in text for text in world.texts())
+
+
+def test_a_transcript_that_was_cleaned_up_is_put_back(world: World) -> None:
+    """Claude Code deletes the transcripts of other sessions once they are a month old."""
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/kill", "Ended.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+        path.unlink()
+    answer = world.ask("recall", "You told me").text
+    assert answer == "You told me: my cat is called Grace"
+    assert len(world.sessions()) == 1
 
 
 def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
