@@ -18,6 +18,7 @@ from watchdog.observers.api import BaseObserver
 
 import claude_feed as claude_feed_module
 from claude_feed import ClaudeFeed
+from core.errors import SessionNotFoundError
 from core.model import AnswerGiven, HookEvent, PromptSubmitted, SessionStarted, TranscriptEvent
 from pulse import Pulse
 
@@ -43,6 +44,7 @@ class Listener:
         self.ends: dict[str, int] = {}
         self.looks = 0
         self.refusals = 0
+        self.gone: set[str] = set()
         self.pulse = Pulse()
 
     def hear_hook(self, event: HookEvent) -> None:
@@ -54,6 +56,9 @@ class Listener:
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
     ) -> None:
         self._refuse()
+        if session_id in self.gone:
+            self.gone.remove(session_id)
+            raise SessionNotFoundError("it is gone")
         found = [event.text for _, event in events if isinstance(event, AnswerGiven)]
         self.answers += [(session_id, text) for text in found]
         assert all(self.ends.get(session_id, 0) < offset <= end for offset, _ in events)
@@ -215,6 +220,15 @@ async def test_one_transcript_that_fails_holds_up_no_other(world: World) -> None
     world.feed.follow("t", world.project / "t.jsonl", 0)
     world.append(answer("one"), "t")
     await world.listener.until(lambda: world.listener.texts("t") == ["one"])
+
+
+async def test_a_session_that_was_removed_is_let_go(world: World) -> None:
+    world.feed.follow("s", world.path, 0)
+    world.listener.gone.add("s")
+    world.append(answer("one"))
+    await world.listener.until(lambda: not world.feed.follows("s"))
+    world.feed.follow("s", world.path, 0)
+    await world.listener.until(lambda: len(world.listener.texts()) == 1)
 
 
 async def test_a_file_that_became_shorter_is_followed_from_its_new_end(world: World) -> None:
