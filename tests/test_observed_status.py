@@ -17,7 +17,12 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
-from core.observed_status import UNHEARD_END_SECONDS, ObservedStatus
+from core.observed_status import (
+    INHERITED_END_SECONDS,
+    START_SECONDS,
+    UNHEARD_END_SECONDS,
+    ObservedStatus,
+)
 
 RULE = "─" * 40
 FOOTER = "  ? for shortcuts"
@@ -142,10 +147,26 @@ def test_a_turn_is_given_up_on_after_a_long_silence(busy: Watch) -> None:
     assert busy.see(IDLE, UNHEARD_END_SECONDS) == "idle"
 
 
-def test_a_turn_that_an_earlier_bridge_knew_is_open() -> None:
+def test_a_turn_that_an_earlier_bridge_knew_is_open_for_a_while() -> None:
     watch = Watch()
-    watch.observed.open_turn("hold a")
-    assert watch.see(IDLE, STILL_SECONDS) == "busy"
+    watch.observed.inherit_turn("hold a")
+    assert watch.see(IDLE, INHERITED_END_SECONDS - 0.1) == "busy"
+    assert watch.see(IDLE, 0.1) == "idle"
+
+
+def test_a_notice_below_the_box_is_no_movement() -> None:
+    watch = Watch()
+    assert watch.see(IDLE, STILL_SECONDS - 0.1) == "busy"
+    assert watch.see(IDLE.replace("? for shortcuts", "A new version is there"), 0.1) == "idle"
+
+
+def test_a_process_that_was_just_started_stands_still_for_longer() -> None:
+    watch = Watch(is_ready=False)
+    watch.hear(started("startup"))
+    assert watch.see(IDLE, START_SECONDS - 0.1) == "busy"
+    assert watch.see(IDLE, 0.1) == "idle"
+    watch.hear(SUBMITTED, ENDED)
+    assert watch.see(IDLE, STILL_SECONDS) == "idle"
 
 
 def test_a_dialog_waits_also_in_the_middle_of_a_turn(busy: Watch) -> None:
