@@ -227,8 +227,8 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "status time",
         "the registry says since when it is idle",
-        "the time of the entry's last change counts, or what hooks and screen tell",
-        (2, 1, 197),
+        "hooks and screen tell that, too",
+        STATUS_SINCE,
     ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
