@@ -81,9 +81,10 @@ def parse_hook(line: bytes) -> HookEvent | None:
             prompt = _text(found.prompt)
             return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id))
         case "Stop":
-            return TurnEnded(found.session_id, pane)
+            return TurnEnded(found.session_id, pane, prompt_id=_text(found.prompt_id))
         case "StopFailure":
-            return TurnEnded(found.session_id, pane, error=str(found.error or "unknown error"))
+            error = str(found.error or "unknown error")
+            return TurnEnded(found.session_id, pane, error, _text(found.prompt_id))
         case _:
             return None
 

@@ -49,6 +49,7 @@ class ObservedStatus:
         self._is_turn_open = False
         self._ended_after = UNHEARD_END_SECONDS
         self._prompt = ""
+        self._prompt_id = ""
         self._was_escaped = False
         self._screen = ""
         self._body = ""
@@ -71,8 +72,8 @@ class ObservedStatus:
                 self.is_ready = True
                 self._close_turn()
             case PromptSubmitted():
-                self._open_turn(event.prompt, UNHEARD_END_SECONDS)
-            case TurnEnded():
+                self._open_turn(event.prompt, UNHEARD_END_SECONDS, event.prompt_id)
+            case TurnEnded() if event.may_end(self._prompt_id):
                 self._close_turn()
 
     def hear_transcript(self, event: TranscriptEvent) -> None:
@@ -117,10 +118,11 @@ class ObservedStatus:
         is_put_back = bool(box) and is_same_prompt(self._prompt, box)
         return self._was_escaped or is_put_back or still >= self._ended_after
 
-    def _open_turn(self, prompt: str, ended_after: float) -> None:
+    def _open_turn(self, prompt: str, ended_after: float, prompt_id: str = "") -> None:
         self._is_turn_open = True
         self._ended_after = ended_after
         self._prompt = prompt
+        self._prompt_id = prompt_id
         self._was_escaped = False
         if self.status == "idle":
             self.status = "busy"

@@ -115,6 +115,13 @@ def test_the_transcript_ends_a_turn_too(
     assert busy.see(IDLE, STILL_SECONDS) == "idle"
 
 
+def test_the_end_of_an_earlier_turn_that_comes_late_ends_no_other(busy: Watch) -> None:
+    busy.hear(TurnEnded("s", "pane", prompt_id="the one before"))
+    assert busy.see(IDLE, STILL_SECONDS) == "busy"
+    busy.hear(TurnEnded("s", "pane", prompt_id="p"))
+    assert busy.see(IDLE, STILL_SECONDS) == "idle"
+
+
 @pytest.mark.parametrize("source", ["startup", "resume", "clear"])
 def test_a_session_that_starts_has_no_turn(busy: Watch, source: str) -> None:
     busy.hear(started(source))
