@@ -123,10 +123,12 @@ def parse_hook(line: bytes) -> HookEvent | None:
             prompt = _text(found.prompt)
             return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id), mode)
         case "Stop":
-            return TurnEnded(found.session_id, pane, mode=mode)
+            ended = _text(found.prompt_id)
+            return TurnEnded(found.session_id, pane, mode=mode, prompt_id=ended)
         case "StopFailure":
             error = str(found.error or "unknown error")
-            return TurnEnded(found.session_id, pane, error=error, mode=mode)
+            ended = _text(found.prompt_id)
+            return TurnEnded(found.session_id, pane, error, mode, ended)
         case "PermissionRequest" if envelope.request:
             return _parse_permission(envelope)
         case "MessageDisplay":
