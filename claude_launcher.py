@@ -21,6 +21,7 @@ from typing import Literal
 import filelock
 
 from claude_registry import ClaudeRegistry
+from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.hooks import render_settings
 from core.model import ClaudeProcess
@@ -88,6 +89,11 @@ class ClaudeLauncher:
         self._projects = projects
         self._environment = environment
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether a session can go on in another process."""
+        return self.version not in CANNOT_RESUME
+
     @contextmanager
     def holding(self, session_id: str) -> Iterator[None]:
         """Keep other bridges of this machine from starting the session meanwhile.
@@ -114,11 +120,18 @@ class ClaudeLauncher:
 
         Raises:
             SessionElsewhereError: another process has the session open.
-            ClaudeStartError: the command or the project directory is not there.
+            ClaudeStartError: the command or the project directory is not there, or this version
+                can't resume.
             TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
+        if start == "resumed" and not self.can_resume:
+            raise ClaudeStartError(
+                f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
+                "Update Claude Code, start the bridge again, and send the message again; or begin "
+                "another session with /new."
+            )
         option = "--resume" if start == "resumed" else "--session-id"
         command = [*self._command, "--settings", str(self._write_settings(name))]
         command += ["--permission-mode", self._permission_mode, option, session.session_id]

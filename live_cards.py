@@ -71,6 +71,7 @@ class _Turn:
     since: float
     cursor: int
     prompt: str = ""
+    prompt_id: str = ""
     heard_at: float = 0.0
     is_open: bool = False
     is_recorded: bool = False
@@ -136,7 +137,7 @@ class LiveCards:
         if isinstance(event, PromptSubmitted) and (turn is None or turn.ends_at is not None):
             self._begun_by.append(event.prompt)
             session = self._sessions.book.for_id(session_id)
-            self._begin(session, event.prompt_id, prompt=event.prompt)
+            self._begin(session, event.prompt_id, event)
             turn = self._turns.get(session_id)
         if turn is None:
             if session_id in self._last:
@@ -146,7 +147,7 @@ class LiveCards:
         match event:
             case TextStreamed():
                 turn.is_written = event.is_final
-            case TurnEnded():
+            case TurnEnded() if event.may_end(turn.prompt_id):
                 outcome: Outcome = "done" if event.error is None else "failed"
                 self._end_soon(turn, outcome)
             case SessionEnded():
@@ -223,7 +224,7 @@ class LiveCards:
             self._begun_by.remove(known)
         return known is not None
 
-    def _begin(self, session: Session, name: str, *, prompt: str = "") -> None:
+    def _begin(self, session: Session, name: str, event: PromptSubmitted | None = None) -> None:
         session_id, now = session.session_id, self._clock()
         before = self._turns.get(session_id)
         if before is not None:
@@ -231,7 +232,10 @@ class LiveCards:
         last = self._last.get(session_id, Card(now, session.state.get("project_dir", "")))
         key = f"card:{session_id}:{name or uuid.uuid4()}"
         cursor = session.state.get("cursor", 0)
-        self._run(_Turn(session_id, key, follow_up(last, now), now, cursor, prompt))
+        turn = _Turn(session_id, key, follow_up(last, now), now, cursor)
+        if event is not None:
+            turn.prompt, turn.prompt_id = event.prompt, event.prompt_id
+        self._run(turn)
 
     def _find(self, session: Session) -> _Turn | None:
         """The session's turn; one that the last run of the bridge had a card for is taken up."""

@@ -247,7 +247,7 @@ class Sessions:
 
     def _is_idle_for_long(self, runner: SessionRunner) -> bool:
         process = runner.process
-        if process is None or process.status != "idle":
+        if process is None or process.status != "idle" or not self.launcher.can_resume:
             return False
         return self._clock() - process.since_ms / 1000 > self._idle_seconds
 

@@ -51,12 +51,14 @@ class Prompt:
 class UnderWay:
     """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
 
+    `prompt_id`: Claude's own, once the hook has told it; some versions tell none.
     `is_interrupted`: it was stopped in the middle; `is_withdrawn`: before Claude had begun;
     `is_stopping`: Escape was pressed; `is_shown`: its record was met by who shows the transcript.
     """
 
     prompt: Prompt
     typed_at: float = 0.0
+    prompt_id: str = ""
     is_submitted: bool = False
     is_recorded: bool = False
     has_ended: bool = False
@@ -83,7 +85,8 @@ class UnderWay:
         match event:
             case PromptSubmitted() if is_same_prompt(self.prompt.text, event.prompt):
                 self.is_submitted = True
-            case TurnEnded() if self.is_taken:
+                self.prompt_id = event.prompt_id
+            case TurnEnded() if self.is_taken and event.may_end(self.prompt_id):
                 self.has_ended = True
 
     def claims(self, event: TranscriptEvent) -> bool:

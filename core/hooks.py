@@ -129,11 +129,12 @@ def parse_hook(line: bytes) -> HookEvent | None:
             prompt = _text(found.prompt)
             return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id), mode)
         case "Stop":
-            background = _parse_background(found.background_tasks)
-            return TurnEnded(found.session_id, pane, mode=mode, background=background)
+            ended, background = _text(found.prompt_id), _parse_background(found.background_tasks)
+            return TurnEnded(found.session_id, pane, None, mode, ended, background)
         case "StopFailure":
             error = str(found.error or "unknown error")
-            return TurnEnded(found.session_id, pane, error=error, mode=mode)
+            ended = _text(found.prompt_id)
+            return TurnEnded(found.session_id, pane, error, mode, ended)
         case "PermissionRequest" if envelope.request:
             return _parse_permission(envelope)
         case _:

@@ -192,6 +192,7 @@ class BackgroundTask:
 class TurnEnded:
     """The hook's word that Claude has finished; `error` when the model's service failed.
 
+    Hooks overtake each other: `prompt_id` says with which prompt, "" in versions that don't.
     `background`: what works on meanwhile; None when this version does not tell.
     """
 
@@ -199,7 +200,12 @@ class TurnEnded:
     pane: str
     error: str | None = None
     mode: str = ""
+    prompt_id: str = ""
     background: tuple[BackgroundTask, ...] | None = None
+
+    def may_end(self, prompt_id: str) -> bool:
+        """Whether it can be the end of the turn that began with this prompt ("": any)."""
+        return not prompt_id or not self.prompt_id or prompt_id == self.prompt_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,13 @@ def read_input_box(coloured: str) -> str | None:
     return _read_text(lines, start, plain[start:end])
 
 
+def cut_footer(screen: str) -> str:
+    """The screen down to the end of its input box: notices come and go below it."""
+    lines = screen.split("\n")
+    place = _find_box([strip_ansi(line).rstrip() for line in lines])
+    return screen if place is None else "\n".join(lines[: place[1]])
+
+
 def is_quiet(screen: str) -> bool:
     """Whether a screen is that of a Claude Code that may be waiting for a prompt.
 
