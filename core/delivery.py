@@ -88,6 +88,7 @@ class UnderWay:
                 self.prompt_id = event.prompt_id
             case TurnEnded() if self.is_taken and event.may_end(self.prompt_id):
                 self.has_ended = True
+                self.has_failed |= event.error is not None
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of this prompt."""

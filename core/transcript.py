@@ -46,6 +46,7 @@ _COMMAND = ("<command-name>", "<command-message>")
 _BY_THE_PROGRAM = (None, "", "system")
 _SHELL_LINE = re.compile(_TAG.format("bash-input"), re.DOTALL)
 _NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
+_LATEST_TIME = 1e11  # in seconds; what is later is no time
 _READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -146,11 +147,13 @@ def _from_assistant(line: _Line) -> list[TranscriptEvent]:
 def _read_error(line: _Line, text: str) -> ErrorReported:
     limits = line.quotaLimits if isinstance(line.quotaLimits, dict) else {}
     resets_at = limits.get("resetsAt")
+    if not isinstance(resets_at, int | float) or not 0 < resets_at < _LATEST_TIME:
+        resets_at = None
     return ErrorReported(
         line.uuid,
         text,
         line.error if isinstance(line.error, str) else "",
-        float(resets_at) if isinstance(resets_at, int | float) else None,
+        float(resets_at) if resets_at is not None else None,
     )
 
 

@@ -85,6 +85,41 @@ def test_a_usage_limit_is_waited_for_awake_and_can_be_cancelled(world: World) ->
     wait_until(lambda: not world.processes(), "Claude sleeps")
 
 
+def as_an_older_version(world: World) -> None:
+    """Claude Code calls itself one that does not go on by itself."""
+    old = world.root / "old-claude"
+    old.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && { echo "2.1.300 (Claude Code)"; exit; }\n'
+        f'exec "{world.claude}" "$@"\n'
+    )
+    old.chmod(0o755)
+    world.settings["BRIDGE_CLAUDE_COMMAND"] = str(old)
+
+
+def test_an_older_version_is_told_to_go_on_when_the_limit_has_reset(world: World) -> None:
+    as_subscriber(world)
+    as_an_older_version(world)
+    fails_once(world, limit(20))
+    told = world.reads("⚠️ You've hit your 5-hour limit")
+    assert told.labels == ["Continue when it resets"]
+    press(world, told, "Continue when it resets")
+    assert world.reads("⏰ Claude is told to go on at").labels == ["Cancel"]
+    world.kill_bridge()
+    world.start_bridge()
+    world.model.wait_for(lambda turn: "usage limit has reset" in turn.user_texts[-1], timeout=40)
+
+
+def test_going_on_later_can_be_cancelled(world: World) -> None:
+    as_subscriber(world)
+    as_an_older_version(world)
+    fails_once(world, limit(3600))
+    told = world.reads("⚠️ You've hit your 5-hour limit")
+    press(world, told, "Continue when it resets")
+    press(world, world.reads("⏰ Claude is told to go on at"), "Cancel")
+    world.reads("Claude will not go on by itself.")
+    assert "continue_at" not in world.sessions()[0].state
+
+
 def test_a_context_that_is_nearly_full_is_told_once(world: World) -> None:
     plays(
         world,
