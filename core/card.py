@@ -45,7 +45,7 @@ _FOLDED: dict[Outcome, str] = {
 }
 FOLDED = tuple(_FOLDED.values())
 """How a folded card begins."""
-_AGENT_TOOLS = ("Agent", "Task")
+_TASK_TOOLS = ("TaskCreate", "TaskUpdate", "TaskGet", "TaskList", "TodoWrite")
 _HEADLINE_LENGTH = 60
 _TEXT_LENGTH = 1500
 _MOST_TASKS = 12
@@ -102,6 +102,11 @@ class Card:
     def running(self) -> list[ToolLine]:
         """The tools that run now."""
         return [tool for tool in self.tools if tool.outcome is None]
+
+    @property
+    def shown_tools(self) -> list[ToolLine]:
+        """Those that are no matter of the list of tasks, which is shown by itself."""
+        return [tool for tool in self.tools if tool.is_error or tool.name not in _TASK_TOOLS]
 
     @property
     def text(self) -> str:
@@ -262,7 +267,7 @@ def render_card(card: Card, now: float) -> tuple[str, str]:
     """The card's text (Markdown), and its details: plain lines, the newest last."""
     if card.outcome is not None:
         return _render_folded(card), ""
-    parts = [f"{LIVE} {_headline(card)} · {render_seconds(now - card.started_at)}"]
+    parts = [f"{LIVE} {render_seconds(now - card.started_at)} · {_headline(card)}"]
     text = _end_of(card.text)
     if text:
         parts.append(text)
@@ -271,7 +276,7 @@ def render_card(card: Card, now: float) -> tuple[str, str]:
     parts += [
         f"🤖 {_plain(task.description)}" for task in card.background if task.kind == "subagent"
     ]
-    return "\n\n".join(parts), "\n".join(map(_render_tool, card.tools[-_MOST_TOOLS:]))
+    return "\n\n".join(parts), "\n".join(map(_render_tool, card.shown_tools[-_MOST_TOOLS:]))
 
 
 def _headline(card: Card) -> str:
@@ -320,8 +325,9 @@ def _render_tool(tool: ToolLine) -> str:
 
 def _render_folded(card: Card) -> str:
     parts = [f"{_FOLDED[card.outcome or 'unknown']} {render_seconds(card.seconds)}"]
-    if card.tools:
-        parts.append(f"{len(card.tools)} tool{'' if len(card.tools) == 1 else 's'}")
+    tools = len(card.shown_tools)
+    if tools:
+        parts.append(f"{tools} tool{'' if tools == 1 else 's'}")
     if card.changes:
         added = sum(added for added, _ in card.changes.values())
         removed = sum(removed for _, removed in card.changes.values())

@@ -83,15 +83,15 @@ def details(*events: Event) -> str:
 @pytest.mark.parametrize(
     ("events", "shown"),
     [
-        ([], "⏳ Thinking… · 7 s"),
-        ([wrote("Hello\n")], "⏳ Writing… · 7 s\n\nHello"),
-        ([bash()], "⏳ Running Bash: `npm test` · 7 s"),
-        ([bash(), bash("t2", "ls")], "⏳ Running Bash: `ls` and 1 more · 7 s"),
-        ([bash(), ended()], "⏳ Thinking… · 7 s"),
-        ([ToolStarted("u", "t", "TaskList", {})], "⏳ Running TaskList · 7 s"),
-        ([ToolStarted("u", "t", "mcp__a__b", {"query": "q"})], "⏳ Running `mcp__a__b`: `q` · 7 s"),
-        ([bash("t", "echo `date`")], "⏳ Running Bash: ``echo `date` `` · 7 s"),
-        ([bash("t", "a\nb" + "c" * 99)], f"⏳ Running Bash: `a b{'c' * 56}…` · 7 s"),
+        ([], "⏳ 7 s · Thinking…"),
+        ([wrote("Hello\n")], "⏳ 7 s · Writing…\n\nHello"),
+        ([bash()], "⏳ 7 s · Running Bash: `npm test`"),
+        ([bash(), bash("t2", "ls")], "⏳ 7 s · Running Bash: `ls` and 1 more"),
+        ([bash(), ended()], "⏳ 7 s · Thinking…"),
+        ([ToolStarted("u", "t", "TaskList", {})], "⏳ 7 s · Running TaskList"),
+        ([ToolStarted("u", "t", "mcp__a__b", {"query": "q"})], "⏳ 7 s · Running `mcp__a__b`: `q`"),
+        ([bash("t", "echo `date`")], "⏳ 7 s · Running Bash: ``echo `date` ``"),
+        ([bash("t", "a\nb" + "c" * 99)], f"⏳ 7 s · Running Bash: `a b{'c' * 56}…`"),
     ],
 )
 def test_the_headline_says_what_goes_on(events: list[Event], shown: str) -> None:
@@ -100,7 +100,7 @@ def test_the_headline_says_what_goes_on(events: list[Event], shown: str) -> None
 
 def test_a_notice_takes_the_place_of_the_headline() -> None:
     shown, _ = render_card(replace(card(bash()), notice="Waiting for your answer"), 100.0)
-    assert shown == "⏳ Waiting for your answer · 0 s"
+    assert shown == "⏳ 0 s · Waiting for your answer"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_elapsed_time(seconds: float, shown: str) -> None:
 
 def test_text_that_became_a_message_is_not_shown_again() -> None:
     said = AnswerGiven("u", "Hello\n\nworld")
-    assert text(wrote("Hello\n"), said) == "⏳ Thinking… · 7 s"
-    assert text(said, wrote("Hello\n")) == "⏳ Thinking… · 7 s"
+    assert text(wrote("Hello\n"), said) == "⏳ 7 s · Thinking…"
+    assert text(said, wrote("Hello\n")) == "⏳ 7 s · Thinking…"
     assert text(wrote("Hello\n"), said, wrote("More", "m2")).endswith("\n\nMore")
 
 
@@ -139,6 +139,7 @@ def test_each_tool_has_a_line() -> None:
         ended("t2", "", EDIT),
         ToolStarted("u", "t3", "WebFetch", {"url": "https://example.com"}),
         ended("t3", "a page"),
+        ToolStarted("u", "t5", "TaskUpdate", {"taskId": "1", "status": "completed"}),
         bash("t4", "sleep 9"),
     ).split("\n") == [
         "💻 Bash npm test — ✗ exit 1",
