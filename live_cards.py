@@ -63,7 +63,10 @@ ChatCommand = Callable[[Chat, int], Awaitable[None]]
 
 @dataclass(slots=True)
 class _Turn:
-    """A turn under way: `since` is when it began, `ends_at` when its card is to be folded."""
+    """A turn under way: `since` is when it began, `ends_at` when its card is to be folded.
+
+    `is_noted`: its session remembers the card; `is_open`: the chat has it.
+    """
 
     session_id: str
     key: str
@@ -73,6 +76,7 @@ class _Turn:
     prompt: str = ""
     prompt_id: str = ""
     heard_at: float = 0.0
+    is_noted: bool = False
     is_open: bool = False
     is_recorded: bool = False
     is_stopped: bool = False
@@ -177,9 +181,9 @@ class LiveCards:
     def hear_status(self, runner: SessionRunner) -> None:
         """The process may wait for a person, be idle, or be gone."""
         while self._unfolded:
-            turn = self._unfolded.pop()
-            if not self._fold(turn):
+            if not self._fold(self._unfolded[-1]):
                 return
+            self._unfolded.pop()
         found = self._turns.get(runner.session_id)
         if found is not None:
             before = found.look_at
@@ -240,14 +244,19 @@ class LiveCards:
     def _find(self, session: Session) -> _Turn | None:
         """The session's turn; one that the last run of the bridge had a card for is taken up."""
         turn = self._turns.get(session.session_id)
-        noted = session.state.get("card")
-        if turn is not None or not isinstance(noted, dict):
+        if turn is not None or "card" not in session.state:
             return turn
+        noted = self._sessions.book.for_id(session.session_id).state.get("card")
         if any(turn.session_id == session.session_id for turn in self._unfolded):
             return None
-        card = Card(noted["since"], session.state.get("project_dir", ""))
-        turn = _Turn(session.session_id, noted["key"], card, card.started_at, noted["from"])
-        turn.is_open = True
+        match noted:
+            case {"key": str(key), "since": int() | float() as since, "from": int(start)}:
+                card = Card(since, session.state.get("project_dir", ""))
+                turn = _Turn(session.session_id, key, card, since, start)
+            case _:
+                return None
+        turn.is_noted = True
+        turn.is_open = self._outbox.find_message(turn.key) is not None
         is_over = _replay(turn, session)
         self._run(turn)
         if is_over:
@@ -278,7 +287,7 @@ class LiveCards:
         self._last[turn.session_id] = turn.card
         if turn.task is not None and turn.task is not asyncio.current_task():
             turn.task.cancel()
-        if turn.is_open and not self._fold(turn):
+        if turn.is_noted and not self._fold(turn):
             self._unfolded.append(turn)
 
     # --- its card ---------------------------------------------------------------------------------
@@ -362,7 +371,7 @@ class LiveCards:
         if not turn.is_open:
             noted = {"key": turn.key, "since": turn.since, "from": turn.cursor}
             session = book.edit_state(turn.session_id, card=noted)
-            turn.is_open = True
+            turn.is_open = turn.is_noted = True
             key, edits = turn.key, None
         else:
             key, edits = f"{turn.key}:{uuid.uuid4()}", turn.key
@@ -397,7 +406,8 @@ class LiveCards:
         try:
             chat = chat_of(book.for_id(turn.session_id))
             post = Post(f"{turn.key}:end", chat, text, "card", silent=True, edits=turn.key)
-            self._outbox.put(post)
+            if turn.is_open:
+                self._outbox.put(post)
             book.edit_state(turn.session_id, card=None)
         except StoreWriteError as error:
             log.error("a card waits to be folded: %s", error)
