@@ -121,7 +121,7 @@ def test_the_screen_button_shows_the_screen_and_the_card_keeps_its_buttons(world
     world.say("hold paint")
     old = card(world, "Held paint.")
     press(world, old, "🖥 Screen")
-    world.reads("esc to interrupt")
+    wait_until(lambda: len(world.texts()) == 1, "the screen")
     wait_until(lambda: card(world).buttons != old.buttons, "fresh buttons")
     press(world, card(world), "🖥 Screen")
     wait_until(lambda: len(world.texts()) == 2, "the screen once more")
