@@ -15,8 +15,10 @@ from buttons import Buttons
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from chat_messages import ChatMessages
+from claude_catalog import ClaudeCatalog
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from command_menu import CommandMenu
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
 from core.hooks import parse_version
@@ -29,9 +31,12 @@ from outbox import Outbox
 from people import People
 from presses import Presses
 from pulse import Background
+from queue_commands import QueueCommands
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
+from status_report import StatusReport
+from steering_commands import SteeringCommands
 from terminal import Terminal
 from tmux_control import TmuxControl
 from troubles import Troubles
@@ -77,13 +82,21 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
-    commands = ChatCommands(config, sessions, outbox, buttons)
+    catalog = ClaudeCatalog(config.claude_command, environment)
+    steering = SteeringCommands(config, sessions, outbox, buttons, catalog)
+    queue = QueueCommands(sessions, outbox, buttons)
+    menu = CommandMenu(channel, sessions, outbox, steering, background)
+    others = StatusReport(sessions, outbox, steering).commands | menu.commands
+    others |= steering.commands | queue.commands
+    commands = ChatCommands(config, sessions, outbox, buttons, others=others)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
-    sessions.on_blocked = keypad.notice
+    sessions.on_blocked, sessions.on_waiting = keypad.notice, queue.notice
+    sessions.observers += [steering, queue, menu]
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
-    handlers = {**keypad.presses, **commands.presses, **troubles.presses}
+    features = (keypad, commands, steering, queue, troubles)
+    handlers = {word: do for feature in features for word, do in feature.presses.items()}
     return Parts(
         channel=channel,
         people=people,
@@ -91,7 +104,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         outbox=outbox,
         sessions=sessions,
         admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
-        messages=ChatMessages(config, channel, inbox, sessions, commands, say=say),
+        messages=ChatMessages(config, channel, inbox, sessions, commands, menu, say=say),
         presses=Presses(
             buttons,
             channel,
@@ -132,6 +145,7 @@ def _build_sessions(
         directory=config.bridge_dir,
         projects=claude / "projects",
         environment=environment,
+        allows_bypass=config.allows_bypass,
     )
     return Sessions(
         store=SessionStore(config.state_dir),

@@ -17,12 +17,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from claude_launcher import ClaudeLauncher
 from claude_registry import find_parents, is_alive
+from core.choices import is_outdated
 from core.delivery import Interruption, Prompt, UnderWay
 from core.errors import (
     BridgeError,
@@ -37,12 +36,14 @@ from core.keystrokes import is_same_prompt
 from core.model import ClaudeProcess, HookEvent, PromptRecorded, TranscriptEvent
 from core.ports import RunnerReports
 from core.screen import read_input_box
-from core.transcript import parse_line
 from inbox import Entry, Inbox
-from input_box import look_for_room
+from input_box import is_put_back, look_for_room
+from prompt_queue import PromptQueue
 from pulse import Pulse
+from renewal import end_idle
 from session import Session
 from terminal import Terminal
+from transcript_file import read_events
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +84,11 @@ class SessionRunner:
         self._inbox = inbox
         self._session = session
         self._reports = reports
-        self._queue: deque[Prompt] = deque()
         self._pulse = Pulse()
+        self.queue = PromptQueue(inbox, is_typed=self._is_typing, changed=self._pulse.beat)
         self._under_way: UnderWay | None = None
+        self._interrupted = ""
+        self._is_renewing = False
         self._unrecorded: deque[str] = deque(maxlen=8)
         self._task: asyncio.Task[None] | None = None
 
@@ -97,51 +100,26 @@ class SessionRunner:
     @property
     def has_work(self) -> bool:
         """Whether a prompt waits or is under way, or a process is being started for one."""
-        return bool(self._queue) or (self._task is not None and not self._task.done())
+        return bool(self.queue) or (self._task is not None and not self._task.done())
 
     @property
-    def waiting_prompts(self) -> list[Prompt]:
-        """The prompts that were not typed yet, in order."""
-        is_typed = self._under_way is not None and self._under_way.typed_at
-        return [p for p in list(self._queue)[1 if is_typed else 0 :] if not p.is_dropped]
+    def is_working(self) -> bool:
+        """Whether Claude has something to do, from us or from a person at the terminal."""
+        return self._is_typing() or (self.process is not None and not self.process.is_idle)
 
     def submit(self, prompt: Prompt) -> None:
         """Put a prompt behind those that wait."""
-        self._queue.append(prompt)
+        self.queue.append(prompt)
         self.begin()
 
     def restore(self, entry: Entry) -> None:
         """As `submit`, for a prompt that was not done when the bridge ended."""
-        prompt = Prompt(entry.key, entry.text)
-        if entry.step in ("typed", "recorded"):
+        prompt = Prompt(entry.key, entry.text, place=entry.place)
+        is_typed = entry.step in ("typed", "recorded")
+        if is_typed:
             self._under_way = UnderWay(prompt, entry.typed_at, is_recorded=entry.step == "recorded")
-        self.submit(prompt)
-
-    def drop_queue(self) -> int:
-        """Forget the prompts that wait; returns how many."""
-        return sum(self.drop(prompt.key) for prompt in self.waiting_prompts)
-
-    def drop(self, key: str) -> bool:
-        """Forget a prompt that waits; False when it is not among them any more."""
-        if not self._change(key, is_dropped=True):
-            return False
-        self._inbox.finish(key, "dropped")
-        self._pulse.beat()
-        return True
-
-    def rewrite(self, key: str, text: str) -> bool:
-        """Give a prompt that waits another text; False when it is not among them any more."""
-        if not self._change(key, text=text):
-            return False
-        self._inbox.advance(key, "assigned", session_id=self.session_id, text=text)
-        return True
-
-    def _change(self, key: str, **changes: Any) -> bool:
-        for number, prompt in enumerate(self._queue):
-            if prompt.key == key and prompt in self.waiting_prompts:
-                self._queue[number] = replace(prompt, **changes)
-                return True
-        return False
+        self.queue.restore(prompt, is_typed=is_typed)
+        self.begin()
 
     def hear_hook(self, event: HookEvent) -> None:
         """Take a hook's hint."""
@@ -189,7 +167,8 @@ class SessionRunner:
             self.pane_pid = pane.pid
             await self._until_ready()
             return False
-        await self._terminal.close(self.name)
+        if pane is not None and not pane.is_dead:
+            await self._terminal.close(self.name)
         with self._launcher.holding(self.session_id):
             launch = await self._launcher.launch(self._session(self.session_id), self.name)
             self.pane_pid = launch.pane.pid
@@ -197,39 +176,59 @@ class SessionRunner:
                 await self._until_ready()
             except ClaudeDiedError as error:
                 raise await self._launcher.explain(self.name, error) from error
-        self._reports.woke(self, launch.start)
+        start, self._is_renewing = "renewed" if self._is_renewing else launch.start, False
+        self._reports.woke(self, start, launch.choices)
         return True
+
+    async def _renew(self) -> None:
+        """Have the process make room for one with the session's present choices, if it may."""
+        if not self.is_awake or not is_outdated(self._session(self.session_id).state):
+            return
+        if await end_idle(self._terminal, self.name, self.process, self._claude_pid):
+            self._is_renewing = True
+            self._forget_process()
 
     async def sleep(self) -> None:
         """End the process; the session stays. Raises TerminalError."""
         await self._terminal.close(self.name)
-        self.pane_pid = self._claude_pid = 0
-        self.process = None
+        self._forget_process()
         self._pulse.beat()
 
-    async def interrupt(self) -> Interruption:
-        """Press Escape and see what becomes of it. Raises TerminalError, ClaudeDiedError."""
+    async def interrupt(self, *, spares_waiting: bool = False) -> Interruption:
+        """Press Escape and see what becomes of it. Raises TerminalError, ClaudeDiedError.
+
+        What waits and would be typed next is withdrawn when nothing else is at work, or is spared.
+        """
         process, under_way = self.process, self._under_way
         is_old = process is not None and time.time() - process.since_ms / 1000 > _SETTLE_SECONDS
         is_working = process is not None and not process.is_idle
-        is_typed = under_way is not None and bool(under_way.typed_at) and not under_way.has_ended
-        if not is_typed and self.waiting_prompts and not (is_working and is_old):
-            self.drop(self.waiting_prompts[0].key)
+        is_typed = self._is_typing() and under_way is not None and not under_way.has_ended
+        withdraws = not spares_waiting and not is_typed and not (is_working and is_old)
+        if withdraws and self.queue.waiting:
+            self.queue.drop(self.queue.waiting[0].key)
             return "withdrawn"
         if not is_working and not is_typed:
             return "nothing"
         if under_way is None or not is_typed:
             await self._press_escape()
             return "interrupted" if await self._until(self._is_idle, _STOP_SECONDS) else "running"
+        self._interrupted = under_way.prompt.text
         for _ in range(_TRIES):
             if not self._is_idle():
                 await self._press_escape()
-            if await self._until(lambda: under_way.has_ended, _SETTLE_SECONDS):
-                return "interrupted"
+            if await self._until(lambda: self._has_left(under_way), _SETTLE_SECONDS):
+                is_back = await is_put_back(self._terminal, self.name, self._interrupted)
+                return "withdrawn" if is_back and not under_way.has_ended else "interrupted"
             if self._is_idle() and not under_way.is_recorded:
                 self._withdraw(under_way)
                 return "withdrawn"
         return "running"
+
+    def _has_left(self, under_way: UnderWay) -> bool:
+        return under_way.has_ended or self._under_way is not under_way
+
+    def _is_typing(self) -> bool:
+        return self._under_way is not None and bool(self._under_way.typed_at)
 
     async def _press_escape(self) -> None:
         self._quiet_until = time.monotonic() + _QUIET_SECONDS
@@ -239,18 +238,18 @@ class SessionRunner:
         """Stop at once, and give the prompts that wait to who takes this runner's place."""
         if self._task is not None:
             self._task.cancel()
-        prompts = self.waiting_prompts
-        self._queue.clear()
+        prompts = self.queue.waiting
+        self.queue.clear()
         return prompts
 
     async def end(self) -> int:
         """End the process and give up every prompt; returns how many Claude never had."""
         await self.stop()
         is_done = self._under_way is not None and self._under_way.is_recorded
-        given_up = [prompt for prompt in self._queue if not prompt.is_dropped][is_done:]
-        for prompt in self._queue:
+        given_up = [prompt for prompt in self.queue if not prompt.is_dropped][is_done:]
+        for prompt in self.queue:
             self._inbox.finish(prompt.key, "killed")
-        self._queue.clear()
+        self.queue.clear()
         self._forget_under_way()
         await self.sleep()
         return len(given_up)
@@ -264,24 +263,25 @@ class SessionRunner:
     async def _work(self) -> None:
         """Wake, then deliver what waits until nothing does."""
         try:
-            if not self._queue:
+            if not self.queue:
+                await self._renew()
                 await self.wake()
         except BridgeError as error:
             self._reports.failed(self, None, error)
-        while self._queue:
+        while self.queue:
             try:
-                await self._deliver(self._queue[0])
+                await self._deliver(self.queue.first)
             except StoreWriteError as error:
                 log.error("a prompt waits until it can be noted down: %s", error)
                 await asyncio.sleep(_DISK_SECONDS)
                 continue
             except BridgeError as error:
-                await self._give_up(self._queue[0], error)
+                await self._give_up(self.queue.first, error)
             except Exception:
                 log.exception("a prompt could not be handled")
-                await self._give_up(self._queue[0], BridgeError("The bridge's log says why."))
+                await self._give_up(self.queue.first, BridgeError("The bridge's log says why."))
             self._forget_under_way()
-            self._queue.popleft()
+            self.queue.pop()
 
     def _forget_under_way(self) -> None:
         """It is done with; its record in the transcript may be read only later."""
@@ -306,6 +306,8 @@ class SessionRunner:
         under_way = self._under_way
         for _ in range(_TRIES):
             try:
+                if not under_way.typed_at:
+                    await self._renew()
                 is_fresh = await self.wake()
                 if not await self._is_there(under_way):
                     await self._type(under_way)
@@ -314,7 +316,7 @@ class SessionRunner:
                     self._inbox.finish(prompt.key, "interrupted")
                     return
                 await self._until_ended(under_way)
-                self._inbox.finish(prompt.key, "answered")
+                self._inbox.finish(under_way.prompt.key, "answered")
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 await self._let_go()
@@ -326,6 +328,9 @@ class SessionRunner:
         """Forget the process; a script around it that outlived it ends too."""
         if self._claude_pid and not is_alive(self._claude_pid):
             await self._terminal.close(self.name)
+        self._forget_process()
+
+    def _forget_process(self) -> None:
         self.pane_pid = self._claude_pid = 0
         self.process = None
 
@@ -362,19 +367,13 @@ class SessionRunner:
     def _find_record(self, under_way: UnderWay) -> bool:
         """Look for the prompt in the transcript, behind where it ended before the typing."""
         entry = self._inbox.find(under_way.prompt.key)
-        path = self._transcript()
-        if entry is None or path is None or not path.exists():
-            return False
-        with path.open("rb") as file:
-            file.seek(entry.typed_from)
-            events = [event for line in file for event in parse_line(line)]
-        for event in events:
+        for event in read_events(self._transcript(), entry.typed_from) if entry else ():
             under_way.claims(event)
         return under_way.is_recorded
 
     async def _type(self, under_way: UnderWay) -> None:
         await self._until_box_is_empty(under_way)
-        prompt = under_way.prompt = self._queue[0]  # it may have been edited or dropped meanwhile
+        prompt = under_way.prompt = self.queue.first  # it may have been edited or dropped meanwhile
         if prompt.is_dropped:
             under_way.has_ended = True
             return
@@ -461,10 +460,11 @@ class SessionRunner:
         for attempt in itertools.count():
             # An escape character right before a paste would be taken for a part of it.
             await self._until(lambda: self._is_idle() and time.monotonic() > self._quiet_until)
-            own = [under_way.prompt.text, *self._unrecorded]
+            own = [under_way.prompt.text, self._interrupted, *self._unrecorded]
             is_empty = await look_for_room(self._terminal, self.name, own)
             self.is_blind = is_empty is None and attempt > _LOOKS
             if is_empty:
+                self._interrupted = ""
                 return
             if self.is_blind:
                 self._reports.blocked(self, "")
@@ -488,9 +488,7 @@ class SessionRunner:
         self.hear_registry(self._launcher.registry.find(self.session_id))
 
     def _transcript(self) -> Path | None:
-        """Where it is; without a hook's word it is looked for."""
-        path = self._session(self.session_id).state.get("transcript")
-        return Path(path) if path else self._launcher.find_transcript(self.session_id)
+        return self._launcher.transcript_of(self._session(self.session_id))
 
     def _is_ours(self, process: ClaudeProcess) -> bool:
         """Whether it runs in our terminal; one from before may still be on its way out."""

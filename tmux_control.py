@@ -208,8 +208,11 @@ class TmuxControl:
         before = self.find(name)
         if before is not None and not before.is_dead:
             raise TerminalError(f"The terminal {name} is already open.")
-        self.close(name)
-        answer = self._start(self._opening_chain(name, command, str(directory)))
+        if before is not None and before.is_attached:
+            answer = self._start_again(before, command, str(directory))
+        else:
+            self.close(name)
+            answer = self._start(self._opening_chain(name, command, str(directory)))
         if answer.returncode != 0:
             raise _error_for(answer, name)
         for pane in _parse_panes(answer):
@@ -345,6 +348,16 @@ class TmuxControl:
             ["list-panes", "-s", "-t", f"={name}:", "-F", _PANE_FORMAT],
         ]
         return _join_commands(commands)
+
+    def _start_again(self, pane: Pane, command: Sequence[str], directory: str) -> tmux_cmd:
+        """In the same pane, so that who is attached to it stays; it keeps its environment."""
+        where = ("-c", _escape_format(directory))
+        commands: list[list[str]] = [
+            ["respawn-pane", "-t", pane.pane_id, *where, "--", *_LAUNCHER, directory, *command],
+            ["list-panes", "-s", "-t", f"={pane.name}:", "-F", _PANE_FORMAT],
+        ]
+        chain = _join_commands(commands)
+        return self._server.cmd(chain[0], *chain[1:])
 
     def _remembered_variables(self) -> set[str]:
         """Names of the variables that a running server would give to every pane."""

@@ -30,6 +30,7 @@ EDGES = {
         "channels.telegram",
         "channels.telegram_text",
     ),
+    *("claude_catalog", "git_head", "transcript_file"),
 }
 HUB = {
     *(
@@ -44,6 +45,8 @@ HUB = {
         "sessions",
         "keypad",
         "chat_commands",
+        *("command_menu", "prompt_queue", "queue_commands", "renewal"),
+        *("status_report", "steering_commands"),
         "troubles",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
