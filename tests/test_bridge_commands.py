@@ -5,39 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from core.commands import TABLE
 from tests.world import World, wait_until
+
+MENU = [entry.name for entry in TABLE if entry.is_in_menu]
 
 
 def test_the_menu_is_registered(world: World) -> None:
     world.start_bridge()
     (commands,) = world.telegram.commands.values()
-    assert [command["command"] for command in commands] == [
-        "new",
-        "sessions",
-        "resume",
-        "stop",
-        "queue",
-        "screen",
-        "status",
-        "kill",
-        "help",
-    ]
+    assert [command["command"] for command in commands] == MENU
 
 
 def test_help_names_every_command_of_the_menu(world: World) -> None:
     world.start_bridge()
     text = world.ask("/help", "Claude Code on your machine").text or ""
-    assert re.findall(r"^/(\w+)", text, re.MULTILINE) == [
-        "new",
-        "sessions",
-        "resume",
-        "stop",
-        "queue",
-        "screen",
-        "status",
-        "kill",
-        "help",
-    ]
+    assert re.findall(r"^/(\w+)", text, re.MULTILINE) == MENU
 
 
 def test_new_begins_a_conversation_that_knows_nothing(world: World) -> None:
@@ -168,7 +151,7 @@ def test_status_names_the_session_and_how_to_attach(world: World) -> None:
     session = world.sessions()[0]
     assert session.session_id in text
     assert str(world.project) in text
-    assert re.search(r"State: idle, \d+ MB", text)
+    assert re.search(r"Awake: idle, \d+ MB", text)
     assert f"tmux -L {world.socket} -f /dev/null attach" in text
 
 
