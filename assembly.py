@@ -83,7 +83,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     keypad = Keypad(sessions, outbox, buttons)
     catalog = ClaudeCatalog(config.claude_command, environment)
-    steering = SteeringCommands(config, sessions, outbox, buttons, catalog)
+    steering = SteeringCommands(config, sessions, outbox, buttons, catalog, background)
     queue = QueueCommands(sessions, outbox, buttons)
     menu = CommandMenu(channel, sessions, outbox, steering, background)
     others = StatusReport(sessions, outbox, steering).commands | menu.commands

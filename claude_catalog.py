@@ -26,7 +26,6 @@ _OPTIONS = (
     *("--settings", '{"disableAllHooks":true}'),
 )
 _LONGEST_LINE = 8 << 20
-_LEAVING_SECONDS = 3.0
 
 
 class ClaudeCatalog:
@@ -38,12 +37,14 @@ class ClaudeCatalog:
         environment: Mapping[str, str],
         *,
         patience: float = 10.0,
+        leaving: float = 3.0,
         lasts: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._command = tuple(command)
         self._environment = dict(environment)
         self._patience = patience
+        self._leaving = leaving
         self._lasts = lasts
         self._clock = clock
         self._known: dict[Path, tuple[float, Catalog]] = {}
@@ -82,7 +83,7 @@ class ClaudeCatalog:
             log.warning("Claude Code did not say what it offers: %r", error)
             return None
         finally:
-            await _end(process)
+            await _end(process, self._leaving)
 
 
 async def _listen(process: asyncio.subprocess.Process) -> Catalog | None:
@@ -97,12 +98,12 @@ async def _listen(process: asyncio.subprocess.Process) -> Catalog | None:
     return None
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
     """It ends with its input, and tidies up; else it is made to, with all that it started."""
     if process.stdin is not None:
         process.stdin.close()
     try:
-        async with asyncio.timeout(_LEAVING_SECONDS):
+        async with asyncio.timeout(seconds):
             await process.communicate()
     except TimeoutError:
         with suppress(ProcessLookupError):

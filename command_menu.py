@@ -72,12 +72,15 @@ class CommandMenu:
         if session is None:
             self._say(chat, "No session yet. Send a text to start one.")
             return
+        self._background.run(self._show_list(session, chat))
+
+    async def _show_list(self, session: Session, chat: Chat) -> None:
         catalog = await self._steering.catalog_of(session)
         if not catalog.is_told:
             self._say(chat, "Not known yet. Claude Code tells once it has run here.")
             return
         self._say(chat, _render(catalog.commands))
-        self._background.run(self._show_menu(session))
+        await self._show_menu(session)
 
     async def _show_menu(self, session: Session) -> None:
         """Have the chat's menu hold the session's commands."""

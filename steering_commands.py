@@ -34,6 +34,7 @@ from core.conversation import shorten
 from core.errors import BridgeError
 from core.model import Button, Chat, HookEvent, Post, PromptSubmitted, TranscriptEvent, TurnEnded
 from outbox import Outbox
+from pulse import Background
 from session import Session
 from session_runner import SessionRunner
 from sessions import Sessions
@@ -68,12 +69,14 @@ class SteeringCommands:
         outbox: Outbox,
         buttons: Buttons,
         catalog: ClaudeCatalog,
+        background: Background,
     ) -> None:
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
         self._catalog = catalog
+        self._background = background
         self._book = sessions.book
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "model": partial(self._command, "model"),
@@ -87,11 +90,16 @@ class SteeringCommands:
 
     async def _command(self, kind: Kind, chat: Chat, argument: str, person: int) -> None:
         session = self._book.find_current(chat) or self._book.create(chat, self._config.project_dir)
-        offers = await self._offers(kind, session)
-        if argument:
-            text = await self._choose(session, kind, _find_value(kind, argument, offers))
-            self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+        if not argument:
+            self._background.run(self._list(kind, session, chat, person))
             return
+        # Not in the background: a message that comes next is meant to be run with it.
+        offers = [] if kind == "model" else await self._offers(kind, session)
+        text = self._choose(session, kind, _find_value(kind, argument, offers))
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+
+    async def _list(self, kind: Kind, session: Session, chat: Chat, person: int) -> None:
+        offers = await self._offers(kind, session)
         key = f"say:{uuid.uuid4()}"
         text = f"{_NAMES[kind]}: {self.present(session, kind)}"
         listed = [
@@ -109,7 +117,7 @@ class SteeringCommands:
         kind: Kind = action["kind"]
         session = self._book.for_id(action["session"])
         offers = await self._offers(kind, session)
-        text = await self._choose(session, kind, _find_value(kind, action["value"], offers))
+        text = self._choose(session, kind, _find_value(kind, action["value"], offers))
         session = self._book.for_id(session.session_id)
         key, person = action["post"], press.event.person.user_id
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
@@ -170,7 +178,7 @@ class SteeringCommands:
                 mode = self._sessions.launcher.mode_of(session)
                 return DEFAULT if mode == "manual" else mode
 
-    async def _choose(self, session: Session, kind: Kind, value: str) -> str:
+    def _choose(self, session: Session, kind: Kind, value: str) -> str:
         """Keep the choice and have it applied; returns what to say."""
         if value == self.present(session, kind):
             return f"{_NAMES[kind]}: {value}, as before"
@@ -181,10 +189,10 @@ class SteeringCommands:
             kept = OWN_AGENT
         session = self._book.edit_state(session.session_id, **{FIELDS[kind]: kept})
         runner = self._sessions.find_runner(session.session_id)
-        when = await self._apply(runner)
+        when = self._apply(runner)
         return f"{_NAMES[kind]}: {value}, {when}"
 
-    async def _apply(self, runner: SessionRunner | None) -> str:
+    def _apply(self, runner: SessionRunner | None) -> str:
         """Have an idle process started again; returns from when on the choice holds."""
         if runner is None or not runner.is_awake:
             return "from the next message on"
@@ -237,6 +245,8 @@ def _find_value(kind: Kind, given: str, offers: list[_Offer]) -> str:
         return found
     is_open = kind == "model" or (kind == "agent" and len(offers) == 1)
     if is_open and is_usable(given):
-        return given
+        return given.lower() if kind == "model" else given
+    if is_open:
+        raise BridgeError(f"“{shorten(given, 40)}” can't be the name of a {kind}.")
     listed = ", ".join(offer.value for offer in offers)
     raise BridgeError(f"There is no {kind} “{shorten(given, 40)}” here. There is: {listed}.")

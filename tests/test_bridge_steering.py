@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
-
-import pytest
 
 from tests.standins.messages_api import ModelRequest
 from tests.world import World, wait_until
@@ -89,7 +86,7 @@ def test_a_choice_outlives_a_nap_and_the_bridge(world: World) -> None:
     before = world.wait_for_process("idle").pid
     world.ask("/effort max", "Effort: max")
     wait_until(lambda: before not in [p.pid for p in world.processes()], "the old one has ended")
-    wait_until(lambda: world.processes(), "Claude was started again")
+    wait_until(world.processes, "Claude was started again")
     wait_until(lambda: not world.processes(), "Claude has gone to sleep", 60)
     world.ask("/model haiku", "Model: haiku, from the next message on")
     world.stop_bridge()
@@ -155,7 +152,7 @@ def test_a_text_that_a_person_was_writing_is_not_lost_by_a_choice(world: World) 
 def test_an_unknown_choice_is_refused_in_a_line(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")
-    world.ask("/model --dangerously-skip-permissions", "There is no model")
+    world.ask("/model --dangerously-skip-permissions", "can't be the name of a model.")
     world.ask("/effort huge", "There is: default, low, medium, high, xhigh, max.")
     world.ask("/mode bypassPermissions", "There is: default, acceptEdits, plan, auto.")
     world.ask("/agent nobody", "There is no agent “nobody” here.")
@@ -246,18 +243,22 @@ def test_cost_is_the_sum_of_what_the_model_said(world: World) -> None:
     world.start_bridge()
     world.ask("/cost", "No session yet.")
     world.ask("hello", "Echo")
-    world.ask('tool Read {"file_path": "/etc/hostname"}', "Read")
-    world.ask("/cost", "claude-opus-5-5")
-    wait_until(lambda: world.processes(), "Claude lives")
-    text = next(t for t in reversed(world.texts()) if "Tokens of this session" in t)
-    assert "claude-opus-5-5\n200 in, 24 out" in text
+    (world.project / "notes").write_text("x")
+    world.ask(f'tool Read {{"file_path": "{world.project / "notes"}"}}', "The tool said")
+    world.ask("/model sonnet", "Model: sonnet")
+    world.ask("more", "Echo: more")
+    text = world.ask("/cost", "Tokens of this session").text or ""
+    assert [turn.body["model"] for turn in world.model.turns] == [
+        *["claude-opus-5-5"] * 3,
+        "claude-sonnet-5-5",
+    ]
+    assert "claude-opus-5-5\n300 in, 36 out\nclaude-sonnet-5-5\n100 in, 12 out" in text
 
 
 def test_context_is_readable_on_a_phone(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")
     text = world.ask("/context", "Free space").text or ""
-    print(text)
     assert text.startswith("Context\n")
     assert not set(text) & set("⛀⛁⛶\x1b")
 
@@ -275,14 +276,14 @@ def test_own_commands_are_listed_in_the_menu_and_come_back_as_they_are(world: Wo
     (folder / "git" / "push.md").write_text("Push $ARGUMENTS now")
     world.start_bridge()
     world.ask("hello", "Echo")
-    scope = ("chat", str(world.chat.id))
 
     def menu() -> list[str]:
-        found = [c for key, c in world.telegram.commands.items() if "chat" in key[0]]
-        return [row["command"] for row in found[0]] if found else []
+        found = world.telegram.commands.get((f"chat:{world.chat.id}", ""), [])
+        return [row["command"] for row in found]
 
-    wait_until(lambda: "greet_me" in menu(), f"the menu of {scope} has it")
-    assert "push" in " ".join(menu())
+    wait_until(lambda: "greet_me" in menu(), "the chat's menu has it")
+    assert "git_push" in menu()
+    assert menu()[:2] == ["new", "sessions"]
     text = world.ask("/commands", "Claude Code's:").text or ""
     assert "/greet-me - Greets" in text
     assert "/compact" in text
@@ -297,14 +298,13 @@ def test_the_bridge_asks_the_model_nothing_by_itself(world: World) -> None:
     assert [turn.user_texts for turn in world.model.turns] == [["hello"]]
 
 
-@pytest.mark.parametrize("hooks", ["SessionStart"])
-def test_the_persons_own_hooks_do_not_run_when_the_bridge_asks(world: World, hooks: str) -> None:
+def test_the_persons_own_hooks_do_not_run_when_the_bridge_asks(world: World) -> None:
     log = world.root / "own-hook"
     command = {"type": "command", "command": f"echo ran >> {log}"}
     path = world.home / ".claude" / "settings.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"hooks": {hooks: [{"hooks": [command]}]}}))
+    path.write_text(json.dumps({"hooks": {"SessionStart": [{"hooks": [command]}]}}))
     world.start_bridge()
     world.ask("hello", "Echo")
     world.ask("/commands", "Claude Code's:")
-    assert Path(log).read_text() == "ran\n"
+    assert log.read_text() == "ran\n"
