@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 
-from core.catalog import CommandOffer, list_menu, restore_name
+from core.catalog import CommandOffer, list_menu, restore_name, spell_for_chat
 from core.commands import TABLE, CommandName
 from core.conversation import shorten
 from core.model import Chat, HookEvent, Post, TranscriptEvent, TurnEnded
@@ -54,7 +54,7 @@ class CommandMenu:
         self._background = background
         self._clock = clock
         self._menus: dict[int, Menu] = {}
-        self._looked_at: dict[str, float] = {}
+        self._looked_at: dict[int, tuple[str, float]] = {}
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "commands": self._list
         }
@@ -101,9 +101,10 @@ class CommandMenu:
         if not isinstance(event, TurnEnded):
             return
         session = self._sessions.book.for_id(runner.session_id)
-        key = f"{session.chat_id}:{session.state.get('project_dir')}"
-        if self._clock() - self._looked_at.get(key, -_FRESH_SECONDS) >= _FRESH_SECONDS:
-            self._looked_at[key] = self._clock()
+        chat_id, directory = chat_of(session).chat_id, session.state.get("project_dir", "")
+        before, at = self._looked_at.get(chat_id, ("", 0.0))
+        if before != directory or self._clock() - at >= _FRESH_SECONDS:
+            self._looked_at[chat_id] = (directory, self._clock())
             self._background.run(self._show_menu(session))
 
     def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
@@ -118,10 +119,12 @@ class CommandMenu:
 
 def _render(commands: tuple[CommandOffer, ...]) -> str:
     """A line for each of the person's own, then the names of Claude Code's."""
+    names = {command: spell_for_chat(command, commands) for command in commands}
     own = [command for command in commands if not command.is_builtin]
-    builtin = [f"/{command.name}" for command in commands if command.is_builtin]
-    lines = [_render_own(command) for command in own[:_MOST_DESCRIBED]]
-    lines += ["  ".join(f"/{command.name}" for command in own[_MOST_DESCRIBED:])]
+    ours = {f"/{entry.name}" for entry in TABLE}
+    builtin = [names[c] for c in commands if c.is_builtin and names[c] not in ours]
+    lines = [f"{names[c]}{_render_rest(c)}" for c in own[:_MOST_DESCRIBED]]
+    lines += ["  ".join(names[c] for c in own[_MOST_DESCRIBED:])]
     blocks = [
         "\n".join(["Yours, the project's, the plugins':", *filter(None, lines)]) if own else "",
         "Claude Code's:\n" + "  ".join(builtin) if builtin else "",
@@ -129,6 +132,6 @@ def _render(commands: tuple[CommandOffer, ...]) -> str:
     return "\n\n".join(filter(None, blocks)) or "There are none."
 
 
-def _render_own(command: CommandOffer) -> str:
+def _render_rest(command: CommandOffer) -> str:
     hint = f" {command.hint}" if command.hint else ""
-    return f"/{command.name}{hint} - {shorten(command.description, _DESCRIPTION_LENGTH)}"
+    return f"{hint} - {shorten(command.description, _DESCRIPTION_LENGTH)}"

@@ -30,14 +30,17 @@ async def end_idle(terminal: Terminal, name: str, process: ClaudeProcess | None,
     if pid:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    if not pid or not await _has_ended(pane.pid):
+    if not pid or not await _has_ended(terminal, name, pane.pid):
         await terminal.close(name)
     return True
 
 
-async def _has_ended(pid: int) -> bool:
+async def _has_ended(terminal: Terminal, name: str, pid: int) -> bool:
+    """Whether the process ends soon, and tmux has noticed."""
     for _ in range(_LOOKS):
         if not is_alive(pid):
-            return True
+            pane = await terminal.find(name)
+            if pane is None or pane.is_dead:
+                return True
         await asyncio.sleep(_PAUSE_SECONDS)
     return False

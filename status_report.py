@@ -13,7 +13,7 @@ from pathlib import Path
 from claude_launcher import project_directory
 from claude_registry import memory_of
 from core.commands import CommandName
-from core.context_window import render_context, render_tokens
+from core.context_window import find_window, render_tokens
 from core.conversation import read_title, render_age
 from core.model import Chat, ContextMeasured, Post
 from core.transcript import parse_line
@@ -124,8 +124,11 @@ def _ago(session: Session) -> str:
 def _context_line(measured: ContextMeasured | None) -> str:
     if measured is None:
         return ""
-    text = render_context(measured.tokens, measured.model)
-    return text[:1].upper() + text[1:]
+    used, window = measured.tokens, find_window(measured.model, measured.tokens)
+    if window is None:
+        return f"Context: {render_tokens(used)} tokens"
+    left = 100 * (window - used) // window
+    return f"Context: {render_tokens(used)} of {render_tokens(window)} tokens, {left} % left"
 
 
 def _measure(path: Path | None) -> tuple[ContextMeasured | None, dict[str, Tokens]]:

@@ -191,6 +191,13 @@ def list_menu(
     return rows[:most]
 
 
+def spell_for_chat(command: CommandOffer, commands: Sequence[CommandOffer]) -> str:
+    """How a command is written in a message: as in a menu, where a touch on it then sends that."""
+    spelled = spell_for_menu(command.name) or command.name
+    is_plain = restore_name(f"/{spelled}", commands) == f"/{command.name}"
+    return f"/{spelled}" if is_plain else f"/{command.name}"
+
+
 def restore_name(text: str, commands: Sequence[CommandOffer]) -> str:
     """A prompt as Claude Code spells its command: `/git_push now` -> `/git:push now`."""
     found = _COMMAND.match(text)

@@ -231,7 +231,7 @@ def test_status_tells_all_there_is_to_know(world: World) -> None:
         "“hello”\nAwake: idle, ",
         "Model: default (last: claude-opus-5-5)\nEffort: default\nMode: default\nAgent: default",
         f"Folder: {world.project}\nBranch: feature/x",
-        "Context 100 (0 %)\nTokens so far: 112 (/cost)",
+        "Context: 100 of 1.0M tokens, 99 % left\nTokens so far: 112 (/cost)",
         "Last activity: now",
     ):
         assert part in text
@@ -285,8 +285,9 @@ def test_own_commands_are_listed_in_the_menu_and_come_back_as_they_are(world: Wo
     assert "git_push" in menu()
     assert menu()[:2] == ["new", "sessions"]
     text = world.ask("/commands", "Claude Code's:").text or ""
-    assert "/greet-me - Greets" in text
-    assert "/compact" in text
+    assert "/git_push - Push" in text
+    assert "/greet_me - Greets" in text
+    assert "/security_review" in text
     world.ask("/greet_me Bob", "Echo: Say hello to Bob")
 
 

@@ -15,6 +15,7 @@ from core.catalog import (
     list_menu,
     parse_catalog,
     restore_name,
+    spell_for_chat,
     spell_for_menu,
 )
 from tests.standins.telegram_rules import Params, read_commands
@@ -155,6 +156,15 @@ def test_two_that_would_be_spelled_alike_are_left_out_of_the_menu() -> None:
 def test_what_comes_back_is_spelled_as_claude_wants_it(text: str, prompt: str) -> None:
     names = ("git:push", "own_one", "own-one", "a-b", "a:b")
     assert restore_name(text, [CommandOffer(name) for name in names]) == prompt
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("git:push", "/git_push"), ("a-b", "/a-b"), ("own-one", "/own-one"), ("own_one", "/own_one")],
+)
+def test_a_command_is_written_so_that_a_touch_on_it_sends_it(name: str, written: str) -> None:
+    commands = [CommandOffer(n) for n in ("git:push", "own_one", "own-one", "a-b", "a:b")]
+    assert spell_for_chat(CommandOffer(name), commands) == written
 
 
 @given(st.lists(st.builds(CommandOffer, st.text("abAB-_:.9", min_size=1), st.text()), max_size=120))
