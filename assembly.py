@@ -15,8 +15,10 @@ from buttons import Buttons
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from chat_messages import ChatMessages
+from claude_catalog import ClaudeCatalog
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from command_menu import CommandMenu
 from core.claude_code import typing_for
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
@@ -30,11 +32,14 @@ from outbox import Outbox
 from people import People
 from presses import Presses
 from pulse import Background
+from queue_commands import QueueCommands
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
+from status_report import StatusReport
+from steering_commands import SteeringCommands
 from terminal import Terminal
 from tmux_control import TmuxControl
 from transcript_keeper import TranscriptKeeper
@@ -85,13 +90,21 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         redactor=redactor if config.mask_secrets else None, environment=environ
     )
     screens = ScreenView(sessions, outbox, buttons, pictures, directory / "screens")
-    commands = ChatCommands(config, sessions, outbox, buttons, screens)
+    catalog = ClaudeCatalog(config.claude_command, environment)
+    steering = SteeringCommands(config, sessions, outbox, buttons, catalog, background)
+    queue = QueueCommands(sessions, outbox, buttons)
+    menu = CommandMenu(channel, sessions, outbox, steering, background)
+    others = StatusReport(sessions, outbox, steering).commands | menu.commands
+    others |= steering.commands | queue.commands
+    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
-    sessions.on_blocked = keypad.notice
+    sessions.on_blocked, sessions.on_waiting = keypad.notice, queue.notice
+    sessions.observers += [steering, queue, menu]
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
-    handlers = {**keypad.presses, **commands.presses, **screens.presses, **troubles.presses}
+    features = (keypad, screens, commands, steering, queue, troubles)
+    handlers = {word: do for feature in features for word, do in feature.presses.items()}
     return Parts(
         channel=channel,
         people=people,
@@ -99,7 +112,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         outbox=outbox,
         sessions=sessions,
         admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
-        messages=ChatMessages(config, channel, inbox, sessions, commands, say=say),
+        messages=ChatMessages(config, channel, inbox, sessions, commands, menu, say=say),
         presses=Presses(
             buttons,
             channel,
@@ -145,6 +158,7 @@ def _build_sessions(
         projects=claude / "projects",
         environment=environment,
         keeper=keeper,
+        allows_bypass=config.allows_bypass,
     )
     return Sessions(
         store=SessionStore(config.state_dir),

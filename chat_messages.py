@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chat_commands import ChatCommands
+from command_menu import CommandMenu
 from core.commands import Command, parse_command
 from core.config import Config
 from core.conversation import quote
@@ -31,6 +32,7 @@ class ChatMessages:
         inbox: Inbox,
         sessions: Sessions,
         commands: ChatCommands,
+        menu: CommandMenu,
         *,
         say: Callable[[Chat, str], None],
     ) -> None:
@@ -39,6 +41,7 @@ class ChatMessages:
         self._inbox = inbox
         self._sessions = sessions
         self._commands = commands
+        self._menu = menu
         self._say = say
 
     async def handle_text(self, entry: Entry, message: TextSent) -> bool:
@@ -57,7 +60,8 @@ class ChatMessages:
                 await self._commands.run(parsed, message)
                 return True
             case str():
-                self._submit(entry, message, prepare_prompt(parsed))
+                text = await self._menu.restore(message.chat, parsed)
+                self._submit(entry, message, prepare_prompt(text))
                 return False
 
     def handle_edit(self, edit: TextEdited) -> None:
@@ -71,7 +75,7 @@ class ChatMessages:
                 text = self._read(sent, edit.text)
                 if not isinstance(text, str):
                     raise BridgeError("A message that waits can't become a command.")
-                if runner and runner.rewrite(entry.key, prepare_prompt(text)):
+                if runner and runner.queue.rewrite(entry.key, prepare_prompt(text)):
                     self._say(edit.chat, "Changed; it still waits.")
                     return
         self._say(edit.chat, "Claude has that message already; send the change as a new one.")

@@ -42,7 +42,8 @@ class Entry:
     """An arrival and how far it has come.
 
     `session_id`: whose prompt it is; `text`: as it is typed; `typed_from`: the length of the
-    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch.
+    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch;
+    `place`: its number among those that wait, 0 while they are in the order of arrival.
     """
 
     arrival: Arrival
@@ -51,6 +52,7 @@ class Entry:
     text: str = ""
     typed_from: int = 0
     typed_at: float = 0.0
+    place: int = 0
 
     @property
     def key(self) -> str:
@@ -174,4 +176,5 @@ class Inbox:
                 "text": entry.text,
                 "typed_from": entry.typed_from,
                 "typed_at": entry.typed_at,
+                "place": entry.place,
             }

@@ -20,6 +20,7 @@ from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
+from core.choices import Choices, note_launched
 from core.conversation import make_title, render_event
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
@@ -76,7 +77,8 @@ class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
+    that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
+    prompt that was given; `on_asked` finds the answer
     (JSON, "" for none) to a hook that waits for one. `observers` are told what happens.
     """
 
@@ -101,6 +103,7 @@ class Sessions:
         self.on_failed: Callable[[SessionRunner, Prompt | None, BridgeError], None] = (
             lambda runner, prompt, error: None
         )
+        self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
@@ -200,6 +203,7 @@ class Sessions:
             text = "This message waits: Claude asks something first, see above."
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)
+        self.on_waiting(runner, prompt)
 
     async def _look_after(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
@@ -271,18 +275,22 @@ class Sessions:
 
     # --- what runners report --------------------------------------------------------------------
 
-    def woke(self, runner: SessionRunner, start: str) -> None:
+    def woke(self, runner: SessionRunner, start: str, choices: Choices) -> None:
         """Tell the chat, once, with which history Claude runs again."""
         session = self.book.for_id(runner.session_id)
         launches = session.state.get("launches", 0) + 1
         asleep = session.state.get("asleep")
         session = self.book.edit_state(
-            runner.session_id, launches=launches, asleep=None, followed_by=None
+            runner.session_id,
+            launches=launches,
+            launched=note_launched(choices),
+            asleep=None,
+            followed_by=None,
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
-        if start == "resumed":
+        if start == "resumed":  # and not "renewed", which is a person's wish
             self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
         elif start == "lost":
             self.tell(

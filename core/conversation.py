@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.context_usage import render_context_usage
 from core.model import (
     AnswerGiven,
     Chat,
@@ -39,6 +40,9 @@ def render_event(
         case ErrorReported():
             return Post(key, chat, f"⚠️ {event.text}")
         case CommandAnswered():
+            figures = render_context_usage(event.text)
+            if figures is not None:
+                return Post(key, chat, figures, silent=True)
             return Post(key, chat, event.text, "screen", silent=True)
         case TurnInterrupted():
             return Post(key, chat, "Interrupted.", silent=True)

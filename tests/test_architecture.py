@@ -26,6 +26,7 @@ EDGES = {
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
+    *("claude_catalog", "git_head", "transcript_file"),
 }
 HUB = {
     *(
@@ -44,6 +45,8 @@ HUB = {
         "sessions",
         "keypad",
         "chat_commands",
+        *("command_menu", "prompt_queue", "queue_commands", "renewal"),
+        *("status_report", "steering_commands"),
         "troubles",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
