@@ -103,6 +103,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
+    silenced = (keypad.stop, queue.stop)
     features = (keypad, screens, commands, steering, queue, troubles)
     handlers = {word: do for feature in features for word, do in feature.presses.items()}
     return Parts(
@@ -122,7 +123,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         ),
         background=background,
         try_out=partial(try_out, config, environment, version),
-        stops=(keypad.stop, background.finish, sessions.stop, outbox.stop, channel.stop),
+        stops=(*silenced, background.finish, sessions.stop, outbox.stop, channel.stop),
     )
 
 

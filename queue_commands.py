@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -15,6 +17,7 @@ from buttons import Action, Buttons, Press, PressHandler
 from core.commands import CommandName
 from core.conversation import shorten
 from core.delivery import Prompt
+from core.errors import StoreError
 from core.model import Button, Chat, HookEvent, Post, PromptSubmitted, TranscriptEvent
 from outbox import Outbox
 from session import Session
@@ -22,9 +25,12 @@ from session_book import chat_of
 from session_runner import SessionRunner
 from sessions import Sessions
 
+log = logging.getLogger(__name__)
+
 _LISTED = 8
 _TEXT_LENGTH = 200
 _TWICE_SECONDS = 6.0
+_MOMENT_SECONDS = 2.0
 _GONE = "That is no longer waiting."
 
 
@@ -57,6 +63,7 @@ class QueueCommands:
         self._clock = clock
         self._stopped_at: dict[Chat, float] = {}
         self._lines: dict[str, _Line] = {}
+        self._looks: dict[str, asyncio.TimerHandle] = {}
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "stop": self._stop,
             "queue": self._queue,
@@ -197,22 +204,38 @@ class QueueCommands:
     # --- the line that says so ------------------------------------------------------------------
 
     def notice(self, runner: SessionRunner, prompt: Prompt) -> None:
-        """Say that a prompt has to wait, if it has to."""
+        """A prompt was given; say that it has to wait, if it does for more than a moment."""
         session = self._sessions.book.for_id(runner.session_id)
         self._stopped_at.pop(chat_of(session), None)  # the next /stop is about something new
+        if runner.name in self._lines:
+            self._refresh_line(runner)
+        elif runner.name not in self._looks:
+            loop = asyncio.get_running_loop()
+            self._looks[runner.name] = loop.call_later(_MOMENT_SECONDS, self._look, runner)
+
+    async def stop(self) -> None:
+        """Say nothing more."""
+        for look in self._looks.values():
+            look.cancel()
+
+    def _look(self, runner: SessionRunner) -> None:
+        del self._looks[runner.name]
+        try:
+            self._tell(runner)
+        except StoreError as error:
+            log.warning("a chat is not told what waits: %s", error)
+
+    def _tell(self, runner: SessionRunner) -> None:
         waiting = runner.queue.waiting
-        if prompt not in waiting or (len(waiting) == 1 and not runner.is_working):
+        if not waiting or not runner.is_working or runner.name in self._lines:
             return
         if runner.process is not None and runner.process.status == "waiting":
             return  # said already, and why
-        line = self._lines.get(runner.name)
-        if line is None:
-            line = self._lines[runner.name] = _Line(f"queue:{prompt.key}", len(waiting))
-            text = f"Waiting, number {len(waiting)}"
-            chat, keyboard = chat_of(session), self._line_keyboard(session, runner, line)
-            self._outbox.put(Post(line.key, chat, text, keyboard=keyboard, silent=True))
-        else:
-            self._refresh_line(runner)
+        session = self._sessions.book.for_id(runner.session_id)
+        line = self._lines[runner.name] = _Line(f"queue:{uuid.uuid4()}", len(waiting))
+        text = "Waiting, number 1" if len(waiting) == 1 else f"Waiting: {_count(len(waiting))}"
+        chat, keyboard = chat_of(session), self._line_keyboard(session, runner, line)
+        self._outbox.put(Post(line.key, chat, text, keyboard=keyboard, silent=True))
 
     def _refresh_line(self, runner: SessionRunner) -> None:
         line, count = self._lines.get(runner.name), len(runner.queue.waiting)

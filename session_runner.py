@@ -137,7 +137,8 @@ class SessionRunner:
     @property
     def is_working(self) -> bool:
         """Whether Claude has something to do, from us or from a person at the terminal."""
-        return self._is_typing() or (self.process is not None and not self.process.is_idle)
+        status = self.process.status if self.process is not None else None
+        return self._is_typing() or status in ("busy", "waiting")
 
     def _is_typing(self) -> bool:
         return self._under_way is not None and bool(self._under_way.typed_at)
