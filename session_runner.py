@@ -249,7 +249,10 @@ class SessionRunner:
             self.queue.drop(self.queue.waiting[0].key)
             return "withdrawn"
         if under_way is not None and is_typed:
-            return await self._interrupt_prompt(under_way)
+            outcome = await self._interrupt_prompt(under_way)
+            if outcome == "finished" and self.waiting_prompts and not is_old:
+                return await self.interrupt()  # it was meant for the one behind
+            return outcome
         return await self._interrupt_process() if is_working else "nothing"
 
     async def _interrupt_process(self) -> Interruption:

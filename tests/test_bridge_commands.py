@@ -132,6 +132,7 @@ def test_stop_always_says_what_became_of_it(world: World, moment: str) -> None:
     world.start_bridge()
     world.ask("warm", "Echo: warm")
     for number in range(4):
+        world.wait_for_process("idle")
         text = f"hold paint{number}"
         world.say(text)
         if moment == "in the box":
