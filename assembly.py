@@ -26,9 +26,12 @@ from core.redaction import Redactor
 from inbox import Inbox
 from keypad import Keypad
 from outbox import Outbox
+from pending_requests import PendingRequests
 from people import People
 from presses import Presses
 from pulse import Background
+from request_book import RequestBook
+from request_posts import RequestPosts, mask_nothing
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
@@ -52,6 +55,7 @@ class Parts:
     admission: Admission
     messages: ChatMessages
     presses: Presses
+    requests: PendingRequests
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
     stops: tuple[Callable[[], Awaitable[None]], ...]
@@ -76,22 +80,37 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     outbox = Outbox(directory, {channel.name: channel}, redact=redact)
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
-    keypad = Keypad(sessions, outbox, buttons)
+    admission = Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say)
+    book = RequestBook(directory)
+    requests = PendingRequests(
+        sessions,
+        book,
+        RequestPosts(book, outbox, buttons, redactor.mask if config.mask_secrets else mask_nothing),
+        background,
+        note=admission.note_action,
+        plans=claude_config_dir(environ) / "plans",
+        mode=config.permission_mode,
+    )
+    sessions.on_asked = requests.ask
+    sessions.observers.append(requests)
+    keypad = Keypad(sessions, outbox, buttons, is_asked=requests.covers)
     commands = ChatCommands(config, sessions, outbox, buttons)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     sessions.on_blocked = keypad.notice
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
-    handlers = {**keypad.presses, **commands.presses, **troubles.presses}
+    handlers = {**keypad.presses, **commands.presses, **troubles.presses, **requests.presses}
     return Parts(
         channel=channel,
         people=people,
         inbox=inbox,
         outbox=outbox,
         sessions=sessions,
-        admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
-        messages=ChatMessages(config, channel, inbox, sessions, commands, say=say),
+        admission=admission,
+        messages=ChatMessages(
+            config, channel, inbox, sessions, commands, takes_text=requests.takes_text, say=say
+        ),
         presses=Presses(
             buttons,
             channel,
@@ -99,9 +118,17 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
             handlers=handlers,
             prompting=troubles.prompting_presses,
         ),
+        requests=requests,
         background=background,
         try_out=partial(try_out, config, environment, version),
-        stops=(keypad.stop, background.finish, sessions.stop, outbox.stop, channel.stop),
+        stops=(
+            requests.stop,
+            keypad.stop,
+            background.finish,
+            sessions.stop,
+            outbox.stop,
+            channel.stop,
+        ),
     )
 
 

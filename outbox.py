@@ -14,7 +14,7 @@ import asyncio
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,14 @@ class Outbox:
         """The message id of a post that was shown."""
         messages = self._shown.get(key)
         return messages[0] if messages else None
+
+    def messages_of(self, key: str) -> Sequence[int]:
+        """The ids of all messages of a post that was shown."""
+        return tuple(self._shown.get(key, ()))
+
+    def knows(self, key: str) -> bool:
+        """Whether a post of that key was put before."""
+        return self._knows(key)
 
     def is_empty(self) -> bool:
         """Whether nothing waits."""

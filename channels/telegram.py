@@ -277,7 +277,15 @@ def _from_message(message: Message) -> Incoming | None:
         is_private=is_private,
         forwarded_from=None if origin is None else _origin_name(origin),
         quoted=message.quote.text if message.quote is not None else None,
+        reply_to=_replied_to(message),
     )
+
+
+def _replied_to(message: Message) -> int | None:
+    """The message that it answers; in a topic every message is one to the topic's beginning."""
+    replied = message.reply_to_message
+    is_topic = replied is not None and replied.forum_topic_created is not None
+    return replied.message_id if replied is not None and not is_topic else None
 
 
 def _from_edit(message: Message) -> Incoming | None:

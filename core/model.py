@@ -34,7 +34,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class TextSent:
-    """A text message; `forwarded` and `quoted` hold other people's words, never the sender's."""
+    """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
+
+    `reply_to` is the message, of anybody's, that it answers.
+    """
 
     chat: Chat
     person: Person
@@ -43,6 +46,7 @@ class TextSent:
     is_private: bool = True
     forwarded_from: str | None = None
     quoted: str | None = None
+    reply_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,8 @@ class PermissionAsked:
     """A tool wants to run (or asks the person something), and its hook waits for the answer.
 
     `request` identifies this one asking, also after a restart of the bridge. `suggestions` are
-    Claude Code's own permission updates; together they are what "always allow" means.
+    Claude Code's own permission updates; together they are what "always allow" means. For a
+    sub-agent (`agent_id`, its kind is `agent`) the terminal shows nothing while the hook waits.
     """
 
     session_id: str
@@ -152,6 +157,8 @@ class PermissionAsked:
     input: dict[str, Any]
     suggestions: tuple[dict[str, Any], ...] = ()
     mode: str = ""
+    agent_id: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,15 +40,21 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[masked]`; what is masked stays as it is."""
+        return self.mask(text)[0]
+
+    def mask(self, text: str) -> tuple[str, list[str]]:
+        """As `redact`, and what was masked."""
+        masked: list[str] = []
         for pattern in self._patterns:
-            text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
-        return text
+            text = MASK.join(_mask(pattern, part, masked) for part in text.split(MASK))
+        return text, masked
 
 
-def _mask(pattern: re.Pattern[str], text: str) -> str:
+def _mask(pattern: re.Pattern[str], text: str, masked: list[str]) -> str:
     """Each side of a match counts as a text of its own, so that a second look finds nothing new."""
     done = ""
     while found := pattern.search(text):
-        done += _mask(pattern, text[: found.start()]) + MASK
+        done += _mask(pattern, text[: found.start()], masked) + MASK
+        masked.append(found[0])
         text = text[found.end() :]
     return done + text

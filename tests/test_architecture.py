@@ -19,6 +19,7 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "outbox", "people", "buttons"),
+    "request_book",
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "logs"),
     *(
         "service",
@@ -42,6 +43,8 @@ HUB = {
         "session_runner",
         "sessions",
         "keypad",
+        "pending_requests",
+        "request_posts",
         "chat_commands",
         "troubles",
     ),
