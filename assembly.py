@@ -82,25 +82,21 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     admission = Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say)
     book = RequestBook(directory)
-    requests = PendingRequests(
-        sessions,
-        book,
-        RequestPosts(book, outbox, buttons, redactor.mask if config.mask_secrets else mask_nothing),
-        background,
-        note=admission.note_action,
-        plans=claude_config_dir(environ) / "plans",
-        mode=config.permission_mode,
-    )
-    sessions.on_asked = requests.ask
-    sessions.observers.append(requests)
+    mask = redactor.mask if config.mask_secrets else mask_nothing
+    posts = RequestPosts(book, outbox, buttons, mask)
+    plans = claude_config_dir(environ) / "plans"
+    note = admission.note_action
+    requests = PendingRequests(sessions, book, posts, background, note=note, plans=plans)
     keypad = Keypad(sessions, outbox, buttons, is_asked=requests.covers)
     commands = ChatCommands(config, sessions, outbox, buttons)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
-    sessions.on_blocked = keypad.notice
-    sessions.on_failed = troubles.tell_failed
-    sessions.render_left_out = troubles.render_left_out
-    outbox.on_unknown = troubles.ask_about
+    messages = ChatMessages(
+        config, channel, inbox, sessions, commands, takes_text=requests.takes_text, say=say
+    )
+    _connect(sessions, outbox, keypad, troubles, requests)
     handlers = {**keypad.presses, **commands.presses, **troubles.presses, **requests.presses}
+    prompting = troubles.prompting_presses
+    ends = (background.finish, sessions.stop, outbox.stop, channel.stop)
     return Parts(
         channel=channel,
         people=people,
@@ -108,28 +104,29 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         outbox=outbox,
         sessions=sessions,
         admission=admission,
-        messages=ChatMessages(
-            config, channel, inbox, sessions, commands, takes_text=requests.takes_text, say=say
-        ),
-        presses=Presses(
-            buttons,
-            channel,
-            background,
-            handlers=handlers,
-            prompting=troubles.prompting_presses,
-        ),
+        messages=messages,
+        presses=Presses(buttons, channel, background, handlers=handlers, prompting=prompting),
         requests=requests,
         background=background,
         try_out=partial(try_out, config, environment, version),
-        stops=(
-            requests.stop,
-            keypad.stop,
-            background.finish,
-            sessions.stop,
-            outbox.stop,
-            channel.stop,
-        ),
+        stops=(requests.stop, keypad.stop, *ends),
     )
+
+
+def _connect(
+    sessions: Sessions,
+    outbox: Outbox,
+    keypad: Keypad,
+    troubles: Troubles,
+    requests: PendingRequests,
+) -> None:
+    """Who is told what."""
+    sessions.on_blocked = keypad.notice
+    sessions.on_failed = troubles.tell_failed
+    sessions.on_asked = requests.ask
+    sessions.observers.append(requests)
+    sessions.render_left_out = troubles.render_left_out
+    outbox.on_unknown = troubles.ask_about
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:

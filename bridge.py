@@ -27,7 +27,7 @@ from assembly import Parts, build_parts
 from core.commands import TABLE
 from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
-from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Post, TextEdited, TextSent
+from core.model import ButtonPressed, Chat, Incoming, Post, TextEdited, TextSent
 from core.redaction import Redactor
 from durable import replace_file
 from inbox import Arrival, Entry
@@ -146,7 +146,7 @@ class Hub:
                     return await self._parts.presses.handle(entry, incoming)
                 case TextEdited():
                     self._parts.messages.handle_edit(incoming)
-                case KindNotHandled():
+                case _:
                     say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
         except StoreWriteError:
             raise

@@ -108,7 +108,6 @@ class PendingRequests:
         *,
         note: Callable[[Person, Chat, str, str], None],
         plans: Path,
-        mode: str = "default",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sessions = sessions
@@ -117,7 +116,6 @@ class PendingRequests:
         self._background = background
         self._note = note
         self._plans = plans
-        self._mode = mode
         self._sleep = sleep
         self.presses: dict[str, PressHandler] = {"request": self._press}
         self._open: dict[str, _Open] = {}
@@ -188,7 +186,7 @@ class PendingRequests:
             case "AskUserQuestion":
                 return read_questions(asked)
             case "ExitPlanMode":
-                has_auto = self._mode == "auto" or asked.session_id in self._with_auto
+                has_auto = asked.session_id in self._with_auto
                 return Plan(asked, self._read_plan(asked), has_auto)
             case _:
                 return Permission(asked)

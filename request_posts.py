@@ -102,7 +102,7 @@ class RequestPosts:
             return []
         file = Attachment(view.file_name, text=self._mask(view.whole)[0])
         key = f"{record.post}:file"
-        return [Post(key, record.chat, "", silent=True, attachments=(file,))]
+        return [Post(key, record.chat, "All of it:", silent=True, attachments=(file,))]
 
 
 def mask_nothing(text: str) -> tuple[str, list[str]]:

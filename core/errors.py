@@ -113,6 +113,18 @@ class ChannelRefusedError(ChannelError):
     """The channel does not accept the bridge at all: the token is wrong."""
 
 
+class ReactionRefusedError(ChannelError):
+    """The chat takes no reactions, or not this one."""
+
+
+class FileTooBigError(ChannelError):
+    """A file is larger than may be fetched."""
+
+
+class FileNotReceivedError(ChannelError):
+    """A file that was sent could not be fetched."""
+
+
 class PromptError(BridgeError):
     """A text that cannot be typed into Claude Code."""
 

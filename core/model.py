@@ -49,6 +49,66 @@ class TextSent:
     reply_to: int | None = None
 
 
+FileKind = Literal["photo", "document", "voice", "audio", "video", "video_note", "animation"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file at the channel's service, to be fetched by `Channel.download`.
+
+    `name` and `mime_type` are the sender's words: for showing, never for a path. `size` in bytes,
+    None when the service does not tell.
+    """
+
+    file_id: str
+    kind: FileKind
+    name: str = ""
+    mime_type: str = ""
+    size: int | None = None
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSent:
+    """Files with a caption; what came as one album arrives one by one, with the same `album`."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    caption: str
+    files: tuple[RemoteFile, ...]
+    album: str | None = None
+    is_private: bool = True
+    forwarded_from: str | None = None
+    quoted: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """In words, as after "a"."""
+        return self.files[0].kind.replace("_", " ") if self.files else "file"
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSent:
+    """A place on the map; `title` is its name when it has one."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    latitude: float
+    longitude: float
+    title: str = ""
+    is_private: bool = True
+    forwarded_from: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """In words, as after "a"."""
+        return "location"
+
+
 @dataclass(frozen=True, slots=True)
 class TextEdited:
     """A text message sent before was given another text."""
@@ -82,7 +142,7 @@ class KindNotHandled:
     is_private: bool = True
 
 
-Incoming = TextSent | TextEdited | ButtonPressed | KindNotHandled
+Incoming = TextSent | FilesSent | LocationSent | TextEdited | ButtonPressed | KindNotHandled
 
 
 # --- what Claude Code does ---------------------------------------------------------------------
@@ -297,7 +357,9 @@ class ClaudeProcess:
 
 # --- what a chat is shown ----------------------------------------------------------------------
 
-Style = Literal["markdown", "notice", "screen"]
+Style = Literal["markdown", "notice", "screen", "card"]
+Sign = Literal["received", "delivered", "answered", "failed"]
+"""What a reaction below a person's message says about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +371,29 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to show: what is at `path` (absolute, without links) when it is sent, or the `text`.
+
+    `name` is only shown. What can't be shown as a `photo` is sent as a document.
+    """
+
+    name: str
+    path: str = ""
+    kind: Literal["document", "photo"] = "document"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """One thing to show in a chat, once.
 
     `key` is its identity: a post with a key that was put before is not shown again. With `edits` it
     takes the place of the post of that key instead of being a new message. Style: `markdown` is
-    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text.
+    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text, `card`
+    Markdown that always fits one message: of a longer text the end is shown. `details` are plain
+    lines below the text, folded away; where there is no room for all, the oldest are left out.
+    A `live` post is worth only as much as its newest state: others may overtake it, a newer edit
+    takes its place, and it is forgotten when it fails. What must arrive is not live.
     """
 
     key: str
@@ -324,11 +403,14 @@ class Post:
     keyboard: tuple[tuple[Button, ...], ...] = ()
     silent: bool = False
     edits: str | None = None
+    live: bool = False
+    details: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one message of a channel holds of a post.
+    """What one message of a channel holds of a post; with several `files` it is an album.
 
     `entities` is the channel's own formatting of `text`, () for plain text.
     """
@@ -337,3 +419,4 @@ class Piece:
     text: str
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: tuple[tuple[Button, ...], ...] = ()
+    files: tuple[Attachment, ...] = ()
