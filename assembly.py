@@ -124,6 +124,7 @@ def _connect(
     sessions.on_blocked = keypad.notice
     sessions.on_failed = troubles.tell_failed
     sessions.on_asked = requests.ask
+    sessions.is_asked = requests.covers
     sessions.observers.append(requests)
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about

@@ -168,6 +168,7 @@ class PendingRequests:
         self._end_older(found)
         self._open[asked.request] = found
         try:
+            self._is_over(found)  # the registry knew of it before the hook came
             await self._show(found)
             self._find_tool(found)
             self._pulse.beat()
@@ -241,7 +242,7 @@ class PendingRequests:
             is_due = time.monotonic() - found.since > _HAND_OVER_SECONDS
             if is_due and await self._is_attached(found.runner) and not found.answer.done():
                 self._close(found, _HANDED_OVER)
-        return await found.answer
+        return await asyncio.shield(found.answer)
 
     async def _is_attached(self, runner: SessionRunner) -> bool:
         pane = await self._sessions.terminal.find(runner.name)

@@ -28,6 +28,7 @@ from core.visible_text import cut, escape_markdown, make_line, make_visible, ren
 
 _DENIED = "The user denied this."
 _LONGEST = 3_000
+_NO_NEW_LINE = "\\ No new line at the end"
 _BEGINNING = 1_200
 _LONGEST_WORDS = 300
 _MOST_COMPARED = 250_000  # pairs of lines; beyond that it would take seconds
@@ -81,7 +82,7 @@ class Permission:
         asked, whole = _render(self.asked)
         always = self._always()
         notes = [f"“Always” means: {always.sentence}"] if always is not None else []
-        if self.awaits_text(state):
+        if state.get("awaits"):
             notes = ["✏️ Why not? The next text that you send is the reason."]
             rows: list[Row] = [(_ALLOW, Choice("Deny without a reason", "deny"))]
         else:
@@ -113,10 +114,6 @@ class Permission:
         """A text never allows anything: it is why not."""
         outcome = f"❌ **Denied:** {escape_markdown(text)}"
         return Answered(render_deny(text), outcome, "denied with a reason", is_allowed=False)
-
-    def awaits_text(self, state: State) -> bool:
-        """After “Deny and say why”."""
-        return state.get("awaits") == "reason"
 
     def _always(self) -> Always | None:
         return read_always(self.asked.suggestions)
@@ -192,8 +189,9 @@ def _list_change(asked: PermissionAsked, rest: Input) -> Iterator[str | _Block]:
 
 def make_diff(old: str, new: str) -> str:
     """All lines of both texts, each marked as gone, come or kept."""
-    before = old.split("\n") if old else []
-    after = new.split("\n") if new else []
+    before, after = _list_lines(old), _list_lines(new)
+    if old and new and old.endswith("\n") != new.endswith("\n"):
+        (after if old.endswith("\n") else before).append(_NO_NEW_LINE)
     if len(before) * len(after) > _MOST_COMPARED:
         return "\n".join([*(f"-{line}" for line in before), *(f"+{line}" for line in after)])
     lines: list[str] = []
@@ -205,6 +203,11 @@ def make_diff(old: str, new: str) -> str:
             lines += (f"-{line}" for line in before[first:last])
             lines += (f"+{line}" for line in after[other_first:other_last])
     return "\n".join(lines)
+
+
+def _list_lines(text: str) -> list[str]:
+    """The lines; a new line at the end begins none."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _as_text(value: Any) -> str:

@@ -57,7 +57,7 @@ class Plan:
         rows: list[Row] = [
             (Choice(_MODES[name][0], f"approve {name}", is_approval=True),) for name in modes
         ]
-        if self.awaits_text(state):
+        if state.get("awaits"):
             note = "✏️ What should change? The next text that you send goes to Claude."
             rows.append((Choice("Keep planning, without a comment", "keep"),))
         else:
@@ -90,7 +90,3 @@ class Plan:
         outcome = f"✏️ **Your comment:** {escape_markdown(text)}"
         decision = "not approved, with a comment"
         return Answered(render_deny(text), outcome, decision, is_allowed=False)
-
-    def awaits_text(self, state: State) -> bool:
-        """After “Comment…”."""
-        return state.get("awaits") == "comment"

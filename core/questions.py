@@ -76,7 +76,7 @@ class Questions:
         written = state.get("written", {}).get(str(at))
         if written is not None:
             parts.append(f"✓ {escape_markdown(written)}")
-        if self.awaits_text(state):
+        if state.get("awaits"):
             parts.append("✏️ The next text that you send is your answer.")
         parts += self._render_done(state, at)
         return View("\n\n".join(parts), tuple(self._rows(state, at)), asked)
@@ -109,10 +109,6 @@ class Questions:
             picked.pop(str(at), None)
         changed = {**state, "written": written, "picked": picked, "awaits": None}
         return self._go_on(changed, at)
-
-    def awaits_text(self, state: State) -> bool:
-        """After “Other…”."""
-        return state.get("awaits") == "answer"
 
     def _at(self, state: State) -> int:
         at = state.get("at", 0)

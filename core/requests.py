@@ -3,7 +3,7 @@
 * A request is what Claude Code's PermissionRequest hook brought. Its `view` is a function of what
   was asked and of a small state (JSON), so that it looks the same after a restart.
 * A press (a word of the view's choices) or a written text makes a step: the answer for Claude
-  Code, or another state.
+  Code, or another state. A state that `awaits` something makes the next text the answer.
 * Claude Code's questions and plans count as answered only with `updatedInput`; given with the rest
   of an answer it works for every version.
 """
@@ -82,9 +82,6 @@ class Request(Protocol):
 
     def write(self, text: str, state: State) -> Step:
         """What a text that was written as the answer does."""
-
-    def awaits_text(self, state: State) -> bool:
-        """Whether the person has said that the next text is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
