@@ -24,7 +24,14 @@ from core.requests import (
     render_deny,
 )
 from core.suggestions import Always, name_tool, read_always
-from core.visible_text import cut, escape_markdown, make_line, make_visible, render_block
+from core.visible_text import (
+    cut,
+    escape_line,
+    escape_markdown,
+    make_line,
+    make_visible,
+    render_block,
+)
 
 _DENIED = "The user denied this."
 _LONGEST = 3_000
@@ -124,7 +131,7 @@ _ALLOW = Choice("Allow", "allow", is_approval=True)
 
 def render_heading(icon: str, question: str, asked: PermissionAsked) -> str:
     """The first line of a request; a sub-agent's says so."""
-    by = f"\n_for a sub\\-agent ({escape_markdown(asked.agent)})_" if asked.agent_id else ""
+    by = f"\n_for a sub\\-agent ({escape_line(asked.agent)})_" if asked.agent_id else ""
     return f"{icon} **{question}**{by}"
 
 
@@ -163,7 +170,7 @@ def _list_parts(asked: PermissionAsked) -> Iterator[str | _Block]:
                 if isinstance(rest.get(name), str):
                     yield _Block(rest.pop(name), language)
         case tool:
-            yield render_heading("🔐", f"Use {escape_markdown(name_tool(tool))}?", asked)
+            yield render_heading("🔐", f"Use {escape_line(name_tool(tool))}?", asked)
     if rest:
         yield _Block(json.dumps(rest, indent=2, ensure_ascii=False), "json")
 

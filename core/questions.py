@@ -27,7 +27,7 @@ from core.requests import (
     render_allow,
     render_deny,
 )
-from core.visible_text import escape_markdown, make_line, render_block
+from core.visible_text import escape_line, escape_markdown, make_line, render_block
 
 _LABEL_LENGTH = 40
 _SHORT_LABEL = 14
@@ -143,7 +143,7 @@ class Questions:
         lines = [f"✅ {escape_markdown(answer)}" for answer in answers.values()]
         if len(self.questions) > 1:
             lines = [
-                f"✅ {escape_markdown(question.header)}: {escape_markdown(answers[question.text])}"
+                f"✅ {escape_line(question.header)}: {escape_markdown(answers[question.text])}"
                 for question in self.questions
                 if question.text in answers
             ]
@@ -169,7 +169,7 @@ class Questions:
     def _render_heading(self, at: int) -> str:
         question = self.questions[at]
         count = f" ({at + 1} of {len(self.questions)})" if len(self.questions) > 1 else ""
-        heading = render_heading("❓", f"{escape_markdown(question.header)}{count}", self.asked)
+        heading = render_heading("❓", f"{escape_line(question.header)}{count}", self.asked)
         return f"{heading}\n\n{escape_markdown(question.text)}"
 
     def _render_asked(self) -> Iterator[str]:
@@ -178,7 +178,7 @@ class Questions:
     def _render_done(self, state: State, at: int) -> list[str]:
         """The answers to the other questions."""
         done = [
-            f"✓ {escape_markdown(q.header)}: {escape_markdown(self._answer(state, n))}"
+            f"✓ {escape_line(q.header)}: {escape_markdown(self._answer(state, n))}"
             for n, q in enumerate(self.questions)
             if n != at and self._answer(state, n)
         ]
@@ -262,7 +262,7 @@ def _read_option(found: Any) -> Option | None:
 
 def _render_options(question: Question) -> Iterator[str]:
     for number, option in enumerate(question.options, 1):
-        label = f"**{number}\\. {escape_markdown(option.label)}**"
+        label = f"**{number}\\. {escape_line(option.label)}**"
         description = escape_markdown(option.description)
         yield f"{label} · {description}" if description else label
         if option.preview:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.conversation import shorten
-from core.visible_text import escape_markdown, make_line
+from core.visible_text import escape_line, make_line
 
 _LABEL_LENGTH = 60
 _SCOPES = {
@@ -131,4 +131,4 @@ def _words(tool: str, content: str) -> tuple[str, str]:
 
 def _code(text: str) -> str:
     """The text as it is, set apart."""
-    return f"“{escape_markdown(text)}”"
+    return f"“{escape_line(text)}”"

@@ -35,8 +35,14 @@ def make_line(text: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Markdown that reads as this text and nothing else, on one line."""
-    return _PUNCTUATION.sub(r"\\\1", make_line(text).strip())
+    """Markdown that reads as this text and nothing else."""
+    lines = (line.strip() for line in make_visible(text).strip().split("\n"))
+    return "\n".join(_PUNCTUATION.sub(r"\\\1", line) for line in lines)
+
+
+def escape_line(text: str) -> str:
+    """As `escape_markdown`, on one line."""
+    return escape_markdown(make_line(text))
 
 
 def render_block(text: str, language: str = "") -> str:

@@ -105,3 +105,10 @@ def test_a_second_look_changes_nothing(text: str, known: list[str]) -> None:
 @given(PARTS, st.sampled_from(SECRETS))
 def test_no_secret_survives_between_other_texts(text: str, secret: str) -> None:
     assert secret not in Redactor([secret]).redact(f"{text}{secret}{text}").replace(MASK, "")
+
+
+def test_what_was_masked_can_be_told() -> None:
+    first, second = "ghp_" + "a1B2" * 9, "glpat-" + "x" * 24
+    text, masked = Redactor().mask(f"a {first} b {second}")
+    assert text == "a [masked] b [masked]"
+    assert sorted(masked) == sorted([first, second])
