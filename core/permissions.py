@@ -67,7 +67,7 @@ _FILE_NAMES = {
 _FORMS = {
     "Bash": _Form("Run this command?", (("command", "bash"),), ("description",)),
     "Read": _Form("Read this file?", (("file_path", ""),)),
-    "WebFetch": _Form("Fetch this page?", (("url", ""), ("prompt", ""))),
+    "WebFetch": _Form("Fetch this page?", (("url", ""), ("prompt", "prompt"))),
     "WebSearch": _Form("Search the web for this?", (("query", ""),)),
 }
 

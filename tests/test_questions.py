@@ -156,7 +156,8 @@ WORDS = st.sampled_from(
 def test_no_order_of_presses_ends_in_a_view_without_buttons(
     words: list[str], questions: tuple[dict[str, Any], ...]
 ) -> None:
-    request, state = read(*questions), {}
+    request = read(*questions)
+    state: State = {}
     for word in words:
         done = request.press(word, state)
         if isinstance(done, Answered):
