@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.standins.telegram_state import Message
-from tests.test_bridge_requests import ask_tool, becomes, press
+from tests.test_bridge_requests import answer_at_terminal, ask_tool, becomes, press
 from tests.world import World, wait_until
 
 COLOUR = {
@@ -132,9 +132,7 @@ def test_a_question_that_is_not_answered_lets_claude_go_on(world: World) -> None
 def test_a_question_answered_at_the_terminal_is_over(world: World, key: str) -> None:
     world.start_bridge()
     asked = ask(world, COLOUR)
-    wait_until(lambda: "❯ 1. Red" in world.screen(), "the dialog is on the screen")
-    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
-    world.tmux("send-keys", "-t", f"={name}:", key)
+    answer_at_terminal(world, key, shows="❯ 1. Red")
     becomes(world, asked, "at the terminal")
     world.ask("hello", "Echo: hello")
 

@@ -56,11 +56,20 @@ def becomes(
     return world.telegram.message(world.chat, message.message_id).text
 
 
-def keys_at(world: World, *keys: str) -> None:
-    """A person at the terminal presses keys, once the dialog is there."""
-    wait_until(lambda: "❯ 1. Yes" in world.screen(), "the dialog is on the screen")
+def answer_at_terminal(world: World, key: str, *, shows: str = "❯ 1. Yes") -> None:
+    """A person at the terminal presses a key at the dialog, which must be there for a moment."""
     name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
-    world.tmux("send-keys", "-t", f"={name}:", *keys)
+    wait_until(lambda: shows in world.screen(), "the dialog is on the screen")
+    world.tmux("send-keys", "-t", f"={name}:", key)
+
+    def is_gone() -> bool:
+        if shows not in world.screen():
+            return True
+        if key == "Enter":  # one that comes too early is ignored
+            world.tmux("send-keys", "-t", f"={name}:", key)
+        return False
+
+    wait_until(is_gone, "the dialog is gone")
 
 
 def decisions(world: World) -> list[str]:
@@ -199,7 +208,7 @@ def test_who_answers_at_the_terminal_takes_the_buttons_away(
     world: World, key: str, runs: bool
 ) -> None:
     asked = ask_bash(world, "touch made")
-    keys_at(world, key)
+    answer_at_terminal(world, key)
     becomes(world, asked, "at the terminal")
     wait_until(lambda: (world.project / "made").exists() == runs, "it ran or not")
     world.ask("hello", "Echo: hello")
@@ -244,7 +253,7 @@ def test_a_reason_is_awaited_over_a_restart(world: World) -> None:
 def test_what_was_answered_at_the_terminal_while_the_bridge_was_away_is_told(world: World) -> None:
     asked = ask_bash(world, "touch made")
     world.kill_bridge()
-    keys_at(world, "Enter")
+    answer_at_terminal(world, "Enter")
     wait_until((world.project / "made").exists, "it ran")
     world.start_bridge()
     becomes(world, asked, "at the terminal")
