@@ -17,6 +17,7 @@ from chat_commands import ChatCommands
 from chat_messages import ChatMessages
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from core.claude_code import typing_for
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
 from core.hooks import parse_version
@@ -31,12 +32,15 @@ from people import People
 from presses import Presses
 from pulse import Background
 from request_book import RequestBook
-from request_posts import RequestPosts, mask_nothing
+from request_posts import RequestPosts
+from screen_picture import ScreenPictures
+from screen_view import ScreenView
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
 from terminal import Terminal
 from tmux_control import TmuxControl
+from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
 from version_check import try_out
 
@@ -81,20 +85,23 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     say = partial(_say, outbox)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
     admission = Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say)
+    shown = redactor if config.mask_secrets else None
     book = RequestBook(directory)
-    mask = redactor.mask if config.mask_secrets else mask_nothing
-    posts = RequestPosts(book, outbox, buttons, mask)
+    posts = RequestPosts(book, outbox, buttons, shown)
     plans = claude_config_dir(environ) / "plans"
     note = admission.note_action
     requests = PendingRequests(sessions, book, posts, background, note=note, plans=plans)
     keypad = Keypad(sessions, outbox, buttons, is_asked=requests.covers)
-    commands = ChatCommands(config, sessions, outbox, buttons)
+    pictures = ScreenPictures(redactor=shown, environment=environ)
+    screens = ScreenView(sessions, outbox, buttons, pictures, directory / "screens")
+    commands = ChatCommands(config, sessions, outbox, buttons, screens)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
     messages = ChatMessages(
         config, channel, inbox, sessions, commands, takes_text=requests.takes_text, say=say
     )
     _connect(sessions, outbox, keypad, troubles, requests)
-    handlers = {**keypad.presses, **commands.presses, **troubles.presses, **requests.presses}
+    features = (keypad, commands, screens, troubles, requests)
+    handlers = {word: handler for made in features for word, handler in made.presses.items()}
     prompting = troubles.prompting_presses
     ends = (background.finish, sessions.stop, outbox.stop, channel.stop)
     return Parts(
@@ -143,11 +150,15 @@ def _build_sessions(
     outbox: Outbox,
 ) -> Sessions:
     control = TmuxControl(
-        socket=config.tmux_socket, environment=environment, folder=typing_folder(config)
+        socket=config.tmux_socket,
+        environment=environment,
+        folder=typing_folder(config),
+        typing=typing_for(version),
     )
     control.check()
     terminal = Terminal(control)
     claude = claude_config_dir(environ)
+    keeper = TranscriptKeeper(config.bridge_dir / "transcripts")
     launcher = ClaudeLauncher(
         terminal,
         ClaudeRegistry(claude / "sessions"),
@@ -157,6 +168,7 @@ def _build_sessions(
         directory=config.bridge_dir,
         projects=claude / "projects",
         environment=environment,
+        keeper=keeper,
     )
     return Sessions(
         store=SessionStore(config.state_dir),
@@ -165,6 +177,7 @@ def _build_sessions(
         inbox=inbox,
         outbox=outbox,
         directory=config.bridge_dir,
+        keeper=keeper,
         idle_seconds=config.idle_minutes * 60,
     )
 

@@ -40,7 +40,6 @@ from state_folder import claimed, read_settings
 log = logging.getLogger("bridge")
 
 _TYPING_SECONDS = 4.0
-_TICK_SECONDS = 1.5
 _DISK_SECONDS = 5.0
 _DAY_SECONDS = 86_400.0
 _WRONG_SETTING = 2
@@ -75,7 +74,7 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
-            tasks.create_task(run_regularly(self._sessions.tick, _TICK_SECONDS))
+            tasks.create_task(self._sessions.keep_watch())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
 
@@ -171,6 +170,8 @@ class Hub:
         keep |= {entry.session_id for entry in self._inbox.pending()}
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):
             log.info("session %s was not used for %g days and is removed", session_id, days)
+        sessions = await asyncio.to_thread(self._sessions.book.store.list_sessions)
+        self._sessions.keeper.forget_others({session.session_id for session in sessions})
 
     def _set_aside(self, entry: Entry) -> None:
         """Keep what could not be handled, and tell the owner."""

@@ -16,8 +16,8 @@ from core.config import Config
 from core.conversation import read_title, render_age, shorten
 from core.errors import BridgeError
 from core.model import Button, Chat, Post, Style, TextSent
-from core.screen import render_screen
 from outbox import Outbox
+from screen_view import ScreenView
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -30,8 +30,14 @@ class ChatCommands:
     """The commands, on the sessions of `sessions`."""
 
     def __init__(
-        self, config: Config, sessions: Sessions, outbox: Outbox, buttons: Buttons
+        self,
+        config: Config,
+        sessions: Sessions,
+        outbox: Outbox,
+        buttons: Buttons,
+        screens: ScreenView,
     ) -> None:
+        self._screens = screens
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
@@ -134,6 +140,10 @@ class ChatCommands:
                 self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
             case "withdrawn":
                 self._say(chat, "Stopped before Claude had begun.")
+            case "stopped":
+                self._say(chat, "Stopped.")
+            case "finished":
+                self._say(chat, "Claude had finished before it could be stopped.")
             case "interrupted":
                 pass  # the transcript tells, and so the chat
 
@@ -199,8 +209,7 @@ class ChatCommands:
         if runner is None:
             self._say(chat, "No Claude process runs for this chat. The next message wakes it.")
             return
-        screen = render_screen(await self._sessions.terminal.capture(runner.name))
-        self._say(chat, screen or "The screen is empty.", style="screen")
+        await self._screens.show(chat, runner, person)
 
     def _awake_runner(self, chat: Chat) -> SessionRunner | None:
         session = self._book.find_current(chat)

@@ -23,13 +23,15 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
+from core.errors import SessionNotFoundError
 from core.hooks import parse_hook
 from core.model import HookEvent, PermissionAsked, TranscriptEvent
 from core.transcript import parse_line
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 15.0
+_OBSERVER_SECONDS = 30.0  # how often its idle threads wake to see whether they should stop
 _CHUNK = 4 << 20
 _LONGEST_MESSAGE = 32 << 20
 
@@ -73,7 +75,7 @@ class ClaudeFeed:
         self._registry = registry
         self._listener = listener
         self._followed: dict[str, _Followed] = {}
-        self._observer = Observer()
+        self._observer = Observer(timeout=_OBSERVER_SECONDS)
         self._waker = _Waker(self._wake)
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -123,10 +125,15 @@ class ClaudeFeed:
 
     def unfollow(self, session_id: str) -> None:
         """Stop following, after a last look."""
+        followed = self._followed.get(session_id)
+        if followed is not None:
+            self._read(session_id, followed)
+            self._drop(session_id)
+
+    def _drop(self, session_id: str) -> None:
         followed = self._followed.pop(session_id, None)
         if followed is None:
             return
-        self._read(session_id, followed)
         if followed.watch and not any(f.watch == followed.watch for f in self._followed.values()):
             self._observer.unschedule(followed.watch)
 
@@ -170,6 +177,8 @@ class ClaudeFeed:
                 pass
         except FileNotFoundError:
             return  # not there before the first prompt
+        except SessionNotFoundError:  # it was removed; nobody wants to know
+            self._drop(session_id)
         except Exception:
             log.exception("new lines of a transcript could not be handled; they are read again")
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -20,6 +21,7 @@ from typing import Literal
 import filelock
 
 from claude_registry import ClaudeRegistry
+from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.hooks import render_settings
 from core.model import ClaudeProcess
@@ -29,6 +31,9 @@ from pulse import Pulse
 from session import Session
 from terminal import Terminal
 from tmux_control import Pane
+from transcript_keeper import TranscriptKeeper
+
+log = logging.getLogger(__name__)
 
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
@@ -51,9 +56,11 @@ class ClaudeLauncher:
     """Starts processes in `terminal`.
 
     Args:
+        version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
+        keeper: gives back a transcript that Claude Code has deleted.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -68,17 +75,24 @@ class ClaudeLauncher:
         directory: Path,
         projects: Path,
         environment: Mapping[str, str],
+        keeper: TranscriptKeeper | None = None,
         patience: float = 6.0,
     ) -> None:
+        self._keeper = keeper
         self.registry = registry
         self.patience = patience
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
-        self._version = version
+        self.version = version
         self._directory = directory
         self._projects = projects
         self._environment = environment
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a session can go on in another process."""
+        return self.version not in CANNOT_RESUME
 
     @contextmanager
     def holding(self, session_id: str) -> Iterator[None]:
@@ -106,11 +120,18 @@ class ClaudeLauncher:
 
         Raises:
             SessionElsewhereError: another process has the session open.
-            ClaudeStartError: the command or the project directory is not there.
+            ClaudeStartError: the command or the project directory is not there, or this version
+                can't resume.
             TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
+        if start == "resumed" and not self.can_resume:
+            raise ClaudeStartError(
+                f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
+                "Update Claude Code, start the bridge again, and send the message again; or begin "
+                "another session with /new."
+            )
         option = "--resume" if start == "resumed" else "--session-id"
         command = [*self._command, "--settings", str(self._write_settings(name))]
         command += ["--permission-mode", self._permission_mode, option, session.session_id]
@@ -172,18 +193,28 @@ class ClaudeLauncher:
 
     def _start_of(self, session: Session) -> Start:
         known = session.state.get("transcript")
-        if known and Path(known).is_file():
+        if known and self._has_transcript(session.session_id, Path(known)):
             return "resumed"
         if self.find_transcript(session.session_id) is not None:
             return "resumed"
         return "lost" if session.state.get("has_prompts") else "new"
+
+    def _has_transcript(self, session_id: str, path: Path) -> bool:
+        """Whether it is there, if need be because it was put back."""
+        if self._keeper is None:
+            return path.is_file()
+        try:
+            return self._keeper.put_back(session_id, path)
+        except OSError as error:
+            log.error("a transcript can't be put back: %s", error.strerror or error)
+            return path.is_file()
 
     def _write_settings(self, name: str) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        replace_file(path, render_settings(hook, self._version).encode())
+        replace_file(path, render_settings(hook, self.version).encode())
         return path
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from buttons import Buttons
 from core.model import Attachment, Button, Post
+from core.redaction import Redactor
 from core.requests import Request, View
 from outbox import Outbox
 from request_book import RequestBook, RequestRecord
@@ -26,17 +26,17 @@ _WITHHELD = (
     "so it can only be allowed at the terminal."
 )
 
-Mask = Callable[[str], tuple[str, list[str]]]
-
 
 class RequestPosts:
-    """Shows the requests of `book`; `mask` finds what must not be shown."""
+    """Shows the requests of `book`; `redactor` masks secrets, None none."""
 
-    def __init__(self, book: RequestBook, outbox: Outbox, buttons: Buttons, mask: Mask) -> None:
+    def __init__(
+        self, book: RequestBook, outbox: Outbox, buttons: Buttons, redactor: Redactor | None
+    ) -> None:
         self._book = book
         self._outbox = outbox
         self._buttons = buttons
-        self._mask = mask
+        self._redactor = redactor
 
     def show(self, record: RequestRecord, request: Request) -> RequestRecord:
         """Show it, or its present state; whether it was shown before does not matter.
@@ -45,10 +45,10 @@ class RequestPosts:
         """
         view = request.view(record.state)
         text, rows = self._censor(view)
-        asked, summary = (self._mask(part)[0] for part in (view.asked, record.summary))
+        asked, summary = (self._mask(part) for part in (view.asked, record.summary))
         actions = [
             [
-                (self._mask(label)[0], {"do": "request", "request": record.request, "word": word})
+                (self._mask(label), {"do": "request", "request": record.request, "word": word})
                 for label, word in row
             ]
             for row in rows
@@ -83,8 +83,8 @@ class RequestPosts:
 
     def _censor(self, view: View) -> tuple[str, list[list[tuple[str, str]]]]:
         """The text with masks and their mark, and the buttons that may be below it."""
-        text = self._mask(view.text)[0]
-        masked = self._mask(f"{view.text}\n\n{view.whole}")[1]
+        text = self._mask(view.text)
+        masked = self._find_secrets(f"{view.text}\n\n{view.whole}")
         is_withheld = not all(_HARMLESS.fullmatch(secret) for secret in masked)
         rows = [
             [(c.label, c.word) for c in row if not (is_withheld and c.is_approval)]
@@ -100,11 +100,13 @@ class RequestPosts:
     def _render_file(self, record: RequestRecord, view: View) -> list[Post]:
         if not view.whole:
             return []
-        file = Attachment(view.file_name, text=self._mask(view.whole)[0])
+        file = Attachment(view.file_name, text=self._mask(view.whole))
         key = f"{record.post}:file"
         return [Post(key, record.chat, "All of it:", silent=True, attachments=(file,))]
 
+    def _mask(self, text: str) -> str:
+        return text if self._redactor is None else self._redactor.redact(text)
 
-def mask_nothing(text: str) -> tuple[str, list[str]]:
-    """The mask of who has switched masking off."""
-    return text, []
+    def _find_secrets(self, text: str) -> list[str]:
+        found = [] if self._redactor is None else self._redactor.find(text)
+        return [text[start:end] for start, end in found]

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,13 +37,17 @@ from core.model import (
 from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
+from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore
 from session_book import SessionBook, chat_of, has_news
 from session_runner import SessionRunner
 from terminal import Terminal
+from transcript_keeper import TranscriptKeeper
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 15.0
+_BLIND_LOOK_SECONDS = 1.5
 _WOKEN = {
     "idle": "Resumed after a nap.",
     "killed": "Resumed.",
@@ -85,6 +90,7 @@ class Sessions:
         inbox: Inbox,
         outbox: Outbox,
         directory: Path,
+        keeper: TranscriptKeeper,
         idle_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,11 +105,14 @@ class Sessions:
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
         self.observers: list[SessionObserver] = []
+        self.keeper = keeper
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._feed = ClaudeFeed(directory, self.registry.directory, self)
+        self._ends = ProcessEnds(self._hear_end)
+        self._is_stirred = asyncio.Event()
         self._runners: dict[str, SessionRunner] = {}
         self._unread: set[str] = set()
         self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
@@ -147,8 +156,21 @@ class Sessions:
         for session_id in self._feed.followed - awake_ids(self.runners):
             self._feed.unfollow(session_id)
 
+    async def keep_watch(self) -> None:
+        """Look after the processes until cancelled: when one has ended, and now and then."""
+        seconds = min(_LOOK_SECONDS if CAN_TELL else _BLIND_LOOK_SECONDS, self._idle_seconds)
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_stirred.wait(), max(seconds, _BLIND_LOOK_SECONDS))
+            self._is_stirred.clear()
+            try:
+                await self._look_after()
+            except Exception:
+                log.exception("the processes could not be looked after; that is tried again")
+
     async def stop(self) -> None:
         """Leave everything as it is; Claude runs on."""
+        self._ends.close()
         for runner in self._runners.values():
             await runner.stop()
         await self._feed.stop()
@@ -182,7 +204,7 @@ class Sessions:
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)
 
-    async def tick(self) -> None:
+    async def _look_after(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
         for runner in list(self._runners.values()):
             if runner.has_work or runner.pane_pid == 0:
@@ -223,7 +245,7 @@ class Sessions:
 
     def _is_idle_for_long(self, runner: SessionRunner) -> bool:
         process = runner.process
-        if process is None or process.status != "idle":
+        if process is None or process.status != "idle" or not self.launcher.can_resume:
             return False
         return self._clock() - process.since_ms / 1000 > self._idle_seconds
 
@@ -338,6 +360,8 @@ class Sessions:
         is_news = session_id not in self._unread
         self._show(session, [post for post in posts if post is not None], end)
         session = self.book.edit_state(session_id, **changes)
+        if session.state.get("transcript"):
+            self.keeper.keep(session_id, Path(session.state["transcript"]))
         for observer in self.observers:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
@@ -361,12 +385,18 @@ class Sessions:
         found = {process.session_id: process for process in self.registry.processes()}
         for runner in list(self._runners.values()):
             runner.hear_registry(found.get(runner.session_id))
+            if runner.process is not None:
+                self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):
                 self._follow(self.book.for_id(runner.session_id))  # no hook told where it is
             if runner.process is not None and runner.process.status == "waiting":
                 self.on_blocked(runner, "")
             for observer in self.observers:
                 observer.hear_status(runner)
+
+    def _hear_end(self) -> None:
+        self._is_stirred.set()
+        self.hear_registry()
 
     def _has_started(self, runner: SessionRunner, event: SessionStarted) -> None:
         if event.session_id != runner.session_id:

@@ -24,9 +24,9 @@ from core.model import (
     TurnRecorded,
 )
 
-Interruption = Literal["nothing", "running", "interrupted", "withdrawn"]
-"""What became of a wish to stop: nothing to stop, still running, stopped, or stopped before it had
-begun."""
+Interruption = Literal["nothing", "running", "interrupted", "stopped", "withdrawn", "finished"]
+"""What became of a wish to stop: nothing to stop, still running, stopped as the transcript tells,
+stopped with no word in it, stopped before it had begun, or too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,18 @@ class Prompt:
 class UnderWay:
     """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
 
-    `is_withdrawn`: it was stopped before Claude had begun; `is_shown`: its record was met by who
-    shows the transcript.
+    `prompt_id`: Claude's own, once the hook has told it; some versions tell none.
+    `is_interrupted`: it was stopped in the middle; `is_withdrawn`: before Claude had begun;
+    `is_shown`: its record was met by who shows the transcript.
     """
 
     prompt: Prompt
     typed_at: float = 0.0
+    prompt_id: str = ""
     is_submitted: bool = False
     is_recorded: bool = False
     has_ended: bool = False
+    is_interrupted: bool = False
     is_withdrawn: bool = False
     is_shown: bool = False
 
@@ -70,7 +73,8 @@ class UnderWay:
         match event:
             case PromptSubmitted() if is_same_prompt(self.prompt.text, event.prompt):
                 self.is_submitted = True
-            case TurnEnded() if self.is_taken:
+                self.prompt_id = event.prompt_id
+            case TurnEnded() if self.is_taken and event.may_end(self.prompt_id):
                 self.has_ended = True
 
     def claims(self, event: TranscriptEvent) -> bool:
@@ -81,6 +85,8 @@ class UnderWay:
             case PromptRecorded() if is_same_prompt(self.prompt.text, event.command or event.text):
                 self.is_recorded = True
                 return True
-            case TurnRecorded() | TurnInterrupted() if self.is_recorded:
+            case TurnInterrupted() if self.is_recorded:
+                self.has_ended = self.is_interrupted = True
+            case TurnRecorded() if self.is_recorded:
                 self.has_ended = True
         return False

@@ -49,6 +49,10 @@ class PaneNotTypableError(TerminalError):
     """The pane is dead or shows a tmux mode, so that nothing was typed."""
 
 
+class PictureError(TerminalError):
+    """The screen could not be drawn as a picture; it can still be shown as text."""
+
+
 class ClaudeError(BridgeError):
     """Something about the Claude Code process."""
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import HOOKS, is_oldest
 from core.foreign_text import decode_json
 from core.model import (
     HookEvent,
@@ -28,8 +29,10 @@ from core.model import (
     TurnEnded,
 )
 
-_ALWAYS = ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "PermissionRequest")
-_SINCE = {"StopFailure": (2, 1, 80), "MessageDisplay": (2, 1, 197)}
+_FOLLOWED = (
+    *("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"),
+    *("PermissionRequest", "MessageDisplay"),
+)
 _SECONDS = 10
 _ANSWER_SECONDS = 7 * 86_400  # Claude's own dialog is open meanwhile
 _WITHOUT_WAITING = frozenset({"UserPromptSubmit", "Stop", "StopFailure", "MessageDisplay"})
@@ -78,7 +81,8 @@ def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
     for hooks whose answer it has no use for.
     """
-    names = [*_ALWAYS, *(name for name, since in _SINCE.items() if version >= since)]
+    known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
+    names = [name for name in _FOLLOWED if name in known]
     hooks = {name: [{"hooks": [_render_hook(command, name, version)]}] for name in names}
     return json.dumps({"hooks": hooks})
 
@@ -121,10 +125,12 @@ def parse_hook(line: bytes) -> HookEvent | None:
             prompt = _text(found.prompt)
             return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id), mode)
         case "Stop":
-            return TurnEnded(found.session_id, pane, mode=mode)
+            ended = _text(found.prompt_id)
+            return TurnEnded(found.session_id, pane, mode=mode, prompt_id=ended)
         case "StopFailure":
             error = str(found.error or "unknown error")
-            return TurnEnded(found.session_id, pane, error=error, mode=mode)
+            ended = _text(found.prompt_id)
+            return TurnEnded(found.session_id, pane, error, mode, ended)
         case "PermissionRequest" if envelope.request:
             return _parse_permission(envelope)
         case "MessageDisplay":

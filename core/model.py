@@ -181,12 +181,20 @@ class PromptSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The hook's word that Claude has finished; `error` when the model's service failed."""
+    """The hook's word that Claude has finished; `error` when the model's service failed.
+
+    Hooks overtake each other: `prompt_id` says with which prompt, "" in versions that don't.
+    """
 
     session_id: str
     pane: str
     error: str | None = None
     mode: str = ""
+    prompt_id: str = ""
+
+    def may_end(self, prompt_id: str) -> bool:
+        """Whether it can be the end of the turn that began with this prompt ("": any)."""
+        return not prompt_id or not self.prompt_id or prompt_id == self.prompt_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,3 +428,19 @@ class Piece:
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: tuple[tuple[Button, ...], ...] = ()
     files: tuple[Attachment, ...] = ()
+
+
+# --- the terminal ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PaneScreen:
+    """What a terminal shows: its lines with their colour sequences and blank cells.
+
+    `cursor` is its column and row from 0; None while it is hidden.
+    """
+
+    capture: str
+    columns: int
+    rows: int
+    cursor: tuple[int, int] | None = None

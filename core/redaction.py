@@ -6,7 +6,7 @@ Each pattern is anchored on a fixed beginning, so that ordinary text and code ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MASK = "[masked]"
 
@@ -40,21 +40,35 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[masked]`; what is masked stays as it is."""
-        return self.mask(text)[0]
-
-    def mask(self, text: str) -> tuple[str, list[str]]:
-        """As `redact`, and what was masked."""
-        masked: list[str] = []
         for pattern in self._patterns:
-            text = MASK.join(_mask(pattern, part, masked) for part in text.split(MASK))
-        return text, masked
+            text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
+        return text
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Where secrets are: beginnings and ends, in order, none overlapping another."""
+        found: list[tuple[int, int]] = []
+        for pattern in self._patterns:
+            starts = [0, *(end for _, end in found)]
+            ends = [*(start for start, _ in found), len(text)]
+            for start, end in zip(starts, ends, strict=True):
+                found += _find(pattern, text, start, end)
+            found.sort()
+        return found
 
 
-def _mask(pattern: re.Pattern[str], text: str, masked: list[str]) -> str:
+def _find(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """As `_mask`: what is left and right of a match counts as a text of its own."""
+    part, done = text[start:end], 0
+    while found := pattern.search(part[done:]):
+        yield from _find(pattern, text, start + done, start + done + found.start())
+        yield (start + done + found.start(), start + done + found.end())
+        done += found.end()
+
+
+def _mask(pattern: re.Pattern[str], text: str) -> str:
     """Each side of a match counts as a text of its own, so that a second look finds nothing new."""
     done = ""
     while found := pattern.search(text):
-        done += _mask(pattern, text[: found.start()], masked) + MASK
-        masked.append(found[0])
+        done += _mask(pattern, text[: found.start()]) + MASK
         text = text[found.end() :]
     return done + text

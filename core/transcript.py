@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import INTERRUPTED
 from core.foreign_text import decode_json
 from core.model import (
     AnswerGiven,
@@ -45,7 +46,6 @@ _BY_THE_PROGRAM = (None, "", "system")
 _SHELL_LINE = re.compile(_TAG.format("bash-input"), re.DOTALL)
 _NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
 _READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-_INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 
 
 class _Message(msgspec.Struct):
@@ -114,7 +114,7 @@ def _from_user(line: _Line) -> list[TranscriptEvent]:
     text = "\n".join(texts)
     if line.promptSource not in _BY_THE_PROGRAM:
         return [PromptRecorded(line.uuid, text)]
-    if text.strip() in _INTERRUPTED:
+    if text.strip() in INTERRUPTED:
         return [TurnInterrupted(line.uuid)]
     if text.startswith(_COMMAND) and _COMMAND_NAME.search(text):
         return _from_command(line.uuid, text)

@@ -21,8 +21,11 @@ EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
-    *("channels.telegram", "channels.telegram_errors", "channels.telegram_files"),
-    *("channels.telegram_incoming", "channels.telegram_sending", "channels.telegram_text"),
+    *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
+    *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
+    *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
+    *("process_end", "transcript_keeper"),
+    *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     "request_book",
 }
 HUB = {
@@ -30,10 +33,14 @@ HUB = {
         "claude_launcher",
         "input_box",
         "session_book",
+        "screen_view",
         "admission",
         "chat_messages",
         "presses",
         "assembly",
+        "claude_status",
+        "running_claude",
+        "typist",
         "session_runner",
         "sessions",
         "keypad",
@@ -51,15 +58,21 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
-    "channels.telegram": TELEGRAM - {"channels.telegram"},
-    "channels.telegram_sending": TELEGRAM - {"channels.telegram", "channels.telegram_incoming"},
+    "channels.telegram": TELEGRAM,
+    "channels.telegram_sending": TELEGRAM,
+    "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
+    "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
+    "channels.telegram_tables": {"channels.telegram_entities"},
+    "screen_painter": {"screen_cells", "screen_fonts"},
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
     "libtmux": {"tmux_control"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
-    "telegramify_markdown": {"channels.telegram_text"},
+    "pyromark": {"channels.telegram_markdown"},
+    "PIL": {"screen_painter", "screen_fonts"},
+    "bittty": {"screen_cells"},
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {
@@ -160,6 +173,11 @@ def test_imports_go_down(module: Module) -> None:
 @modules
 def test_nobody_imports_the_bridge(module: Module) -> None:
     assert "bridge" not in uses(module)
+
+
+def test_only_a_process_of_its_own_loads_what_draws() -> None:
+    """Not the bridge, whose memory it would double."""
+    assert [name for name, module in PROGRAM.items() if "screen_painter" in uses(module)] == []
 
 
 def test_no_imports_go_in_a_circle() -> None:

@@ -248,7 +248,11 @@ def _check_buttons(place: Path, whole: bytes, content: bytes, is_cut: bool) -> s
         return "a button does something else"
     if found == expected:
         return None
-    return None if _is_set_aside(place, content) else "buttons are void, and the file is not kept"
+    return (
+        None
+        if _is_set_aside(place, content) or not content
+        else "buttons are void, and the file is not kept"
+    )
 
 
 def _press_all(buttons: Buttons, whole: bytes) -> list[object]:

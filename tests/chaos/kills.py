@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from claude_registry import is_alive
+from inbox import Inbox
 from tests.chaos.experiment import Figure, judge, open_world, percentile
 from tests.world import ROOT, World, wait_until
 
@@ -38,7 +40,7 @@ def kill_the_bridge(size: int, seed: int, folder: Path) -> Figure:
                 _start_without_waiting(world)
             else:
                 world.start_bridge()
-        _wait_for_answers(world, sent, 60 + size)
+        _wait_for_answers(world, sent, 60 + 4 * size)
         return judge(
             "kill -9 of the bridge at random moments under load",
             f"{size} kills, {len(sent)} prompts",
@@ -84,6 +86,19 @@ def _wait_for_answers(world: World, sent: list[str], seconds: float) -> None:
         if len(texts) != before:
             before, since = len(texts), time.monotonic()
         time.sleep(0.1)  # a bounded look
+
+
+def _wait_for_rest(world: World, seconds: float) -> None:
+    """Until the bridge has nothing more to do for any message."""
+    journal = world.state / "bridge" / "inbox.journal"
+    copy = world.root / "copy"
+    copy.mkdir(exist_ok=True)
+
+    def is_empty() -> bool:
+        shutil.copy(journal, copy)
+        return not Inbox(copy).pending()
+
+    wait_until(is_empty, "the inbox is empty", seconds)
 
 
 def _start_without_waiting(world: World) -> None:
@@ -162,7 +177,9 @@ def kill_anything(size: int, seed: int, folder: Path) -> Figure:
                 world.say(sent[-1])
             time.sleep(chance.uniform(0, 1.2))  # the moment of the kill is what is drawn by lot
             _kill_one_or_two(world, chance)
-        said = (world.ask("recall", "You told me: begin").text or "").split(" | ")
+        _wait_for_rest(world, 60 + 4 * size)
+        world.ask("recall", "You told me: begin")
+        said = world.model.turns[-1].user_texts  # what the chat shows of it is cut in messages
         texts = world.texts()
     had = [text for text in said if text in set(sent)]
     given_up = [text for text in texts if text.startswith("Not delivered")]
