@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 from admission import Admission
 from audit import AuditLog
-from buttons import Buttons
+from buttons import Buttons, PressHandler
 from channels.telegram import TelegramChannel
 from chat_commands import ChatCommands
 from chat_messages import ChatMessages
@@ -29,10 +31,13 @@ from core.redaction import Redactor
 from inbox import Inbox
 from keypad import Keypad
 from outbox import Outbox
+from pending_requests import PendingRequests
 from people import People
 from presses import Presses
 from pulse import Background
 from queue_commands import QueueCommands
+from request_book import RequestBook
+from request_posts import RequestPosts
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from session import SessionStore
@@ -61,6 +66,7 @@ class Parts:
     admission: Admission
     messages: ChatMessages
     presses: Presses
+    requests: PendingRequests
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
     stops: tuple[Callable[[], Awaitable[None]], ...]
@@ -70,60 +76,137 @@ class Parts:
         _say(self.outbox, chat, text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What all features stand on; `masks` hides secrets in what is shown, if they are hidden."""
+
+    config: Config
+    environ: Mapping[str, str]
+    environment: Mapping[str, str]
+    version: tuple[int, ...]
+    redactor: Redactor
+    masks: Redactor | None
+    channel: Channel
+    people: People
+    background: Background
+    buttons: Buttons
+    inbox: Inbox
+    outbox: Outbox
+    sessions: Sessions
+    admission: Admission
+
+    @property
+    def directory(self) -> Path:
+        return self.config.bridge_dir
+
+
+class _Feature(Protocol):
+    """A part with buttons of its own: what each of them does, by the word in its action."""
+
+    presses: dict[str, PressHandler]
+
+
 def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) -> Parts:
     """The parts. Raises BridgeError."""
-    directory = config.bridge_dir
-    token = config.telegram_bot_token
-    environment = claude_environment(environ, secrets=[token.reveal()])
-    version = _claude_version(config, environment)
-    channel = TelegramChannel(token, config.telegram_api_url)
-    background = Background()
-    buttons = Buttons(directory)
-    inbox = Inbox(directory)
-    people = People(directory, allowed_users=config.allowed_users)
-    redact = redactor.redact if config.mask_secrets else str
-    outbox = Outbox(directory, {channel.name: channel}, redact=redact)
-    say = partial(_say, outbox)
-    sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
-    keypad = Keypad(sessions, outbox, buttons)
-    pictures = ScreenPictures(
-        redactor=redactor if config.mask_secrets else None, environment=environ
+    base = _build_base(config, environ, redactor)
+    sessions, outbox, buttons, background = (
+        *(base.sessions, base.outbox),
+        *(base.buttons, base.background),
     )
-    screens = ScreenView(sessions, outbox, buttons, pictures, directory / "screens")
-    catalog = ClaudeCatalog(config.claude_command, environment)
+    requests = _build_requests(base)
+    keypad = Keypad(sessions, outbox, buttons, is_asked=requests.covers)
+    screens = _build_screens(base)
+    catalog = ClaudeCatalog(config.claude_command, base.environment)
     steering = SteeringCommands(config, sessions, outbox, buttons, catalog, background)
     queue = QueueCommands(sessions, outbox, buttons)
-    menu = CommandMenu(channel, sessions, outbox, steering, background)
+    menu = CommandMenu(base.channel, sessions, outbox, steering, background)
     others = StatusReport(sessions, outbox, steering).commands | menu.commands
     others |= steering.commands | queue.commands
     commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
-    troubles = Troubles(sessions, inbox, outbox, buttons, background)
+    troubles = Troubles(sessions, base.inbox, outbox, buttons, background)
     sessions.on_blocked, sessions.on_waiting = keypad.notice, queue.notice
-    sessions.observers += [steering, queue, menu]
+    sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
+    sessions.observers += [requests, steering, queue, menu]
     outbox.on_unknown = troubles.ask_about
-    silenced = (keypad.stop, queue.stop)
-    features = (keypad, screens, commands, steering, queue, troubles)
-    handlers = {word: do for feature in features for word, do in feature.presses.items()}
+    say = partial(_say, outbox)
+    messages = ChatMessages(
+        *(config, base.channel, base.inbox, sessions, commands, menu),
+        takes_text=requests.takes_text,
+        say=say,
+    )
+    features = (keypad, screens, commands, steering, queue, troubles, requests)
     return Parts(
-        channel=channel,
-        people=people,
-        inbox=inbox,
+        channel=base.channel,
+        people=base.people,
+        inbox=base.inbox,
         outbox=outbox,
         sessions=sessions,
-        admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
-        messages=ChatMessages(config, channel, inbox, sessions, commands, menu, say=say),
-        presses=Presses(
-            buttons,
-            channel,
-            background,
-            handlers=handlers,
-            prompting=troubles.prompting_presses,
-        ),
+        admission=base.admission,
+        messages=messages,
+        presses=_build_presses(base, features, troubles.prompting_presses),
+        requests=requests,
         background=background,
-        try_out=partial(try_out, config, environment, version),
-        stops=(*silenced, background.finish, sessions.stop, outbox.stop, channel.stop),
+        try_out=partial(try_out, config, base.environment, base.version),
+        stops=(
+            *(requests.stop, keypad.stop, queue.stop),
+            *(background.finish, sessions.stop, outbox.stop, base.channel.stop),
+        ),
+    )
+
+
+def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -> _Base:
+    directory = config.bridge_dir
+    environment = claude_environment(environ, secrets=[config.telegram_bot_token.reveal()])
+    version = _claude_version(config, environment)
+    channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
+    inbox = Inbox(directory)
+    masks = redactor if config.mask_secrets else None
+    redact = masks.redact if masks is not None else str
+    outbox = Outbox(directory, {channel.name: channel}, redact=redact)
+    people = People(directory, allowed_users=config.allowed_users)
+    audit = AuditLog(directory, redactor)
+    return _Base(
+        config=config,
+        environ=environ,
+        environment=environment,
+        version=version,
+        redactor=redactor,
+        masks=masks,
+        channel=channel,
+        people=people,
+        background=Background(),
+        buttons=Buttons(directory),
+        inbox=inbox,
+        outbox=outbox,
+        sessions=_build_sessions(config, environ, environment, version, inbox, outbox),
+        admission=Admission(people, config.allowed_groups, audit, say=partial(_say, outbox)),
+    )
+
+
+def _build_requests(base: _Base) -> PendingRequests:
+    book = RequestBook(base.directory)
+    posts = RequestPosts(book, base.outbox, base.buttons, base.masks)
+    return PendingRequests(
+        *(base.sessions, book, posts, base.background),
+        note=base.admission.note_action,
+        plans=claude_config_dir(base.environ) / "plans",
+    )
+
+
+def _build_screens(base: _Base) -> ScreenView:
+    pictures = ScreenPictures(redactor=base.masks, environment=base.environ)
+    folder = base.directory / "screens"
+    return ScreenView(base.sessions, base.outbox, base.buttons, pictures, folder)
+
+
+def _build_presses(
+    base: _Base, features: Iterable[_Feature], prompting: Mapping[str, PressHandler]
+) -> Presses:
+    handlers = {word: do for feature in features for word, do in feature.presses.items()}
+    return Presses(
+        base.buttons, base.channel, base.background, handlers=handlers, prompting=prompting
     )
 
 

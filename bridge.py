@@ -69,6 +69,7 @@ class Hub:
             if not entry.session_id:
                 await self._handle(entry)
         self._parts.outbox.start()
+        self._parts.requests.start()
         self._parts.background.run(self._tell_of_version())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))

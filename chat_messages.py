@@ -1,12 +1,13 @@
 """What becomes of a message: a command is run, everything else is a prompt for the chat's session.
 
 * Other people's words (forwarded, quoted) are marked as such for Claude, and are never a command.
+* A text that answers what Claude asks is no prompt.
 * An edited message edits the prompt that waits; one that Claude has is never sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from chat_commands import ChatCommands
 from command_menu import CommandMenu
@@ -23,7 +24,7 @@ from sessions import Sessions
 
 
 class ChatMessages:
-    """The messages of `channel`, for `sessions`; `say` answers in a line."""
+    """The messages of `channel`, for `sessions`; `takes_text` may take one, `say` answers."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class ChatMessages:
         commands: ChatCommands,
         menu: CommandMenu,
         *,
+        takes_text: Callable[[TextSent], Awaitable[bool]],
         say: Callable[[Chat, str], None],
     ) -> None:
         self._config = config
@@ -42,6 +44,7 @@ class ChatMessages:
         self._sessions = sessions
         self._commands = commands
         self._menu = menu
+        self._takes_text = takes_text
         self._say = say
 
     async def handle_text(self, entry: Entry, message: TextSent) -> bool:
@@ -58,6 +61,8 @@ class ChatMessages:
                 return False
             case Command():
                 await self._commands.run(parsed, message)
+                return True
+            case str() if message.forwarded_from is None and await self._takes_text(message):
                 return True
             case str():
                 text = await self._menu.restore(message.chat, parsed)

@@ -250,7 +250,7 @@ class SessionRunner:
             return "withdrawn"
         if under_way is not None and is_typed:
             outcome = await self._interrupt_prompt(under_way)
-            if outcome == "finished" and self.waiting_prompts and not is_old:
+            if outcome == "finished" and self.queue.waiting and not is_old:
                 return await self.interrupt()  # it was meant for the one behind
             return outcome
         return await self._interrupt_process() if is_working else "nothing"

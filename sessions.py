@@ -78,8 +78,8 @@ class Sessions:
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
-    prompt that was given; `on_asked` finds the answer
-    (JSON, "" for none) to a hook that waits for one. `observers` are told what happens.
+    prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
+    one; `is_asked` knows whether one of the runner's does. `observers` are told what happens.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Sessions:
         )
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
+        self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
         self._inbox = inbox
@@ -199,7 +200,8 @@ class Sessions:
         self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
-        if runner.process is not None and runner.process.status == "waiting":
+        is_waiting = runner.process is not None and runner.process.status == "waiting"
+        if is_waiting or self.is_asked(runner):
             text = "This message waits: Claude asks something first, see above."
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)

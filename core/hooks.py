@@ -56,6 +56,8 @@ class _Payload(msgspec.Struct):
     tool_name: Any = None
     tool_input: Any = None
     permission_suggestions: Any = None
+    agent_id: Any = None
+    agent_type: Any = None
     message_id: Any = None
     index: Any = None
     final: Any = None
@@ -157,6 +159,8 @@ def _parse_permission(envelope: _Envelope) -> PermissionAsked:
         if isinstance(suggestions, list)
         else (),
         _text(found.permission_mode),
+        _text(found.agent_id),
+        _text(found.agent_type),
     )
 
 

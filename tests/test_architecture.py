@@ -27,6 +27,7 @@ EDGES = {
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     *("claude_catalog", "git_head", "transcript_file"),
+    "request_book",
 }
 HUB = {
     *(
@@ -44,6 +45,8 @@ HUB = {
         "session_runner",
         "sessions",
         "keypad",
+        "pending_requests",
+        "request_posts",
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
         *("status_report", "steering_commands"),

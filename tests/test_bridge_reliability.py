@@ -258,9 +258,9 @@ def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
     world.start_bridge()
     command = f"touch {world.root}/made"
     world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
-    shown = world.reads("Do you want to proceed?")
+    shown = world.reads("Run this command?")
     world.ask("and then?", "This message waits")
-    world.telegram.press(world.chat, world.user, shown.message_id, "Esc")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Deny")
     world.reads("Echo: and then?")
     assert not (world.root / "made").exists()
 
