@@ -15,31 +15,38 @@ from admission import Admission
 from audit import AuditLog
 from buttons import Buttons, PressHandler
 from channels.telegram import TelegramChannel
-from chat_commands import ChatCommands
+from chat_commands import ChatCommands, CommandHandler
 from chat_messages import ChatMessages
+from chat_settings import ChatSettings
 from claude_catalog import ClaudeCatalog
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
 from command_menu import CommandMenu
 from core.claude_code import typing_for
+from core.commands import CommandName
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
 from core.hooks import parse_version
 from core.model import Chat, Post
 from core.ports import Channel
 from core.redaction import Redactor
+from file_changes import FileChanges
 from inbox import Inbox
 from keypad import Keypad
+from live_cards import LiveCards
 from outbox import Outbox
 from pending_requests import PendingRequests
 from people import People
 from presses import Presses
 from pulse import Background
 from queue_commands import QueueCommands
+from quiet_hours import QuietHours
+from receipts import Receipts
 from request_book import RequestBook
 from request_posts import RequestPosts
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
+from service_errors import ServiceErrors
 from session import SessionStore
 from sessions import Sessions
 from state_folder import typing_folder
@@ -63,6 +70,8 @@ class Parts:
     inbox: Inbox
     outbox: Outbox
     sessions: Sessions
+    cards: LiveCards
+    errors: ServiceErrors
     admission: Admission
     messages: ChatMessages
     presses: Presses
@@ -115,28 +124,39 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     )
     requests = _build_requests(base)
     keypad = Keypad(sessions, outbox, buttons, is_asked=requests.covers)
+    quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
+    steering, queue, menu = _build_steering(base)
+    status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
+    others: dict[CommandName, CommandHandler] = {"quiet": quiet.run}
+    others |= status.commands | menu.commands | steering.commands | queue.commands
     screens = _build_screens(base)
-    catalog = ClaudeCatalog(config.claude_command, base.environment)
-    steering = SteeringCommands(config, sessions, outbox, buttons, catalog, background)
-    queue = QueueCommands(sessions, outbox, buttons)
-    menu = CommandMenu(base.channel, sessions, outbox, steering, background)
-    others = StatusReport(sessions, outbox, steering).commands | menu.commands
-    others |= steering.commands | queue.commands
     commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
+    cards = LiveCards(
+        *(sessions, outbox, buttons),
+        stop=lambda chat, person: queue.commands["stop"](chat, "", person),
+        screen=commands.show_screen,
+    )
     troubles = Troubles(sessions, base.inbox, outbox, buttons, background)
+    changes = FileChanges(sessions.book, outbox, buttons)
+    errors = ServiceErrors(sessions, base.inbox, outbox, buttons, version=base.version)
     sessions.on_blocked, sessions.on_waiting = keypad.notice, queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
-    sessions.observers += [requests, steering, queue, menu]
-    outbox.on_unknown = troubles.ask_about
-    say = partial(_say, outbox)
+    sessions.equips += [changes.equip, errors.equip]
+    sessions.observers += [requests, steering, queue, menu, cards, errors]
+    outbox.on_unknown, outbox.is_quiet = troubles.ask_about, quiet.is_quiet
+    base.inbox.listeners.append(Receipts(base.channel, outbox.react).hear_entry)
     messages = ChatMessages(
         *(config, base.channel, base.inbox, sessions, commands, menu),
         takes_text=requests.takes_text,
-        say=say,
+        say=partial(_say, outbox),
     )
-    features = (keypad, screens, commands, steering, queue, troubles, requests)
+    features = (
+        *(keypad, screens, commands, steering, queue),
+        *(troubles, requests, cards, changes, quiet, errors),
+    )
+    prompting = troubles.prompting_presses | errors.prompting_presses
     return Parts(
         channel=base.channel,
         people=base.people,
@@ -145,12 +165,14 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         sessions=sessions,
         admission=base.admission,
         messages=messages,
-        presses=_build_presses(base, features, troubles.prompting_presses),
+        presses=_build_presses(base, features, prompting),
         requests=requests,
+        cards=cards,
+        errors=errors,
         background=background,
         try_out=partial(try_out, config, base.environment, base.version),
         stops=(
-            *(requests.stop, keypad.stop, queue.stop),
+            *(requests.stop, keypad.stop, queue.stop, cards.stop, errors.stop),
             *(background.finish, sessions.stop, outbox.stop, base.channel.stop),
         ),
     )
@@ -193,6 +215,16 @@ def _build_requests(base: _Base) -> PendingRequests:
         note=base.admission.note_action,
         plans=claude_config_dir(base.environ) / "plans",
     )
+
+
+def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, CommandMenu]:
+    sessions, outbox = base.sessions, base.outbox
+    catalog = ClaudeCatalog(base.config.claude_command, base.environment)
+    steering = SteeringCommands(
+        *(base.config, sessions, outbox, base.buttons, catalog, base.background)
+    )
+    queue = QueueCommands(sessions, outbox, base.buttons)
+    return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
 
 
 def _build_screens(base: _Base) -> ScreenView:

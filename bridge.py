@@ -64,6 +64,8 @@ class Hub:
             if entry.session_id:
                 self._restore(entry)
         await self._sessions.start()
+        self._parts.cards.resume()
+        self._parts.errors.resume()
         await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
         for entry in self._inbox.pending():
             if not entry.session_id:

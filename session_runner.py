@@ -271,7 +271,7 @@ class SessionRunner:
         for _ in range(_TRIES):
             if not self._claude.is_idle:
                 await self._claude.press_escape()
-                is_pressed = True
+                is_pressed = under_way.is_stopping = True
             await self._claude.until(lambda: under_way.has_ended, _SETTLE_SECONDS)
             if under_way.is_interrupted:
                 return "interrupted"
@@ -374,7 +374,7 @@ class SessionRunner:
                     self._inbox.finish(prompt.key, "interrupted")
                     return
                 await self._typist.until_ended(under_way)
-                self._inbox.finish(under_way.prompt.key, "answered")
+                self._inbox.finish(under_way.prompt.key, under_way.outcome)
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 await self._let_go()

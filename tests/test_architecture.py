@@ -19,6 +19,7 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
+    "chat_settings",
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
@@ -50,6 +51,11 @@ HUB = {
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
         *("status_report", "steering_commands"),
+        "live_cards",
+        "receipts",
+        "service_errors",
+        "quiet_hours",
+        "file_changes",
         "troubles",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
