@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,17 +13,20 @@ from admission import Admission
 from audit import AuditLog
 from buttons import Buttons
 from channels.telegram import TelegramChannel
-from chat_commands import ChatCommands
+from chat_commands import ChatCommands, CommandHandler
 from chat_messages import ChatMessages
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
 from core.claude_code import typing_for
-from core.config import Config, claude_config_dir
+from core.commands import CommandName
+from core.config import Config, claude_config_dir, config_path
 from core.environment import claude_environment
 from core.hooks import parse_version
 from core.model import Chat, Post
 from core.ports import Channel
 from core.redaction import Redactor
+from deliveries import Deliveries
+from file_browser import FileBrowser
 from inbox import Inbox
 from keypad import Keypad
 from outbox import Outbox
@@ -33,12 +36,15 @@ from pulse import Background
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from session import SessionStore
-from sessions import Sessions
+from session_files import SessionFiles
+from sessions import SessionObserver, Sessions
 from state_folder import typing_folder
 from terminal import Terminal
 from tmux_control import TmuxControl
+from transcriber import Transcriber
 from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
+from uploads import Uploads
 from version_check import try_out
 
 log = logging.getLogger(__name__)
@@ -56,6 +62,8 @@ class Parts:
     admission: Admission
     messages: ChatMessages
     presses: Presses
+    files: SessionFiles
+    deliveries: Deliveries
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
     stops: tuple[Callable[[], Awaitable[None]], ...]
@@ -68,10 +76,9 @@ class Parts:
 def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) -> Parts:
     """The parts. Raises BridgeError."""
     directory = config.bridge_dir
-    token = config.telegram_bot_token
-    environment = claude_environment(environ, secrets=[token.reveal()])
+    environment = claude_environment(environ, secrets=[config.telegram_bot_token.reveal()])
     version = _claude_version(config, environment)
-    channel = TelegramChannel(token, config.telegram_api_url)
+    channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
     background = Background()
     buttons = Buttons(directory)
     inbox = Inbox(directory)
@@ -79,42 +86,89 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     redact = redactor.redact if config.mask_secrets else str
     outbox = Outbox(directory, {channel.name: channel}, redact=redact)
     say = partial(_say, outbox)
-    sessions = _build_sessions(config, environ, environment, version, inbox, outbox)
+    admission = Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say)
+    files = SessionFiles(config.files_dir)
+    sessions = _build_sessions(config, environ, environment, version, inbox, outbox, files)
     keypad = Keypad(sessions, outbox, buttons)
-    pictures = ScreenPictures(
-        redactor=redactor if config.mask_secrets else None, environment=environ
-    )
+    masks = redactor if config.mask_secrets else None
+    pictures = ScreenPictures(redactor=masks, environment=environ)
     screens = ScreenView(sessions, outbox, buttons, pictures, directory / "screens")
-    commands = ChatCommands(config, sessions, outbox, buttons, screens)
+    closed = (config.state_dir, config.files_dir, config_path(environ).parent)
+    browser = FileBrowser(sessions, outbox, buttons, files, config.project_dir, closed=closed)
+    others: dict[CommandName, CommandHandler] = {"get": browser.get}
+    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
+    deliveries = Deliveries(sessions, outbox, files)
+    uploads = _build_uploads(config, environ, channel, inbox, outbox, sessions, files)
     troubles = Troubles(sessions, inbox, outbox, buttons, background)
-    sessions.on_blocked = keypad.notice
-    sessions.on_failed = troubles.tell_failed
-    sessions.render_left_out = troubles.render_left_out
-    outbox.on_unknown = troubles.ask_about
-    handlers = {**keypad.presses, **commands.presses, **screens.presses, **troubles.presses}
+    _connect(sessions, outbox, keypad, troubles, [deliveries])
+    features = (keypad, commands, screens, browser, troubles)
+    handlers = {word: do for feature in features for word, do in feature.presses.items()}
     return Parts(
         channel=channel,
         people=people,
         inbox=inbox,
         outbox=outbox,
         sessions=sessions,
-        admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
-        messages=ChatMessages(config, channel, inbox, sessions, commands, say=say),
+        admission=admission,
+        messages=ChatMessages(config, channel, inbox, sessions, commands, uploads, say=say),
         presses=Presses(
-            buttons,
-            channel,
-            background,
-            handlers=handlers,
-            prompting=troubles.prompting_presses,
+            buttons, channel, background, handlers=handlers, prompting=troubles.prompting_presses
         ),
+        files=files,
+        deliveries=deliveries,
         background=background,
         try_out=partial(try_out, config, environment, version),
-        stops=(keypad.stop, background.finish, sessions.stop, outbox.stop, channel.stop),
+        stops=(
+            *(uploads.stop, deliveries.stop, keypad.stop, background.finish),
+            *(sessions.stop, outbox.stop, channel.stop),
+        ),
     )
+
+
+def _connect(
+    sessions: Sessions,
+    outbox: Outbox,
+    keypad: Keypad,
+    troubles: Troubles,
+    observers: Sequence[SessionObserver],
+) -> None:
+    """Have what happens told to who deals with it."""
+    sessions.observers += observers
+    sessions.on_blocked = keypad.notice
+    sessions.on_failed = troubles.tell_failed
+    sessions.render_left_out = troubles.render_left_out
+    outbox.on_unknown = troubles.ask_about
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:
     outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+
+
+def _build_uploads(
+    config: Config,
+    environ: Mapping[str, str],
+    channel: Channel,
+    inbox: Inbox,
+    outbox: Outbox,
+    sessions: Sessions,
+    files: SessionFiles,
+) -> Uploads:
+    transcriber = Transcriber(
+        config.transcribe_command,
+        config.whisper_model,
+        environ,
+        secrets=[config.telegram_bot_token.reveal()],
+    )
+    return Uploads(
+        channel,
+        inbox,
+        outbox,
+        sessions,
+        files,
+        transcriber,
+        directory=config.project_dir,
+        limit_bytes=int(config.upload_megabytes * (1 << 20)),
+    )
 
 
 def _build_sessions(
@@ -124,6 +178,7 @@ def _build_sessions(
     version: tuple[int, ...],
     inbox: Inbox,
     outbox: Outbox,
+    files: SessionFiles,
 ) -> Sessions:
     control = TmuxControl(
         socket=config.tmux_socket,
@@ -145,6 +200,7 @@ def _build_sessions(
         projects=claude / "projects",
         environment=environment,
         keeper=keeper,
+        files=files,
     )
     return Sessions(
         store=SessionStore(config.state_dir),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -23,11 +23,14 @@ from session_book import chat_of
 from session_runner import SessionRunner
 from sessions import Sessions
 
+CommandHandler = Callable[[Chat, str, int], Awaitable[None]]
+"""Does what was asked in that chat, with that argument, by the person of that user id."""
+
 _LISTED = 8
 
 
 class ChatCommands:
-    """The commands, on the sessions of `sessions`."""
+    """The commands, on the sessions of `sessions`; `others` do what is not done here."""
 
     def __init__(
         self,
@@ -36,6 +39,8 @@ class ChatCommands:
         outbox: Outbox,
         buttons: Buttons,
         screens: ScreenView,
+        *,
+        others: Mapping[CommandName, CommandHandler],
     ) -> None:
         self._screens = screens
         self._config = config
@@ -44,7 +49,7 @@ class ChatCommands:
         self._buttons = buttons
         self._book = sessions.book
         self.presses: dict[str, PressHandler] = {"pick": self._pick, "drop": self._drop}
-        self._handlers: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
+        self._handlers: dict[CommandName, CommandHandler] = {
             "start": self._help,
             "help": self._help,
             "new": self._new,
@@ -55,6 +60,7 @@ class ChatCommands:
             "queue": self._queue,
             "status": self._status,
             "screen": self._screen,
+            **others,
         }
 
     async def run(self, command: Command, message: TextSent) -> None:

@@ -22,12 +22,15 @@ import filelock
 
 from claude_registry import ClaudeRegistry
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
+from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.model import ClaudeProcess
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse
 from session import Session
+from session_book import files_id
+from session_files import FileFolder, SessionFiles
 from terminal import Terminal
 from tmux_control import Pane
 from transcript_keeper import TranscriptKeeper
@@ -60,6 +63,7 @@ class ClaudeLauncher:
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
         keeper: gives back a transcript that Claude Code has deleted.
+        files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -75,9 +79,11 @@ class ClaudeLauncher:
         projects: Path,
         environment: Mapping[str, str],
         keeper: TranscriptKeeper | None = None,
+        files: SessionFiles | None = None,
         patience: float = 6.0,
     ) -> None:
         self._keeper = keeper
+        self._files = files
         self.registry = registry
         self.patience = patience
         self._terminal = terminal
@@ -120,7 +126,11 @@ class ClaudeLauncher:
         await self._check(session)
         start = self._start_of(session)
         option = "--resume" if start == "resumed" else "--session-id"
-        command = [*self._command, "--settings", str(self._write_settings(name))]
+        folders = self._folders_of(session)
+        command = [*self._command, "--settings", str(self._write_settings(name, folders))]
+        if folders:
+            briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
+            command = add_briefing(command, briefing)
         command += ["--permission-mode", self._permission_mode, option, session.session_id]
         pane = await self._terminal.open(name, command, project_directory(session))
         return Launch(pane, start)
@@ -196,12 +206,30 @@ class ClaudeLauncher:
             log.error("a transcript can't be put back: %s", error.strerror or error)
             return path.is_file()
 
-    def _write_settings(self, name: str) -> Path:
+    def _folders_of(self, session: Session) -> list[FileFolder]:
+        """Those of its terminal first, which it is told of; it may have had others of its own."""
+        if self._files is None:
+            return []
+        try:
+            own = self._files.find(session.session_id)
+            folder = self._files.folder(files_id(session))
+        except OSError as error:
+            log.error("there is no place for a session's files: %s", error.strerror)
+            return []
+        return [folder] if own is None or own == folder else [folder, own]
+
+    def _write_settings(self, name: str, folders: Sequence[FileFolder]) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        replace_file(path, render_settings(hook, self.version).encode())
+        others = {}
+        if folders:
+            others["permissions"] = render_permissions(
+                [str(found.incoming) for found in folders],
+                [str(found.outgoing) for found in folders],
+            )
+        replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
 
 

@@ -20,6 +20,7 @@ CommandName = Literal[
     "kill",
     "status",
     "screen",
+    "get",
     "sh",
     "help",
 ]
@@ -50,6 +51,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("stop", "", "Interrupt what Claude is doing"),
     MenuEntry("queue", "", "Show the messages that wait; remove some"),
     MenuEntry("screen", "", "Show the terminal"),
+    MenuEntry("get", "[path]", "Get a file of the project, by its path or by looking for it"),
     MenuEntry("status", "", "Show the session, and how to attach to it"),
     MenuEntry("kill", "", "End the Claude process; the session stays"),
     MenuEntry("help", "", "Show what this bot can do"),

@@ -23,6 +23,7 @@ EDGES = {
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_errors", "channels.telegram_files"),
     *("channels.telegram_incoming", "channels.telegram_sending", "channels.telegram_text"),
+    *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
     *(
         "process_end",
         "transcript_keeper",
@@ -50,6 +51,9 @@ HUB = {
         "keypad",
         "chat_commands",
         "troubles",
+        "uploads",
+        "deliveries",
+        "file_browser",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
@@ -60,6 +64,7 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
+    "outbox_folder": {"session_files"},
     "channels.telegram": TELEGRAM - {"channels.telegram"},
     "channels.telegram_sending": TELEGRAM - {"channels.telegram", "channels.telegram_incoming"},
     "screen_painter": {"screen_cells", "screen_fonts"},
@@ -72,6 +77,7 @@ KEPT_BY = {
     "telegramify_markdown": {"channels.telegram_text"},
     "PIL": {"screen_painter", "screen_fonts"},
     "bittty": {"screen_cells"},
+    "faster_whisper": {"speech_writer"},  # not the bridge, which it would make large and slow
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {
