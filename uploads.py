@@ -15,9 +15,10 @@ import asyncio
 import logging
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from core.conversation import shorten
 from core.delivery import Prompt
@@ -44,9 +45,8 @@ from core.ports import Channel
 from inbox import Entry, Inbox
 from outbox import Outbox
 from session import Session
-from session_book import files_id
+from session_book import SessionBook, files_id
 from session_files import FileFolder, SessionFiles
-from sessions import Sessions
 from transcriber import HOW_TO_GET, Transcriber
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,17 @@ _PAUSES = (2.0, 15.0)
 _DISK_SECONDS = 5.0
 _LEAST_FREE = 100 << 20
 _SHOWN_DICTATION = 300
+
+
+class PromptTaker(Protocol):
+    """What is needed of the sessions."""
+
+    book: SessionBook
+
+    def submit(
+        self, session: Session, prompt: Prompt, person: int, *, merges: Sequence[str] = ()
+    ) -> None:
+        """Give the session a prompt, which is the one of the entries in `merges` too."""
 
 
 @dataclass(slots=True)
@@ -117,12 +128,13 @@ class Uploads:
         channel: Channel,
         inbox: Inbox,
         outbox: Outbox,
-        sessions: Sessions,
+        sessions: PromptTaker,
         files: SessionFiles,
         transcriber: Transcriber,
         *,
         directory: Path,
         limit_bytes: int,
+        quiet_seconds: float = _QUIET_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._channel = channel
@@ -133,6 +145,7 @@ class Uploads:
         self._transcriber = transcriber
         self._directory = directory
         self._limit_bytes = limit_bytes
+        self._quiet_seconds = quiet_seconds
         self._sleep = sleep
         self._lines: dict[Chat, _Line] = {}
 
@@ -272,7 +285,7 @@ class Uploads:
             return False
         item.has_more.clear()
         try:
-            await asyncio.wait_for(item.has_more.wait(), _QUIET_SECONDS)
+            await asyncio.wait_for(item.has_more.wait(), self._quiet_seconds)
         except TimeoutError:
             return item.has_more.is_set()
         return True
