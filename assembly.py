@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,14 @@ from claude_registry import ClaudeRegistry
 from command_menu import CommandMenu
 from core.claude_code import typing_for
 from core.commands import CommandName
-from core.config import Config, claude_config_dir
+from core.config import Config, claude_config_dir, config_path
 from core.environment import claude_environment
 from core.hooks import parse_version
 from core.model import Chat, Post
 from core.ports import Channel
 from core.redaction import Redactor
+from deliveries import Deliveries
+from file_browser import FileBrowser
 from file_changes import FileChanges
 from inbox import Inbox
 from keypad import Keypad
@@ -48,17 +50,22 @@ from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
 from session import SessionStore
+from session_files import SessionFiles
 from sessions import Sessions
 from state_folder import typing_folder
 from status_report import StatusReport
 from steering_commands import SteeringCommands
 from terminal import Terminal
 from tmux_control import TmuxControl
+from transcriber import Transcriber
 from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
+from uploads import Uploads
 from version_check import try_out
 
 log = logging.getLogger(__name__)
+
+Stop = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +83,11 @@ class Parts:
     messages: ChatMessages
     presses: Presses
     requests: PendingRequests
+    files: SessionFiles
+    deliveries: Deliveries
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
-    stops: tuple[Callable[[], Awaitable[None]], ...]
+    stops: tuple[Stop, ...]
 
     def say(self, chat: Chat, text: str) -> None:
         """One line of our own for a chat."""
@@ -101,6 +110,7 @@ class _Base:
     buttons: Buttons
     inbox: Inbox
     outbox: Outbox
+    files: SessionFiles
     sessions: Sessions
     admission: Admission
 
@@ -115,67 +125,122 @@ class _Feature(Protocol):
     presses: dict[str, PressHandler]
 
 
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """What a person can see and do, beyond texts and answers."""
+
+    requests: PendingRequests
+    keypad: Keypad
+    quiet: QuietHours
+    steering: SteeringCommands
+    queue: QueueCommands
+    menu: CommandMenu
+    screens: ScreenView
+    browser: FileBrowser
+    commands: ChatCommands
+    cards: LiveCards
+    troubles: Troubles
+    changes: FileChanges
+    errors: ServiceErrors
+    deliveries: Deliveries
+    uploads: Uploads
+
+    @property
+    def with_buttons(self) -> tuple[_Feature, ...]:
+        return (
+            *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
+            *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+        )
+
+    @property
+    def stops(self) -> tuple[Stop, ...]:
+        return (
+            *(self.uploads.stop, self.deliveries.stop, self.requests.stop, self.keypad.stop),
+            *(self.queue.stop, self.cards.stop, self.errors.stop),
+        )
+
+
 def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) -> Parts:
     """The parts. Raises BridgeError."""
     base = _build_base(config, environ, redactor)
-    sessions, outbox, buttons, background = (
-        *(base.sessions, base.outbox),
-        *(base.buttons, base.background),
-    )
-    requests = _build_requests(base)
-    keypad = Keypad(sessions, outbox, buttons, is_asked=requests.covers)
-    quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
-    steering, queue, menu = _build_steering(base)
-    status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
-    others: dict[CommandName, CommandHandler] = {"quiet": quiet.run}
-    others |= status.commands | menu.commands | steering.commands | queue.commands
-    screens = _build_screens(base)
-    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
-    cards = LiveCards(
-        *(sessions, outbox, buttons),
-        stop=lambda chat, person: queue.commands["stop"](chat, "", person),
-        screen=commands.show_screen,
-    )
-    troubles = Troubles(sessions, base.inbox, outbox, buttons, background)
-    changes = FileChanges(sessions.book, outbox, buttons)
-    errors = ServiceErrors(sessions, base.inbox, outbox, buttons, version=base.version)
-    sessions.on_blocked, sessions.on_waiting = keypad.notice, queue.notice
-    sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
-    sessions.on_failed = troubles.tell_failed
-    sessions.render_left_out = troubles.render_left_out
-    sessions.equips += [changes.equip, errors.equip]
-    sessions.observers += [requests, steering, queue, menu, cards, errors]
-    outbox.on_unknown, outbox.is_quiet = troubles.ask_about, quiet.is_quiet
-    base.inbox.listeners.append(Receipts(base.channel, outbox.react).hear_entry)
+    features = _build_features(base)
+    _connect(base, features)
     messages = ChatMessages(
-        *(config, base.channel, base.inbox, sessions, commands, menu),
-        takes_text=requests.takes_text,
-        say=partial(_say, outbox),
+        *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
+        features.uploads,
+        takes_text=features.requests.takes_text,
+        say=partial(_say, base.outbox),
     )
-    features = (
-        *(keypad, screens, commands, steering, queue),
-        *(troubles, requests, cards, changes, quiet, errors),
-    )
-    prompting = troubles.prompting_presses | errors.prompting_presses
     return Parts(
         channel=base.channel,
         people=base.people,
         inbox=base.inbox,
-        outbox=outbox,
-        sessions=sessions,
+        outbox=base.outbox,
+        sessions=base.sessions,
         admission=base.admission,
         messages=messages,
-        presses=_build_presses(base, features, prompting),
-        requests=requests,
-        cards=cards,
-        errors=errors,
-        background=background,
+        presses=_build_presses(base, features),
+        requests=features.requests,
+        cards=features.cards,
+        errors=features.errors,
+        files=base.files,
+        deliveries=features.deliveries,
+        background=base.background,
         try_out=partial(try_out, config, base.environment, base.version),
         stops=(
-            *(requests.stop, keypad.stop, queue.stop, cards.stop, errors.stop),
-            *(background.finish, sessions.stop, outbox.stop, base.channel.stop),
+            *features.stops,
+            *(base.background.finish, base.sessions.stop, base.outbox.stop, base.channel.stop),
         ),
     )
+
+
+def _build_features(base: _Base) -> _Features:
+    config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
+    requests = _build_requests(base)
+    quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
+    steering, queue, menu = _build_steering(base)
+    status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
+    screens, browser = _build_screens(base), _build_browser(base)
+    others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
+    others |= status.commands | menu.commands | steering.commands | queue.commands
+    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
+    return _Features(
+        requests=requests,
+        keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
+        quiet=quiet,
+        steering=steering,
+        queue=queue,
+        menu=menu,
+        screens=screens,
+        browser=browser,
+        commands=commands,
+        cards=LiveCards(
+            *(sessions, outbox, buttons),
+            stop=lambda chat, person: queue.commands["stop"](chat, "", person),
+            screen=commands.show_screen,
+        ),
+        troubles=Troubles(sessions, base.inbox, outbox, buttons, base.background),
+        changes=FileChanges(sessions.book, outbox, buttons),
+        errors=ServiceErrors(sessions, base.inbox, outbox, buttons, version=base.version),
+        deliveries=Deliveries(sessions, outbox, base.files),
+        uploads=_build_uploads(base),
+    )
+
+
+def _connect(base: _Base, features: _Features) -> None:
+    """Have what happens told to who deals with it."""
+    sessions, troubles, requests = base.sessions, features.troubles, features.requests
+    sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
+    sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
+    sessions.on_failed = troubles.tell_failed
+    sessions.render_left_out = troubles.render_left_out
+    sessions.equips += [features.changes.equip, features.errors.equip]
+    sessions.observers += [
+        *(requests, features.steering, features.queue, features.menu),
+        *(features.cards, features.errors, features.deliveries),
+    ]
+    base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
+    base.inbox.listeners.append(Receipts(base.channel, base.outbox.react).hear_entry)
 
 
 def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -> _Base:
@@ -189,6 +254,7 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     outbox = Outbox(directory, {channel.name: channel}, redact=redact)
     people = People(directory, allowed_users=config.allowed_users)
     audit = AuditLog(directory, redactor)
+    files = SessionFiles(config.files_dir)
     return _Base(
         config=config,
         environ=environ,
@@ -202,7 +268,8 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         buttons=Buttons(directory),
         inbox=inbox,
         outbox=outbox,
-        sessions=_build_sessions(config, environ, environment, version, inbox, outbox),
+        files=files,
+        sessions=_build_sessions(config, environ, environment, version, inbox, outbox, files),
         admission=Admission(people, config.allowed_groups, audit, say=partial(_say, outbox)),
     )
 
@@ -233,12 +300,35 @@ def _build_screens(base: _Base) -> ScreenView:
     return ScreenView(base.sessions, base.outbox, base.buttons, pictures, folder)
 
 
-def _build_presses(
-    base: _Base, features: Iterable[_Feature], prompting: Mapping[str, PressHandler]
-) -> Presses:
-    handlers = {word: do for feature in features for word, do in feature.presses.items()}
+def _build_browser(base: _Base) -> FileBrowser:
+    config = base.config
+    closed = (config.state_dir, config.files_dir, config_path(base.environ).parent)
+    return FileBrowser(
+        *(base.sessions, base.outbox, base.buttons, base.files, config.project_dir), closed=closed
+    )
+
+
+def _build_presses(base: _Base, features: _Features) -> Presses:
+    found = [feature.presses for feature in features.with_buttons]
+    handlers = {word: do for presses in found for word, do in presses.items()}
+    prompting = features.troubles.prompting_presses | features.errors.prompting_presses
     return Presses(
         base.buttons, base.channel, base.background, handlers=handlers, prompting=prompting
+    )
+
+
+def _build_uploads(base: _Base) -> Uploads:
+    config = base.config
+    transcriber = Transcriber(
+        config.transcribe_command,
+        config.whisper_model,
+        base.environ,
+        secrets=[config.telegram_bot_token.reveal()],
+    )
+    return Uploads(
+        *(base.channel, base.inbox, base.outbox, base.sessions, base.files, transcriber),
+        directory=config.project_dir,
+        limit_bytes=int(config.upload_megabytes * (1 << 20)),
     )
 
 
@@ -253,6 +343,7 @@ def _build_sessions(
     version: tuple[int, ...],
     inbox: Inbox,
     outbox: Outbox,
+    files: SessionFiles,
 ) -> Sessions:
     control = TmuxControl(
         socket=config.tmux_socket,
@@ -275,6 +366,7 @@ def _build_sessions(
         environment=environment,
         keeper=keeper,
         allows_bypass=config.allows_bypass,
+        files=files,
     )
     return Sessions(
         store=SessionStore(config.state_dir),

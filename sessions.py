@@ -197,12 +197,19 @@ class Sessions:
         """The session's runner, made if there is none."""
         return self.find_runner(session.session_id) or self._runner(session)
 
-    def submit(self, session: Session, prompt: Prompt, person: int) -> None:
-        """Give the session a person's prompt; buttons that come of it are for that person alone."""
+    def submit(
+        self, session: Session, prompt: Prompt, person: int, *, merges: Sequence[str] = ()
+    ) -> None:
+        """Give the session a person's prompt; buttons that come of it are for that person alone.
+
+        It is also the prompt of the inbox entries in `merges`.
+        """
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
+        self._inbox.advance(
+            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
+        )
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
         is_waiting = runner.process is not None and runner.process.status == "waiting"

@@ -79,7 +79,7 @@ class _Envelope(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
-def render_settings(command: Sequence[str], version: tuple[int, ...], **others: str | bool) -> str:
+def render_settings(command: Sequence[str], version: tuple[int, ...], **others: Any) -> str:
     """The settings (JSON) that make Claude Code run `command` at every event the bridge follows.
 
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
