@@ -19,7 +19,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -147,6 +147,14 @@ class Outbox:
     def find_message(self, key: str) -> int | None:
         """The message id of a post that was shown."""
         return next(iter(self._records.messages_of(key)), None)
+
+    def messages_of(self, key: str) -> Sequence[int]:
+        """The ids of all messages of a post that was shown."""
+        return self._records.messages_of(key)
+
+    def knows(self, key: str) -> bool:
+        """Whether a post of that key was put before."""
+        return self._records.knows(key)
 
     def is_empty(self) -> bool:
         """Whether nothing waits."""

@@ -20,6 +20,7 @@ from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
+from core.choices import Choices, note_launched
 from core.conversation import make_title, render_event
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
@@ -79,9 +80,10 @@ class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
-    (JSON, "" for none) to a hook that waits for one; `equips` give the post of an event its
-    buttons. `observers` are told what happens.
+    that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
+    prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
+    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
+    an event its buttons. `observers` are told what happens.
     """
 
     def __init__(
@@ -105,7 +107,9 @@ class Sessions:
         self.on_failed: Callable[[SessionRunner, Prompt | None, BridgeError], None] = (
             lambda runner, prompt, error: None
         )
+        self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
+        self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
         self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
@@ -193,18 +197,27 @@ class Sessions:
         """The session's runner, made if there is none."""
         return self.find_runner(session.session_id) or self._runner(session)
 
-    def submit(self, session: Session, prompt: Prompt, person: int) -> None:
-        """Give the session a person's prompt; buttons that come of it are for that person alone."""
+    def submit(
+        self, session: Session, prompt: Prompt, person: int, *, merges: Sequence[str] = ()
+    ) -> None:
+        """Give the session a person's prompt; buttons that come of it are for that person alone.
+
+        It is also the prompt of the inbox entries in `merges`.
+        """
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
+        self._inbox.advance(
+            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
+        )
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
-        if runner.process is not None and runner.process.status == "waiting":
+        is_waiting = runner.process is not None and runner.process.status == "waiting"
+        if is_waiting or self.is_asked(runner):
             text = "This message waits: Claude asks something first, see above."
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)
+        self.on_waiting(runner, prompt)
 
     async def _look_after(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
@@ -281,18 +294,22 @@ class Sessions:
 
     # --- what runners report --------------------------------------------------------------------
 
-    def woke(self, runner: SessionRunner, start: str) -> None:
+    def woke(self, runner: SessionRunner, start: str, choices: Choices) -> None:
         """Tell the chat, once, with which history Claude runs again."""
         session = self.book.for_id(runner.session_id)
         launches = session.state.get("launches", 0) + 1
         asleep = session.state.get("asleep")
         session = self.book.edit_state(
-            runner.session_id, launches=launches, asleep=None, followed_by=None
+            runner.session_id,
+            launches=launches,
+            launched=note_launched(choices),
+            asleep=None,
+            followed_by=None,
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
-        if start == "resumed":
+        if start == "resumed":  # and not "renewed", which is a person's wish
             self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
         elif start == "lost":
             self.tell(

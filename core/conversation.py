@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from core.context_usage import render_context_usage
 from core.file_change import read_change, render_change
 from core.model import (
     AnswerGiven,
@@ -45,6 +46,9 @@ def render_event(
         case LimitWaited():
             return Post(key, chat, _render_wait(event), silent=True)
         case CommandAnswered():
+            figures = render_context_usage(event.text)
+            if figures is not None:
+                return Post(key, chat, figures, silent=True)
             return Post(key, chat, event.text, "screen", silent=True)
         case TurnInterrupted():
             return Post(key, chat, "Interrupted.", silent=True)

@@ -34,11 +34,15 @@ Outcome = Literal["answered", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is to be typed (already prepared), for the inbox entry of that key."""
+    """What is to be typed (already prepared), for the inbox entry of that key.
+
+    `place`: its number in an order that a person gave to what waits; 0: that of arrival.
+    """
 
     key: str
     text: str
     is_dropped: bool = False
+    place: int = 0
 
     @property
     def is_command(self) -> bool:

@@ -59,12 +59,12 @@ class _Payload(msgspec.Struct):
     tool_name: Any = None
     tool_input: Any = None
     permission_suggestions: Any = None
+    agent_id: Any = None
+    agent_type: Any = None
     message_id: Any = None
     index: Any = None
     final: Any = None
     delta: Any = None
-    agent_id: Any = None
-    agent_type: Any = None
     background_tasks: Any = None
 
 
@@ -79,16 +79,16 @@ class _Envelope(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
-def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
+def render_settings(command: Sequence[str], version: tuple[int, ...], **others: Any) -> str:
     """The settings (JSON) that make Claude Code run `command` at every event the bridge follows.
 
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
-    for hooks whose answer it has no use for.
+    for hooks whose answer it has no use for. `others` are more settings for that process.
     """
     known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
     names = [name for name in _FOLLOWED if name in known]
     hooks = {name: [{"hooks": [_render_hook(command, name, version)]}] for name in names}
-    return json.dumps({"hooks": hooks})
+    return json.dumps({"hooks": hooks, **others})
 
 
 def _render_hook(
@@ -187,6 +187,8 @@ def _parse_permission(envelope: _Envelope) -> PermissionAsked:
         if isinstance(suggestions, list)
         else (),
         _text(found.permission_mode),
+        _text(found.agent_id),
+        _text(found.agent_type),
     )
 
 

@@ -244,7 +244,8 @@ class PermissionAsked:
     """A tool wants to run (or asks the person something), and its hook waits for the answer.
 
     `request` identifies this one asking, also after a restart of the bridge. `suggestions` are
-    Claude Code's own permission updates; together they are what "always allow" means.
+    Claude Code's own permission updates; together they are what "always allow" means. For a
+    sub-agent (`agent_id`, its kind is `agent`) the terminal shows nothing while the hook waits.
     """
 
     session_id: str
@@ -254,6 +255,8 @@ class PermissionAsked:
     input: dict[str, Any]
     suggestions: tuple[dict[str, Any], ...] = ()
     mode: str = ""
+    agent_id: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

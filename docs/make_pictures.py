@@ -163,10 +163,10 @@ def play_conversation(world: World) -> Story:
 
 
 def play_permission(world: World) -> Story:
-    """Claude Code asks before it runs a command, and the phone has the keys to answer."""
+    """Claude Code asks before it runs a command, and the phone has the buttons to answer."""
     story = Story("Claude Code")
     world.start_bridge()
-    world.ask(TESTS_PLEASE, "Do you want to proceed?")
+    world.ask(TESTS_PLEASE, "Run this command?")
     world.wait_for_process("waiting")
     story.add_messages(world)
     return story

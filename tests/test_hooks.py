@@ -168,10 +168,12 @@ def test_a_request_carries_what_would_run() -> None:
         "tool_name": "Bash",
         "tool_input": {"command": "ls"},
         "permission_suggestions": [{"type": "setMode"}, "odd"],
+        "agent_id": "a1",
+        "agent_type": "Explore",
     }
     asked = parse_hook(json.dumps({"pane": "p", "request": "r", "payload": payload}).encode())
     assert asked == PermissionAsked(
-        "s", "p", "r", "Bash", {"command": "ls"}, ({"type": "setMode"},), "default"
+        "s", "p", "r", "Bash", {"command": "ls"}, ({"type": "setMode"},), "default", "a1", "Explore"
     )
 
 

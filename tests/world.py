@@ -151,8 +151,9 @@ class World:
             os.close(child)
 
     def processes(self) -> list[ClaudeProcess]:
-        """The live Claude Code processes."""
-        return ClaudeRegistry(self.home / ".claude" / "sessions").processes()
+        """The live Claude Code processes, without those that the bridge asks something."""
+        found = ClaudeRegistry(self.home / ".claude" / "sessions").processes()
+        return [process for process in found if not _is_asked(process.pid)]
 
     def wait_for_process(self, status: str = "idle") -> ClaudeProcess:
         """The one process that has this status."""
@@ -296,6 +297,14 @@ def find_claude() -> Path | None:
     named = os.environ.get("BRIDGE_TEST_CLAUDE")
     path = Path(named) if named else ROOT / "tests/claude-cli/node_modules/.bin/claude"
     return path if shutil.which(path) else None
+
+
+def _is_asked(pid: int) -> bool:
+    """Whether it is `claude -p`: it ends by itself, and has no terminal."""
+    try:
+        return "-p" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
 
 
 def _is_card(message: Message) -> bool:
