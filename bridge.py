@@ -74,12 +74,15 @@ class Hub:
             if entry.step != "received":
                 self._restore(entry)
         await self._sessions.start()
+        self._parts.cards.resume()
+        self._parts.errors.resume()
         self._parts.deliveries.start()
         await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
         for entry in self._inbox.pending():
             if entry.step == "received":
                 await self._handle(entry)
         self._parts.outbox.start()
+        self._parts.requests.start()
         self._parts.background.run(self._tell_of_version())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))

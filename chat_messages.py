@@ -2,14 +2,16 @@
 
 * Files and places are prompts too, whatever their caption begins with.
 * Other people's words (forwarded, quoted) are marked as such for Claude, and are never a command.
+* A text that answers what Claude asks is no prompt.
 * An edited message edits the prompt that waits; one that Claude has is never sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from chat_commands import ChatCommands
+from command_menu import CommandMenu
 from core.commands import Command, parse_command
 from core.config import Config
 from core.conversation import quote
@@ -23,7 +25,7 @@ from uploads import Uploads
 
 
 class ChatMessages:
-    """The messages of `channel`, for `sessions`; `say` answers in a line."""
+    """The messages of `channel`, for `sessions`; `takes_text` may take one, `say` answers."""
 
     def __init__(
         self,
@@ -32,8 +34,10 @@ class ChatMessages:
         inbox: Inbox,
         sessions: Sessions,
         commands: ChatCommands,
+        menu: CommandMenu,
         uploads: Uploads,
         *,
+        takes_text: Callable[[TextSent], Awaitable[bool]],
         say: Callable[[Chat, str], None],
     ) -> None:
         self._config = config
@@ -41,6 +45,8 @@ class ChatMessages:
         self._inbox = inbox
         self._sessions = sessions
         self._commands = commands
+        self._menu = menu
+        self._takes_text = takes_text
         self._uploads = uploads
         self._say = say
 
@@ -59,8 +65,11 @@ class ChatMessages:
             case Command():
                 await self._commands.run(parsed, message)
                 return True
+            case str() if message.forwarded_from is None and await self._takes_text(message):
+                return True
             case str():
-                self._submit(entry, message, prepare_prompt(parsed))
+                text = await self._menu.restore(message.chat, parsed)
+                self._submit(entry, message, prepare_prompt(text))
                 return False
 
     def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
@@ -85,7 +94,7 @@ class ChatMessages:
                     raise BridgeError("A message that waits can't become a command.")
                 prompt = prepare_prompt(text)
                 is_waiting = self._uploads.rewrite(entry.key, prompt)
-                if is_waiting or (runner and runner.rewrite(entry.key, prompt)):
+                if is_waiting or (runner and runner.queue.rewrite(entry.key, prompt)):
                     self._say(edit.chat, "Changed; it still waits.")
                     return
         self._say(edit.chat, "Claude has that message already; send the change as a new one.")

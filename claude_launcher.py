@@ -16,11 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import filelock
 
 from claude_registry import ClaudeRegistry
+from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
+from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
@@ -48,10 +50,14 @@ Start = Literal["new", "resumed", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A process that was started; `lost`: the transcript is gone, so the conversation is new."""
+    """A process that was started; `lost`: the transcript is gone, so the conversation is new.
+
+    `choices`: what of the person's it was started with.
+    """
 
     pane: Pane
     start: Start
+    choices: Choices
 
 
 class ClaudeLauncher:
@@ -63,6 +69,7 @@ class ClaudeLauncher:
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
         keeper: gives back a transcript that Claude Code has deleted.
+        allows_bypass: whether a session may have the permission mode that never asks.
         files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
@@ -79,6 +86,7 @@ class ClaudeLauncher:
         projects: Path,
         environment: Mapping[str, str],
         keeper: TranscriptKeeper | None = None,
+        allows_bypass: bool = False,
         files: SessionFiles | None = None,
         patience: float = 6.0,
     ) -> None:
@@ -86,13 +94,19 @@ class ClaudeLauncher:
         self._files = files
         self.registry = registry
         self.patience = patience
+        self.version = version
+        self.allows_bypass = allows_bypass
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
-        self.version = version
         self._directory = directory
         self._projects = projects
         self._environment = environment
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a session can go on in another process."""
+        return self.version not in CANNOT_RESUME
 
     @contextmanager
     def holding(self, session_id: str) -> Iterator[None]:
@@ -120,20 +134,34 @@ class ClaudeLauncher:
 
         Raises:
             SessionElsewhereError: another process has the session open.
-            ClaudeStartError: the command or the project directory is not there.
+            ClaudeStartError: the command or the project directory is not there, or this version
+                can't resume.
             TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
-        option = "--resume" if start == "resumed" else "--session-id"
+        if start == "resumed" and not self.can_resume:
+            raise ClaudeStartError(
+                f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
+                "Update Claude Code, start the bridge again, and send the message again; or begin "
+                "another session with /new."
+            )
+        is_resumed = start == "resumed"
+        choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
-        command = [*self._command, "--settings", str(self._write_settings(name, folders))]
+        command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
         if folders:
             briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
             command = add_briefing(command, briefing)
-        command += ["--permission-mode", self._permission_mode, option, session.session_id]
+        command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
+        command += ["--resume" if is_resumed else "--session-id", session.session_id]
         pane = await self._terminal.open(name, command, project_directory(session))
-        return Launch(pane, start)
+        return Launch(pane, start, choices)
+
+    def mode_of(self, session: Session) -> str:
+        """The permission mode that the session is, or would be, started with."""
+        choices = read_choices(session.state)
+        return mode_in_effect(choices, self._permission_mode, with_bypass=self.allows_bypass)
 
     async def explain(self, name: str, error: Exception) -> ClaudeStartError:
         """Why the process in `name` ended before it had a session, by its last words.
@@ -160,6 +188,11 @@ class ClaudeLauncher:
         """The transcript of any session on this machine, by its id."""
         found = list(self._projects.glob(f"*/{session_id}.jsonl"))
         return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+    def transcript_of(self, session: Session) -> Path | None:
+        """Where the session's transcript is; without a hook's word it is looked for."""
+        known = session.state.get("transcript")
+        return Path(known) if known else self.find_transcript(session.session_id)
 
     async def _check(self, session: Session) -> None:
         owner = await self._find_owner(session.session_id)
@@ -218,12 +251,15 @@ class ClaudeLauncher:
             return []
         return [folder] if own is None or own == folder else [folder, own]
 
-    def _write_settings(self, name: str, folders: Sequence[FileFolder]) -> Path:
+    def _write_settings(self, name: str, mode: str, folders: Sequence[FileFolder]) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        others = {}
+        # The owner has agreed by the setting, and the dialog's first answer is to exit.
+        others: dict[str, Any] = (
+            {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
+        )
         if folders:
             others["permissions"] = render_permissions(
                 [str(found.incoming) for found in folders],

@@ -47,7 +47,7 @@ class StatusSource(Protocol):
         """The transcript has a new event."""
 
     def hear_prompt(self, prompt: str) -> None:
-        """Claude has this prompt, and may still be at it."""
+        """Claude has this prompt since an earlier bridge, and may still be at it."""
 
     def hear_escape(self) -> None:
         """Escape was pressed."""
@@ -122,7 +122,7 @@ class WatchedStatus:
 
     def hear_prompt(self, prompt: str) -> None:
         """Opens a turn."""
-        self._change(partial(self._observed.open_turn, prompt))
+        self._change(partial(self._observed.inherit_turn, prompt))
 
     def hear_escape(self) -> None:
         """A turn may end without a word."""

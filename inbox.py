@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,9 @@ from journal import Journal, Record
 log = logging.getLogger(__name__)
 
 Step = Literal["received", "assigned", "typed", "recorded"]
+
+EntryListener = Callable[["Entry", str | None], None]
+"""Is told of an entry's step, or of its outcome at the end, once that is on disk."""
 
 _REMEMBERED = 10_000
 _NO_FACTS = ("t", "key", "merges")
@@ -43,7 +46,8 @@ class Entry:
     """An arrival and how far it has come.
 
     `session_id`: whose prompt it is; `text`: as it is typed; `typed_from`: the length of the
-    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch.
+    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch;
+    `place`: its number among those that wait, 0 while they are in the order of arrival.
     """
 
     arrival: Arrival
@@ -52,6 +56,7 @@ class Entry:
     text: str = ""
     typed_from: int = 0
     typed_at: float = 0.0
+    place: int = 0
 
     @property
     def key(self) -> str:
@@ -61,10 +66,11 @@ class Entry:
 
 @dataclass(slots=True)
 class Inbox:
-    """What is in the folder `directory`, which must be there."""
+    """What is in the folder `directory`, which must be there; `listeners` are told of progress."""
 
     directory: Path
     system: SystemCalls = field(default=os, repr=False)
+    listeners: list[EntryListener] = field(default_factory=list, init=False)
     _entries: dict[str, Entry] = field(default_factory=dict, init=False)
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict, init=False)
     _journal: Journal = field(init=False)
@@ -111,6 +117,7 @@ class Inbox:
         record |= {"merges": list(merges)} if merges else {}
         self._journal.append(record)
         self._apply(record)
+        self._tell(self._entries[key])
         return self._entries[key]
 
     def finish(self, key: str, outcome: str) -> None:
@@ -119,12 +126,14 @@ class Inbox:
         It is done even when the disk refuses: the next write that succeeds tells it too, and only a
         crash before that would forget it.
         """
-        if self._entries.pop(key, None) is None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             return
         try:
             self._journal.append({"t": "done", "key": key, "outcome": outcome})
         except StoreWriteError as error:
             log.error("%s", error)
+        self._tell(entry, outcome)
 
     def pending(self) -> list[Entry]:
         """What is not done, in the order of arrival."""
@@ -137,6 +146,14 @@ class Inbox:
     def close(self) -> None:
         """Let go of the file."""
         self._journal.close()
+
+    def _tell(self, entry: Entry, outcome: str | None = None) -> None:
+        """Tell the listeners; what goes wrong there is no matter of the entry's."""
+        for listener in self.listeners:
+            try:
+                listener(entry, outcome)
+            except Exception:
+                log.exception("a step of an entry could not be told")
 
     def _knows(self, key: str) -> bool:
         return key in self._seen or key in self._entries
@@ -181,4 +198,5 @@ class Inbox:
                 "text": entry.text,
                 "typed_from": entry.typed_from,
                 "typed_at": entry.typed_at,
+                "place": entry.place,
             }

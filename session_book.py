@@ -11,13 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.choices import FIELDS
 from core.conversation import make_title
 from core.errors import SessionNotFoundError
 from core.model import Chat, PromptRecorded
 from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
 
-_KEPT_BY_THE_TERMINAL = ("channel", "topic", "project_dir", "launches")
+_KEPT_BY_THE_TERMINAL = (
+    *("channel", "topic", "project_dir", "launches", "launched"),
+    *FIELDS.values(),
+)
 
 
 class SessionBook:
@@ -84,6 +88,7 @@ class SessionBook:
         state = {"cursor": cursor} | (known.state if known else {})
         state |= {name: old.state.get(name) for name in _KEPT_BY_THE_TERMINAL}
         state["files"] = files_id(old)
+        state = {name: value for name, value in state.items() if value is not None}
         state.pop("followed_by", None)
         started = Session(
             session_id,

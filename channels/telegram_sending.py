@@ -11,9 +11,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    MessageEntity,
+)
 from telegram.error import BadRequest, TelegramError
 
+from channels.telegram_entities import length_of
 from channels.telegram_errors import translate
 from channels.telegram_files import (
     OpenFile,
@@ -22,11 +29,13 @@ from channels.telegram_files import (
     make_media,
     opened,
 )
-from channels.telegram_text import CAPTION_LIMIT, length_of
+from channels.telegram_text import CAPTION_LIMIT
 from core.errors import OutcomeUnknownError
 from core.model import Button, Piece
 
 _UPLOAD_SECONDS = 120
+# Telegram takes main.py for a web page, and would show what it finds there
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 
 class Sender:
@@ -59,6 +68,7 @@ class Sender:
             reply_markup=_markup(piece.keyboard),
             message_thread_id=chat.topic,
             disable_notification=piece.post.silent,
+            link_preview_options=_NO_PREVIEW,
         )
         return message.message_id
 
@@ -122,7 +132,12 @@ class Sender:
         markup = _markup(piece.keyboard)
         try:
             await self._bot.edit_message_text(
-                piece.text, chat_id, message_id, entities=entities, reply_markup=markup
+                piece.text,
+                chat_id,
+                message_id,
+                entities=entities,
+                reply_markup=markup,
+                link_preview_options=_NO_PREVIEW,
             )
         except BadRequest as error:
             if "no text in the message" not in str(error).lower():

@@ -53,6 +53,8 @@ def render_version(version: Version) -> str:
 # --- the command line -----------------------------------------------------------------------------
 
 FLAGS = ("--version", "--session-id", "--resume", "--settings", "--permission-mode")
+# They crash at `--resume`, and stay on the screen with a stack trace.
+CANNOT_RESUME: frozenset[Version] = frozenset({(2, 1, 120)})
 # With it set, no transcript is written at all.
 CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
 
@@ -81,6 +83,8 @@ HOOKS: tuple[Hook, ...] = (
     Hook("UserPromptSubmit", ("prompt",)),
     Hook("Stop", ("stop_hook_active",)),
     Hook("StopFailure", ("error",), (2, 1, 80)),
+    Hook("SubagentStart", ("agent_id", "agent_type"), (2, 1, 50)),
+    Hook("SubagentStop", ("agent_id", "agent_type"), (2, 1, 50)),
     Hook("PermissionRequest", ("tool_name", "tool_input", "permission_suggestions")),
     # Up to 2.1.150 the name alone makes the dialog come.
     Hook("MessageDisplay", ("turn_id", "message_id", "index", "final", "delta"), (2, 1, 197)),
@@ -225,8 +229,8 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "status time",
         "the registry says since when it is idle",
-        "the time of the entry's last change counts, or what hooks and screen tell",
-        (2, 1, 197),
+        "hooks and screen tell that, too",
+        STATUS_SINCE,
     ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
@@ -272,8 +276,8 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "resume",
         "--resume keeps the id, and the model sees the history",
-        "none: a session can't go on after a nap or a crash; it is kept, and goes on once Claude "
-        "Code is updated",
+        "none: no session naps, and after a crash it waits until Claude Code is updated, which "
+        "the chat is told",
     ),
     Belief(
         "clear",
@@ -283,7 +287,7 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "followed",
         "the registry has the new session id after /clear",
-        "the hook alone tells it; the session before can be resumed only after a /kill",
+        "the hook alone tells it; to go back to the session before, press “Take over”",
         SESSION_FOLLOWED_SINCE,
     ),
     Belief("own home", "everything it writes stays below its HOME", _NOTHING),

@@ -67,6 +67,7 @@ class Config:
     telegram_api_url: TelegramUrl = "https://api.telegram.org"
     claude_command: tuple[str, ...] = ("claude",)
     permission_mode: PermissionMode = "default"
+    bypass_permissions: bool = False
     tmux_socket: SocketName = "claude-telegram"
     idle_minutes: Minutes = 60.0
     retention_days: Days = 30.0
@@ -76,6 +77,11 @@ class Config:
     upload_megabytes: Megabytes = 20.0
     transcribe_command: tuple[str, ...] = ()
     whisper_model: ModelName = "base"
+
+    @property
+    def allows_bypass(self) -> bool:
+        """Whether a chat may choose the permission mode that never asks."""
+        return self.bypass_permissions or self.permission_mode == "bypassPermissions"
 
     @property
     def bridge_dir(self) -> Path:

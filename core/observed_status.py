@@ -7,8 +7,9 @@ For versions whose registry does not say. What is certain counts first:
 * A screen without an input box is a dialog: it waits, once it has come as far as a session.
 * Idle is an input box on a quiet screen that has not changed for a while, and no open turn.
 
-An end can go unheard: Escape in a turn's first moment fires no hook and leaves no line. So a turn
-counts as over, too, when its text stands in the box again, or the screen is quiet for very long.
+An end can go unheard: Escape in a turn's first moment fires no hook and leaves no line, and while
+no bridge runs nobody hears a hook. So a turn counts as over, too, when its text stands in the box
+again, or the screen is quiet for long.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
-from core.screen import find_dialog, is_quiet, read_input_box
+from core.screen import cut_footer, find_dialog, is_quiet, read_input_box
 
+# What is typed in the first moments after a start can be swallowed.
+START_SECONDS = 1.5
 UNHEARD_END_SECONDS = 20.0
+INHERITED_END_SECONDS = 3.0
 
 
 class ObservedStatus:
@@ -41,19 +45,19 @@ class ObservedStatus:
         self.is_ready = is_ready
         self.status: Status | None = None
         self.waiting_for = ""
+        self._idle_after = STILL_SECONDS if is_ready else START_SECONDS
         self._is_turn_open = False
+        self._ended_after = UNHEARD_END_SECONDS
         self._prompt = ""
+        self._prompt_id = ""
         self._was_escaped = False
         self._screen = ""
+        self._body = ""
         self._still_since = 0.0
 
-    def open_turn(self, prompt: str) -> None:
-        """Claude has this prompt, and nothing is known of the turn's end."""
-        self._is_turn_open = True
-        self._prompt = prompt
-        self._was_escaped = False
-        if self.status == "idle":
-            self.status = "busy"
+    def inherit_turn(self, prompt: str) -> None:
+        """Claude has this prompt since an earlier bridge, and may be done with it."""
+        self._open_turn(prompt, INHERITED_END_SECONDS)
 
     def hear_escape(self) -> None:
         """Escape was pressed: if a turn was open, it may be over without a word."""
@@ -68,8 +72,8 @@ class ObservedStatus:
                 self.is_ready = True
                 self._close_turn()
             case PromptSubmitted():
-                self.open_turn(event.prompt)
-            case TurnEnded():
+                self._open_turn(event.prompt, UNHEARD_END_SECONDS, event.prompt_id)
+            case TurnEnded() if event.may_end(self._prompt_id):
                 self._close_turn()
 
     def hear_transcript(self, event: TranscriptEvent) -> None:
@@ -79,9 +83,13 @@ class ObservedStatus:
 
     def see(self, screen: str, now: float) -> None:
         """Take note of a screen, with its colours; `now` in seconds of any clock that only runs."""
-        if screen != self._screen:
-            self._screen, self._still_since = screen, now
+        self._screen = screen
+        body = cut_footer(screen)
+        if body != self._body:
+            self._body, self._still_since = body, now
         self.status = self._judge(now - self._still_since)
+        if self.status == "idle":
+            self._idle_after = STILL_SECONDS
 
     def _judge(self, still: float) -> Status | None:
         box = read_input_box(self._screen)
@@ -95,7 +103,7 @@ class ObservedStatus:
             self._is_turn_open = False
         if self._is_turn_open:
             return "busy"
-        return "idle" if still >= STILL_SECONDS or self.status == "idle" else "busy"
+        return "idle" if still >= self._idle_after or self.status == "idle" else "busy"
 
     def _judge_without_box(self, still: float) -> Status | None:
         dialog = find_dialog(self._screen)
@@ -108,9 +116,18 @@ class ObservedStatus:
         if still < STILL_SECONDS:
             return False
         is_put_back = bool(box) and is_same_prompt(self._prompt, box)
-        return self._was_escaped or is_put_back or still >= UNHEARD_END_SECONDS
+        return self._was_escaped or is_put_back or still >= self._ended_after
+
+    def _open_turn(self, prompt: str, ended_after: float, prompt_id: str = "") -> None:
+        self._is_turn_open = True
+        self._ended_after = ended_after
+        self._prompt = prompt
+        self._prompt_id = prompt_id
+        self._was_escaped = False
+        if self.status == "idle":
+            self.status = "busy"
 
     def _close_turn(self) -> None:
         """The screen has to stand still from now on."""
         self._is_turn_open = False
-        self._screen = ""
+        self._body = ""

@@ -19,19 +19,17 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
+    "chat_settings",
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
-    *("channels.telegram", "channels.telegram_errors", "channels.telegram_files"),
-    *("channels.telegram_incoming", "channels.telegram_sending", "channels.telegram_text"),
+    *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
+    *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
+    *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
+    *("process_end", "transcript_keeper"),
+    *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
+    *("claude_catalog", "git_head", "transcript_file"),
+    "request_book",
     *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
-    *(
-        "process_end",
-        "transcript_keeper",
-        "screen_picture",
-        "screen_painter",
-        "screen_cells",
-        "screen_fonts",
-    ),
 }
 HUB = {
     *(
@@ -49,7 +47,16 @@ HUB = {
         "session_runner",
         "sessions",
         "keypad",
+        "pending_requests",
+        "request_posts",
         "chat_commands",
+        *("command_menu", "prompt_queue", "queue_commands", "renewal"),
+        *("status_report", "steering_commands"),
+        "live_cards",
+        "receipts",
+        "service_errors",
+        "quiet_hours",
+        "file_changes",
         "troubles",
         "uploads",
         "deliveries",
@@ -64,9 +71,12 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
+    "channels.telegram": TELEGRAM,
+    "channels.telegram_sending": TELEGRAM,
+    "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
+    "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
+    "channels.telegram_tables": {"channels.telegram_entities"},
     "outbox_folder": {"session_files"},
-    "channels.telegram": TELEGRAM - {"channels.telegram"},
-    "channels.telegram_sending": TELEGRAM - {"channels.telegram", "channels.telegram_incoming"},
     "screen_painter": {"screen_cells", "screen_fonts"},
 }
 # Libraries that one module alone may know.
@@ -74,7 +84,7 @@ KEPT_BY = {
     "libtmux": {"tmux_control"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
-    "telegramify_markdown": {"channels.telegram_text"},
+    "pyromark": {"channels.telegram_markdown"},
     "PIL": {"screen_painter", "screen_fonts"},
     "bittty": {"screen_cells"},
     "faster_whisper": {"speech_writer"},  # not the bridge, which it would make large and slow

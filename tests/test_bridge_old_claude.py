@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from core.claude_code import CANNOT_RESUME
 from tests.world import World, wait_until
 
 SPECIAL = 'It\'s "quoted"; $HOME `id` {a} #b \\n -x é 漢 🙂;\\'
@@ -65,12 +66,12 @@ def kill_claude(world: World) -> None:
 
 
 def asked(world: World) -> list[str]:
-    """What the model was given as the newest prompt, but for what 2.1.0 asks by itself.
+    """What the model was given as the newest prompt, but for what old ones ask by themselves.
 
-    Old ones keep the space at the end.
+    They keep the space at the end, too.
     """
     texts = [turn.user_texts[-1].rstrip(" ") for turn in world.model.turns if turn.user_texts]
-    return [text for text in texts if text != "Warmup"]
+    return [text for text in texts if not text.startswith(("Warmup", "[SUGGESTION MODE"))]
 
 
 def begin_to_hold(world: World, name: str) -> None:
@@ -167,7 +168,8 @@ def test_the_trust_dialog_is_shown_and_nothing_is_typed_at_it(old: World) -> Non
 def test_stop_interrupts_the_turn_and_the_next_text_is_answered(old: World) -> None:
     old.start_bridge()
     begin_to_hold(old, "paint")
-    old.ask("/stop", "Interrupted.")
+    old.say("/stop")  # it may be stopped before there is anything to write down of it
+    wait_until(lambda: {"Interrupted.", "Stopped."} & set(old.texts()), "a word on it")
     old.ask("hello", "Echo: hello")
 
 
@@ -189,9 +191,11 @@ def test_after_clear_the_chat_follows(old: World) -> None:
 # --- memory ---------------------------------------------------------------------------------------
 
 
+def can_resume(world: World) -> bool:
+    return version_of(world) not in CANNOT_RESUME
+
+
 def recalls_the_cat(world: World) -> None:
-    if version_of(world) == (2, 1, 120):
-        pytest.skip("2.1.120 can't resume")
     assert "my cat is called Grace" in world.ask("recall", "You told me").text
 
 
@@ -199,15 +203,21 @@ def test_killing_claude_costs_no_memory(old: World) -> None:
     old.start_bridge()
     old.ask("my cat is called Grace", "Echo")
     kill_claude(old)
-    recalls_the_cat(old)
-    assert "Resumed after a restart." in old.texts()
+    if can_resume(old):
+        recalls_the_cat(old)
+        assert "Resumed after a restart." in old.texts()
+    else:
+        old.ask("recall", "crashes when it resumes a session")
+        old.ask("/new", "New session")
+        old.ask("hello", "Echo: hello")
 
 
 def test_an_idle_session_sleeps_and_wakes_with_its_memory(old: World) -> None:
     old.settings["BRIDGE_IDLE_MINUTES"] = "0.02"
     old.start_bridge()
     old.ask("my cat is called Grace", "Echo")
-    wait_until(lambda: not old.tmux("list-panes", "-a"), "Claude sleeps")
+    if can_resume(old):
+        wait_until(lambda: not old.tmux("list-panes", "-a"), "Claude sleeps")
     recalls_the_cat(old)
 
 

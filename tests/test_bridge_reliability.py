@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from inbox import Arrival, Inbox
 from session import Session, SessionStore
 from tests.chaos.disk import filled, small_disk
 from tests.chaos.experiment import NotPossibleHereError
@@ -119,6 +120,30 @@ def test_a_rest_of_an_interrupted_typing_is_cleared_and_typed_once(world: World)
     )
     world.ask("the whole thing", "Echo: the whole thing")
     assert asked(world) == ["hello", "the whole thing"]
+
+
+def test_several_prompts_that_were_typed_are_each_looked_for_and_typed_once(world: World) -> None:
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    world.ask("two", "Echo: two")
+    world.wait_for_process("idle")
+    world.kill_bridge()
+    inbox = Inbox(world.state / "bridge")
+    texts = ("one", "two", "three")
+    inbox.receive(Arrival(f"test:{text}", "telegram", {}) for text in texts)
+    for text in texts:
+        inbox.advance(
+            f"test:{text}",
+            "typed",
+            session_id=world.sessions()[0].session_id,
+            text=text,
+            typed_from=0,
+            typed_at=1.0,
+        )
+    inbox.close()
+    world.start_bridge()
+    world.ask("four", "Echo: four")
+    assert asked(world) == ["one", "two", "three", "four"]
 
 
 # --- outbound -------------------------------------------------------------------------------------
@@ -239,9 +264,9 @@ def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
     world.start_bridge()
     command = f"touch {world.root}/made"
     world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
-    shown = world.reads("Do you want to proceed?")
+    shown = world.reads("Run this command?")
     world.ask("and then?", "This message waits")
-    world.telegram.press(world.chat, world.user, shown.message_id, "Esc")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Deny")
     world.reads("Echo: and then?")
     assert not (world.root / "made").exists()
 

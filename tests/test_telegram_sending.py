@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import get_args
 
 import pytest
@@ -74,3 +75,13 @@ async def test_a_chat_without_reactions_is_told_from_a_message_that_is_gone(
     api.block(ann)
     with pytest.raises(ChatUnreachableError):
         await channel.react(place, message_id, "received")
+
+
+async def test_no_page_is_previewed_as_file_names_look_like_pages(
+    api: TelegramApi, channel: TelegramChannel, chat: Chat
+) -> None:
+    message_id = await channel.send(piece(chat, "see main.py"))
+    await channel.edit(piece(chat, "see README.md"), message_id)
+    for method in ("sendMessage", "editMessageText"):
+        (call,) = api.calls_of(method)
+        assert json.loads(call.params["link_preview_options"]) == {"is_disabled": True}

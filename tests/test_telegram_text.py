@@ -6,11 +6,11 @@ import json
 import re
 
 import pytest
-import telegramify_markdown
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from channels.telegram_text import LIMIT, render_pieces
+from channels.telegram_markdown import render_markdown
+from channels.telegram_text import CAPTION_LIMIT, LIMIT, render_pieces
 from core.foreign_text import replace_halves
 from core.model import Button, Chat, Piece, Post, Style
 from tests.standins.telegram_entities import entity_text, utf16_length
@@ -66,9 +66,13 @@ def test_no_text_is_lost_between_the_pieces(text: str, style: Style, times: int)
     whole = text * times
     shown = replace_halves(whole)
     if style == "markdown":
-        shown, _ = telegramify_markdown.convert(shown, latex_escape=False)
-    together = words("".join(piece.text for piece in pieces(whole, style)))
-    assert together == (words(shown) or "…")
+        shown = render_markdown(shown).text
+    found = pieces(whole, style)
+    if found[-1].files:
+        assert [file.text for file in found[-1].files] == [whole]
+        assert words(shown).startswith(words("".join(piece.text for piece in found[:-1])))
+    else:
+        assert words("".join(piece.text for piece in found)) == (words(shown) or "…")
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "\x00\x01", "\u3000", "```\n```", "<!-- -->"])
@@ -76,6 +80,37 @@ def test_no_text_is_lost_between_the_pieces(text: str, style: Style, times: int)
 def test_nothing_to_show_is_still_one_message(text: str, style: Style) -> None:
     (piece,) = pieces(text, style)
     check_that_telegram_takes(piece)
+
+
+def test_a_very_long_answer_is_its_first_messages_and_a_file() -> None:
+    paragraphs = "\n\n".join(f"Paragraph {number} " + "word " * 40 for number in range(200))
+    *texts, file = pieces(paragraphs)
+    assert len(texts) == 3
+    assert all(piece.text.startswith("Paragraph") for piece in texts)
+    assert [(attachment.name, attachment.text) for attachment in file.files] == [
+        ("answer.md", paragraphs)
+    ]
+    assert utf16_length(file.text) <= CAPTION_LIMIT
+    assert len(pieces("word " * 3200)) == 4  # what four messages hold is shown in full
+    assert not pieces("word " * 9000, "notice")[-1].files
+
+
+def test_code_and_entities_that_fit_a_message_are_never_cut() -> None:
+    code = "```py\n" + "\n".join(f"line_{number} = {number}" for number in range(120)) + "\n```"
+    text = "\n\n".join(["Here is the *first* part of it:", code, "And then:", code, code, "End."])
+    found = pieces(text)
+    assert len(found) > 1
+    blocks = [entity_text(p.text, e) for p in found for e in p.entities if e["type"] == "pre"]
+    assert [block.splitlines()[-1] for block in blocks] == ["line_119 = 119"] * 3
+    link = "[" + "word " * 100 + "](http://a.example.org)"
+    found = pieces(f"{'word ' * 790}{link} end")
+    (linked,) = [e for p in found for e in p.entities]
+    assert linked["length"] >= 499
+
+
+def test_more_entities_than_a_message_takes_make_more_messages() -> None:
+    found = pieces(" ".join(f"**{number}**" for number in range(250)))
+    assert [len(piece.entities) for piece in found] == [100, 100, 50]
 
 
 def test_markdown_becomes_entities() -> None:
@@ -109,7 +144,7 @@ def test_entities_within_each_other_are_cut_so_that_they_nest(
 def test_a_block_of_code_that_goes_on_is_a_block_in_every_piece() -> None:
     code = "\n".join(f"line_{number} = {number}" for number in range(600))
     found = pieces(f"```python\n{code}\n```")
-    assert len(found) > 1
+    assert 1 < len(found) <= 4
     for piece in found:
         assert [(e["type"], e.get("language")) for e in piece.entities] == [("pre", "python")]
         assert piece.entities[0]["offset"] == 0
