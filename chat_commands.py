@@ -63,6 +63,10 @@ class ChatCommands:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
         await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
 
+    async def show_screen(self, chat: Chat, person: int) -> None:
+        """As /screen. Raises BridgeError."""
+        await self._screen(chat, "", person)
+
     async def _pick(self, press: Press) -> str:
         """A session was picked from the list, which it takes the place of."""
         chat = press.event.chat
@@ -103,7 +107,7 @@ class ChatCommands:
             action = {"do": "pick", "session": session.session_id, "post": key}
             rows.append([(f"{number}. {title}", action)])
         keyboard = self._buttons.issue(chat, rows, person=person)
-        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard))
+        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard, silent=True))
 
     async def _resume(self, chat: Chat, argument: str, person: int) -> None:
         if not argument:
@@ -160,7 +164,7 @@ class ChatCommands:
         style: Style = "notice",
         keyboard: tuple[tuple[Button, ...], ...] = (),
     ) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard))
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard, silent=True))
 
 
 def _age(session: Session) -> str:

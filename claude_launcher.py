@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import filelock
 
@@ -24,12 +24,15 @@ from claude_registry import ClaudeRegistry
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
 from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
+from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.model import ClaudeProcess
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse
 from session import Session
+from session_book import files_id
+from session_files import FileFolder, SessionFiles
 from terminal import Terminal
 from tmux_control import Pane
 from transcript_keeper import TranscriptKeeper
@@ -67,6 +70,7 @@ class ClaudeLauncher:
         environment: what the processes see (to find the command as they would).
         keeper: gives back a transcript that Claude Code has deleted.
         allows_bypass: whether a session may have the permission mode that never asks.
+        files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -83,9 +87,11 @@ class ClaudeLauncher:
         environment: Mapping[str, str],
         keeper: TranscriptKeeper | None = None,
         allows_bypass: bool = False,
+        files: SessionFiles | None = None,
         patience: float = 6.0,
     ) -> None:
         self._keeper = keeper
+        self._files = files
         self.registry = registry
         self.patience = patience
         self.version = version
@@ -142,7 +148,11 @@ class ClaudeLauncher:
             )
         is_resumed = start == "resumed"
         choices, mode = read_choices(session.state), self.mode_of(session)
-        command = [*self._command, "--settings", str(self._write_settings(name, mode))]
+        folders = self._folders_of(session)
+        command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
+        if folders:
+            briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
+            command = add_briefing(command, briefing)
         command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
         command += ["--resume" if is_resumed else "--session-id", session.session_id]
         pane = await self._terminal.open(name, command, project_directory(session))
@@ -229,13 +239,32 @@ class ClaudeLauncher:
             log.error("a transcript can't be put back: %s", error.strerror or error)
             return path.is_file()
 
-    def _write_settings(self, name: str, mode: str) -> Path:
+    def _folders_of(self, session: Session) -> list[FileFolder]:
+        """Those of its terminal first, which it is told of; it may have had others of its own."""
+        if self._files is None:
+            return []
+        try:
+            own = self._files.find(session.session_id)
+            folder = self._files.folder(files_id(session))
+        except OSError as error:
+            log.error("there is no place for a session's files: %s", error.strerror)
+            return []
+        return [folder] if own is None or own == folder else [folder, own]
+
+    def _write_settings(self, name: str, mode: str, folders: Sequence[FileFolder]) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
         # The owner has agreed by the setting, and the dialog's first answer is to exit.
-        others = {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
+        others: dict[str, Any] = (
+            {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
+        )
+        if folders:
+            others["permissions"] = render_permissions(
+                [str(found.incoming) for found in folders],
+                [str(found.outgoing) for found in folders],
+            )
         replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
 

@@ -19,7 +19,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,6 +76,7 @@ class Outbox:
     ) -> None:
         self._channels = channels
         self.on_unknown: Callable[[Post], None] = lambda post: None
+        self.is_quiet: Callable[[Chat], bool] = lambda chat: False
         self._redact = redact
         self._sleep = sleep
         self._clock = clock
@@ -147,6 +148,14 @@ class Outbox:
         """The message id of a post that was shown."""
         return next(iter(self._records.messages_of(key)), None)
 
+    def messages_of(self, key: str) -> Sequence[int]:
+        """The ids of all messages of a post that was shown."""
+        return self._records.messages_of(key)
+
+    def knows(self, key: str) -> bool:
+        """Whether a post of that key was put before."""
+        return self._records.knows(key)
+
     def is_empty(self) -> bool:
         """Whether nothing waits."""
         return not self._records.waiting and not self._records.live
@@ -154,6 +163,12 @@ class Outbox:
     def _paused_until(self, chat: Chat) -> float:
         traffic = self._traffic.get((chat.channel, chat.chat_id))
         return float("-inf") if traffic is None else traffic.paused_until
+
+    def _hush(self, piece: Piece) -> Piece:
+        """The piece without a sound, if its chat is quiet when it is sent."""
+        if piece.post.silent or not self.is_quiet(piece.post.chat):
+            return piece
+        return replace(piece, post=replace(piece.post, silent=True))
 
     def _mask(self, post: Post) -> Post:
         return replace(
@@ -270,7 +285,7 @@ class Outbox:
         self._records.note_sending(waiting)
         try:
             if target is None:
-                message = await channel.send(piece)
+                message = await channel.send(self._hush(piece))
             else:
                 await channel.edit(piece, target)
                 message = target

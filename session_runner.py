@@ -250,7 +250,7 @@ class SessionRunner:
             return "withdrawn"
         if under_way is not None and is_typed:
             outcome = await self._interrupt_prompt(under_way)
-            if outcome == "finished" and self.waiting_prompts and not is_old:
+            if outcome == "finished" and self.queue.waiting and not is_old:
                 return await self.interrupt()  # it was meant for the one behind
             return outcome
         return await self._interrupt_process() if is_working else "nothing"
@@ -271,7 +271,7 @@ class SessionRunner:
         for _ in range(_TRIES):
             if not self._claude.is_idle:
                 await self._claude.press_escape()
-                is_pressed = True
+                is_pressed = under_way.is_stopping = True
             await self._claude.until(lambda: under_way.has_ended, _SETTLE_SECONDS)
             if under_way.is_interrupted:
                 return "interrupted"
@@ -374,7 +374,7 @@ class SessionRunner:
                     self._inbox.finish(prompt.key, "interrupted")
                     return
                 await self._typist.until_ended(under_way)
-                self._inbox.finish(under_way.prompt.key, "answered")
+                self._inbox.finish(under_way.prompt.key, under_way.outcome)
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 await self._let_go()

@@ -28,6 +28,7 @@ _PROOF_SECONDS = 3.0
 _RECORD_SECONDS = 15.0
 _COMMAND_SECONDS = 5.0
 _SETTLE_SECONDS = 1.5
+_OUTCOME_SECONDS = 0.5
 _LOOKS = 10
 
 
@@ -138,6 +139,7 @@ class Typist:
             return under_way.has_ended or is_idle_again
 
         await self._claude.until(ended)
+        await self._claude.until(lambda: under_way.has_ended, _OUTCOME_SECONDS)  # how it ended
 
     def withdraw(self, under_way: UnderWay) -> None:
         """Escape came before Claude had begun: it put the text back into the box, unrecorded."""
