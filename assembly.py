@@ -95,6 +95,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     sessions.on_failed = troubles.tell_failed
     sessions.render_left_out = troubles.render_left_out
     outbox.on_unknown = troubles.ask_about
+    prompting = troubles.prompting_presses
     silenced = (keypad.stop, queue.stop)
     features = (keypad, commands, steering, queue, troubles)
     handlers = {word: do for feature in features for word, do in feature.presses.items()}
@@ -106,13 +107,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         sessions=sessions,
         admission=Admission(people, config.allowed_groups, AuditLog(directory, redactor), say=say),
         messages=ChatMessages(config, channel, inbox, sessions, commands, menu, say=say),
-        presses=Presses(
-            buttons,
-            channel,
-            background,
-            handlers=handlers,
-            prompting=troubles.prompting_presses,
-        ),
+        presses=Presses(buttons, channel, background, handlers=handlers, prompting=prompting),
         background=background,
         try_out=partial(try_out, config, environment, version),
         stops=(*silenced, background.finish, sessions.stop, outbox.stop, channel.stop),
