@@ -32,6 +32,7 @@ from tests.standins.telegram_state import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 30.0
+_ABOUT_QUEUE = ("Waiting, number", "Waiting: ", "Nothing waits any more.")
 
 
 def wait_until(is_true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
@@ -271,8 +272,12 @@ class World:
         return self.reads(answer, after=self.say(text))
 
     def texts(self) -> list[str]:
-        """What the bot has said, oldest first."""
-        return [message.text or "" for message in self.telegram.messages(self.chat, from_bot=True)]
+        """What the bot has said, oldest first.
+
+        Without the line about what waits, which comes or not by how fast the machine is.
+        """
+        shown = self.telegram.messages(self.chat, from_bot=True)
+        return [m.text or "" for m in shown if not (m.text or "").startswith(_ABOUT_QUEUE)]
 
 
 def find_claude() -> Path | None:
