@@ -3,6 +3,7 @@
 | the inbox says                    | the sign    |
 |-----------------------------------|-------------|
 | assigned (on disk, and admitted)  | `received`  |
+| received, for a session (a file)  | `received`  |
 | recorded (in Claude's transcript) | `delivered` |
 | done: answered                    | `answered`  |
 | done: anything else but dropped   | `failed`    |
@@ -20,7 +21,7 @@ from inbox import Entry
 
 React = Callable[[Chat, int, Sign], None]
 
-_STEPS: dict[str, Sign] = {"assigned": "received", "recorded": "delivered"}
+_STEPS: dict[str, Sign] = {"received": "received", "assigned": "received", "recorded": "delivered"}
 _OUTCOMES: dict[str, Sign] = {
     "answered": "answered",
     "failed": "failed",

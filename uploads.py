@@ -246,7 +246,7 @@ class Uploads:
                 log.error("a refusal waits until it can be noted down: %s", error)
                 await self._sleep(_DISK_SECONDS)
         for key in keys:
-            self._inbox.finish(key, "refused")
+            self._inbox.finish(key, "failed")
 
     def _session_of(self, item: _Words | _Files) -> Session:
         """Raises SessionNotFoundError."""
@@ -266,7 +266,7 @@ class Uploads:
         self._refuse(message.chat, first, taken.refusals)
         if not taken.kept and not taken.dictated:
             for key, _ in item.parts:
-                self._inbox.finish(key, "refused")
+                self._inbox.finish(key, "failed")
             return
         prompt = Prompt(first, prepare_prompt(_render(item, taken)))
         merges = [key for key, _ in others]

@@ -92,3 +92,10 @@ def test_a_sign_that_fails_holds_nothing_up(inbox: Inbox, signs: list[tuple[int,
     listeners.insert(0, stumble)
     inbox.advance("k", "assigned", session_id="s", text="hello")
     assert signs == [(3, "received")]
+
+
+def test_a_file_has_its_sign_before_it_is_fetched(
+    inbox: Inbox, signs: list[tuple[int, Sign]]
+) -> None:
+    inbox.advance("k", "received", session_id="s")
+    assert signs == [(3, "received")]
