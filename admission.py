@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from audit import AuditLog, name_action
-from core.model import Chat, Incoming, TextSent
+from core.model import Chat, Incoming, Person, TextSent
 from people import People
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,13 @@ class Admission:
         return False
 
     def note(self, incoming: Incoming, result: str) -> None:
+        """Write the audit log."""
+        self.note_action(incoming.person, incoming.chat, name_action(incoming), result)
+
+    def note_action(self, person: Person, chat: Chat, action: str, result: str) -> None:
         """Write the audit log; a disk that refuses it holds nothing up."""
         try:
-            self._audit.note(incoming.person, incoming.chat, name_action(incoming), result)
+            self._audit.note(person, chat, action, result)
         except OSError as error:
             log.error("the audit log can't be written: %s", error.strerror)
 

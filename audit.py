@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Person, TextEdited, TextSent
+from core.model import ButtonPressed, Chat, Incoming, Person, TextEdited, TextSent
 from core.redaction import Redactor
 
 
@@ -60,5 +60,5 @@ def name_action(incoming: Incoming) -> str:
             return "edited a text"
         case ButtonPressed():
             return "pressed a button"
-        case KindNotHandled(kind=kind):
-            return f"sent a {kind}"
+        case _:
+            return f"sent a {incoming.kind}"

@@ -81,6 +81,10 @@ class Buttons:
             self._replace(dict(list(sets.items())[-_MOST_SETS:]))
         return tuple(tuple(button for button, _ in row) for row in made)
 
+    def knows(self, data: str) -> bool:
+        """Whether a button of that id is still good."""
+        return any(data in found.actions for found in self._sets.values())
+
     def take(self, press: ButtonPressed) -> Action | None:
         """What the pressed button does, once; None for one that isn't valid here.
 

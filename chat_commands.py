@@ -15,8 +15,8 @@ from core.config import Config
 from core.conversation import read_title, render_age
 from core.errors import BridgeError
 from core.model import Button, Chat, Post, Style, TextSent
-from core.screen import render_screen
 from outbox import Outbox
+from screen_view import ScreenView
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -37,9 +37,11 @@ class ChatCommands:
         sessions: Sessions,
         outbox: Outbox,
         buttons: Buttons,
+        screens: ScreenView,
         *,
         others: Mapping[CommandName, CommandHandler],
     ) -> None:
+        self._screens = screens
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
@@ -60,6 +62,10 @@ class ChatCommands:
     async def run(self, command: Command, message: TextSent) -> None:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
         await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
+
+    async def show_screen(self, chat: Chat, person: int) -> None:
+        """As /screen. Raises BridgeError."""
+        await self._screen(chat, "", person)
 
     async def _pick(self, press: Press) -> str:
         """A session was picked from the list, which it takes the place of."""
@@ -101,7 +107,7 @@ class ChatCommands:
             action = {"do": "pick", "session": session.session_id, "post": key}
             rows.append([(f"{number}. {title}", action)])
         keyboard = self._buttons.issue(chat, rows, person=person)
-        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard))
+        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard, silent=True))
 
     async def _resume(self, chat: Chat, argument: str, person: int) -> None:
         if not argument:
@@ -143,8 +149,7 @@ class ChatCommands:
         if runner is None:
             self._say(chat, "No Claude process runs for this chat. The next message wakes it.")
             return
-        screen = render_screen(await self._sessions.terminal.capture(runner.name))
-        self._say(chat, screen or "The screen is empty.", style="screen")
+        await self._screens.show(chat, runner, person)
 
     def _awake_runner(self, chat: Chat) -> SessionRunner | None:
         session = self._book.find_current(chat)
@@ -159,7 +164,7 @@ class ChatCommands:
         style: Style = "notice",
         keyboard: tuple[tuple[Button, ...], ...] = (),
     ) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard))
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard, silent=True))
 
 
 def _age(session: Session) -> str:

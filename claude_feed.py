@@ -23,6 +23,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
+from core.errors import SessionNotFoundError
 from core.hooks import parse_hook
 from core.model import HookEvent, PermissionAsked, TranscriptEvent
 from core.transcript import parse_line
@@ -124,10 +125,15 @@ class ClaudeFeed:
 
     def unfollow(self, session_id: str) -> None:
         """Stop following, after a last look."""
+        followed = self._followed.get(session_id)
+        if followed is not None:
+            self._read(session_id, followed)
+            self._drop(session_id)
+
+    def _drop(self, session_id: str) -> None:
         followed = self._followed.pop(session_id, None)
         if followed is None:
             return
-        self._read(session_id, followed)
         if followed.watch and not any(f.watch == followed.watch for f in self._followed.values()):
             self._observer.unschedule(followed.watch)
 
@@ -171,6 +177,8 @@ class ClaudeFeed:
                 pass
         except FileNotFoundError:
             return  # not there before the first prompt
+        except SessionNotFoundError:  # it was removed; nobody wants to know
+            self._drop(session_id)
         except Exception:
             log.exception("new lines of a transcript could not be handled; they are read again")
 

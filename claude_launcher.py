@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -15,21 +16,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import filelock
 
 from claude_registry import ClaudeRegistry
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
+from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
+from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.model import ClaudeProcess
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse
 from session import Session
+from session_book import files_id
+from session_files import FileFolder, SessionFiles
 from terminal import Terminal
 from tmux_control import Pane
+from transcript_keeper import TranscriptKeeper
+
+log = logging.getLogger(__name__)
 
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
@@ -56,10 +64,13 @@ class ClaudeLauncher:
     """Starts processes in `terminal`.
 
     Args:
+        version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
+        keeper: gives back a transcript that Claude Code has deleted.
         allows_bypass: whether a session may have the permission mode that never asks.
+        files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -74,9 +85,13 @@ class ClaudeLauncher:
         directory: Path,
         projects: Path,
         environment: Mapping[str, str],
+        keeper: TranscriptKeeper | None = None,
         allows_bypass: bool = False,
+        files: SessionFiles | None = None,
         patience: float = 6.0,
     ) -> None:
+        self._keeper = keeper
+        self._files = files
         self.registry = registry
         self.patience = patience
         self.version = version
@@ -87,6 +102,11 @@ class ClaudeLauncher:
         self._directory = directory
         self._projects = projects
         self._environment = environment
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a session can go on in another process."""
+        return self.version not in CANNOT_RESUME
 
     @contextmanager
     def holding(self, session_id: str) -> Iterator[None]:
@@ -114,14 +134,25 @@ class ClaudeLauncher:
 
         Raises:
             SessionElsewhereError: another process has the session open.
-            ClaudeStartError: the command or the project directory is not there.
+            ClaudeStartError: the command or the project directory is not there, or this version
+                can't resume.
             TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
+        if start == "resumed" and not self.can_resume:
+            raise ClaudeStartError(
+                f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
+                "Update Claude Code, start the bridge again, and send the message again; or begin "
+                "another session with /new."
+            )
         is_resumed = start == "resumed"
         choices, mode = read_choices(session.state), self.mode_of(session)
-        command = [*self._command, "--settings", str(self._write_settings(name, mode))]
+        folders = self._folders_of(session)
+        command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
+        if folders:
+            briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
+            command = add_briefing(command, briefing)
         command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
         command += ["--resume" if is_resumed else "--session-id", session.session_id]
         pane = await self._terminal.open(name, command, project_directory(session))
@@ -192,19 +223,48 @@ class ClaudeLauncher:
 
     def _start_of(self, session: Session) -> Start:
         known = session.state.get("transcript")
-        if known and Path(known).is_file():
+        if known and self._has_transcript(session.session_id, Path(known)):
             return "resumed"
         if self.find_transcript(session.session_id) is not None:
             return "resumed"
         return "lost" if session.state.get("has_prompts") else "new"
 
-    def _write_settings(self, name: str, mode: str) -> Path:
+    def _has_transcript(self, session_id: str, path: Path) -> bool:
+        """Whether it is there, if need be because it was put back."""
+        if self._keeper is None:
+            return path.is_file()
+        try:
+            return self._keeper.put_back(session_id, path)
+        except OSError as error:
+            log.error("a transcript can't be put back: %s", error.strerror or error)
+            return path.is_file()
+
+    def _folders_of(self, session: Session) -> list[FileFolder]:
+        """Those of its terminal first, which it is told of; it may have had others of its own."""
+        if self._files is None:
+            return []
+        try:
+            own = self._files.find(session.session_id)
+            folder = self._files.folder(files_id(session))
+        except OSError as error:
+            log.error("there is no place for a session's files: %s", error.strerror)
+            return []
+        return [folder] if own is None or own == folder else [folder, own]
+
+    def _write_settings(self, name: str, mode: str, folders: Sequence[FileFolder]) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
         # The owner has agreed by the setting, and the dialog's first answer is to exit.
-        others = {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
+        others: dict[str, Any] = (
+            {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
+        )
+        if folders:
+            others["permissions"] = render_permissions(
+                [str(found.incoming) for found in folders],
+                [str(found.outgoing) for found in folders],
+            )
         replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from core.claude_code import SESSION_FOLLOWED_SINCE, STATUSES
 from core.foreign_text import decode_json
+from core.hooks import parse_version
 from core.model import ClaudeProcess, Status
 
 _CLOCK_SLACK_SECONDS = 10
@@ -35,12 +37,7 @@ class _Entry(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Entry)
-_STATUSES: dict[str | None, Status] = {
-    "idle": "idle",
-    "shell": "shell",
-    "busy": "busy",
-    "waiting": "waiting",
-}
+_STATUSES: dict[str | None, Status] = {status: status for status in STATUSES}
 
 
 class ClaudeRegistry:
@@ -65,8 +62,11 @@ class ClaudeRegistry:
         return max(found, key=lambda process: process.since_ms, default=None)
 
     def find_below(self, pid: int) -> ClaudeProcess | None:
-        """The process `pid` itself, or else the nearest below it (Claude may start another)."""
-        found = {process.pid: process for process in self.processes()}
+        """The process `pid` itself, or else the nearest below it (Claude may start another).
+
+        None for a version whose entry may be of a session that it has left.
+        """
+        found = {process.pid: process for process in self.processes() if _is_up_to_date(process)}
         generation = [pid]
         while generation:
             for member in generation:
@@ -107,6 +107,11 @@ class ClaudeRegistry:
                 return entry
             self._sleep(_PAUSE_SECONDS)
         return None
+
+
+def _is_up_to_date(process: ClaudeProcess) -> bool:
+    """Those that do not say their version are older still."""
+    return parse_version(process.version) >= SESSION_FOLLOWED_SINCE
 
 
 def is_alive(pid: int) -> bool:

@@ -27,9 +27,3 @@ async def look_for_room(terminal: Terminal, name: str, own: Sequence[str]) -> bo
     else:
         await terminal.press(name, "C-s")
     return False
-
-
-async def is_put_back(terminal: Terminal, name: str, text: str) -> bool:
-    """Whether the box holds the text of a turn that was stopped before any answer to it came."""
-    box = read_input_box(await terminal.capture(name, colours=True))
-    return bool(box) and is_same_prompt(text, box or "")

@@ -2,7 +2,8 @@
 
 * Shown when nothing better is known of the dialog; a text from the chat is never typed at it.
 * A press sends one key, and the message then shows what became of the screen.
-* When the dialog is gone, however it was answered, the keys go too.
+* When the dialog is gone, however it was answered, the keys go too; and so they do when `is_asked`
+  says that it is shown better than by its screen.
 """
 
 from __future__ import annotations
@@ -51,11 +52,13 @@ class Keypad:
         outbox: Outbox,
         buttons: Buttons,
         *,
+        is_asked: Callable[[SessionRunner], bool] = lambda runner: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
+        self._is_asked = is_asked
         self._sleep = sleep
         self.presses: dict[str, PressHandler] = {"key": self._press}
         self._shown: dict[str, _Shown] = {}
@@ -63,6 +66,8 @@ class Keypad:
 
     def notice(self, runner: SessionRunner, reason: str) -> None:
         """Show the runner's terminal, unless that is done or under way."""
+        if self._is_asked(runner):
+            return
         running = self._tasks.get(runner.name)
         if running is None or running.done():
             self._tasks[runner.name] = asyncio.create_task(
@@ -100,15 +105,18 @@ class Keypad:
         """From the dialog's first screen to its end."""
         try:
             screen = await self._still_screen(runner)
-            if not _is_blocked(runner):
+            if not self._needs_keys(runner):
                 return
             shown = self._open(runner, screen, reason)
-            while _is_blocked(runner) and runner.is_awake:
+            while self._needs_keys(runner) and runner.is_awake:
                 await self._sleep(_STILL_SECONDS)
                 await self._refresh(runner, shown)
             self._close(runner, shown)
         except BridgeError as error:
             log.warning("a dialog could not be shown: %s", error)
+
+    def _needs_keys(self, runner: SessionRunner) -> bool:
+        return _is_blocked(runner) and not self._is_asked(runner)
 
     def _open(self, runner: SessionRunner, screen: str, reason: str) -> _Shown:
         since = runner.process.since_ms if runner.process is not None else runner.pane_pid
@@ -126,13 +134,14 @@ class Keypad:
         """Show the screen as it is now, if it is another."""
         screen = await self._still_screen(runner)
         is_changed = shown.needs_keys or _steady(screen) != _steady(shown.screen)
-        if is_changed and _is_blocked(runner):
+        if is_changed and self._needs_keys(runner):
             shown.screen, shown.needs_keys = screen, False
             self._edit(runner, shown, screen, self._keyboard(runner, shown))
 
     def _close(self, runner: SessionRunner, shown: _Shown) -> None:
         self._shown.pop(runner.name, None)
-        self._edit(runner, shown, f"{shown.screen}\n\n(answered)", ())
+        end = "(asked with buttons now)" if self._is_asked(runner) else "(answered)"
+        self._edit(runner, shown, f"{shown.screen}\n\n{end}", ())
 
     def _edit(
         self,

@@ -2,10 +2,15 @@
 
 * `put` returns when the posts are on disk; a key that was put before is not shown again. Nothing is
   sent before `start`, which first settles what the last run left in the middle of sending.
-* Each chat has a lane of its own: a pause that one chat must keep holds up no other.
-* What surely did not leave is tried again; what may have arrived (`OutcomeUnknownError`, or a crash
-  in the middle of sending) is not, but reported to `on_unknown`, and `again` sends it once more.
-* A newer edit of the same message takes the place of one that still waits, or is tried again.
+* Each chat has a lane of its own: a pause that one chat must keep holds up no other. A lane keeps
+  within the chat's flood limits, which leave room for answers beside a live card.
+* Live posts are worth only as much as their newest state: all others go first (among themselves in
+  order), a newer one takes the place of one that waits, and one that fails is forgotten.
+* What is not live and surely did not leave is tried again; what may have arrived
+  (`OutcomeUnknownError`, or a crash in the middle of sending) is not, but reported to `on_unknown`,
+  and `again` sends it once more.
+* A newer edit of the same message takes the place of one that still waits, or is tried again. One
+  with fewer pieces than the message had deletes the rest, one with more sends more.
 """
 
 from __future__ import annotations
@@ -13,15 +18,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from core.errors import (
+    ChannelError,
     ChannelRefusedError,
     ChatUnreachableError,
     FloodLimitError,
@@ -31,26 +34,31 @@ from core.errors import (
     OutcomeUnknownError,
     StoreWriteError,
 )
-from core.model import Piece, Post
+from core.flood import FloodBudget
+from core.model import Chat, Piece, Post, Sign
 from core.ports import Channel
 from durable import SystemCalls
-from journal import Journal, Record
+from outbox_records import Lane, OutboxRecords, Waiting, lane_of
+from reactions import Reactions
 
 log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown:"
 """How the key of a post begins that asks about another; about it nobody is asked."""
 
-_REMEMBERED = 5_000
-_FIRST_PAUSE = 1.0
+_PATIENCE = 5.0
 _LONGEST_PAUSE = 60.0
 
 
 @dataclass(slots=True)
-class _Waiting:
-    post: Post
-    messages: list[int] = field(default_factory=list)
-    is_sending: bool = False
+class _Traffic:
+    """What goes on in one lane."""
+
+    budget: FloodBudget
+    task: asyncio.Task[None] | None = None
+    paused_until: float = float("-inf")
+    has_more: asyncio.Event = field(default_factory=asyncio.Event)
+    is_calling: bool = False
 
 
 class Outbox:
@@ -63,42 +71,52 @@ class Outbox:
         *,
         redact: Callable[[str], str] = str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
         system: SystemCalls = os,
     ) -> None:
         self._channels = channels
         self.on_unknown: Callable[[Post], None] = lambda post: None
+        self.is_quiet: Callable[[Chat], bool] = lambda chat: False
         self._redact = redact
         self._sleep = sleep
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
-        self._shown: OrderedDict[str, list[int]] = OrderedDict()
-        self._unknown: OrderedDict[str, Post] = OrderedDict()
-        self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._clock = clock
+        self._records = OutboxRecords(directory, system=system)
+        self._traffic: dict[Lane, _Traffic] = {}
+        self._all_chats = {
+            name: FloodBudget(channel.flood_limits(None)) for name, channel in channels.items()
+        }
+        self._reactions = Reactions(channels, self._paused_until, sleep=sleep, clock=clock)
         self._is_started = False
-        self._journal = Journal(directory / "outbox.journal", self._snapshot, system=system)
-        for record in self._journal.read():
-            try:
-                self._apply(record)
-            except (KeyError, TypeError, msgspec.ValidationError) as error:
-                log.warning("a record of the outbox is of no known kind: %r", error)
 
     def start(self) -> None:
         """Begin to send what waits; needs the running loop."""
-        for waiting in [w for w in self._waiting.values() if w.is_sending]:
-            if self._target(waiting.post, len(waiting.messages)) is None:
+        for waiting in [w for w in self._records.waiting.values() if w.is_sending]:
+            if self._records.find_target(waiting) is None:
                 self._give_up_unknown(waiting)
             else:
                 waiting.is_sending = False
         self._is_started = True
-        for waiting in self._waiting.values():
-            self._open_lane(waiting.post)
+        for waiting in (*self._records.waiting.values(), *self._records.live.values()):
+            self._open_lane(lane_of(waiting.post))
 
-    async def stop(self) -> None:
-        """Stop sending; what waits is sent after the next start."""
+    async def stop(self, patience: float = _PATIENCE) -> None:
+        """Stop sending; what waits is sent after the next start.
+
+        What is on its way is given `patience` seconds to arrive: cut off, it would be in doubt.
+        """
         self._is_started = False
-        for lane in self._lanes.values():
-            lane.cancel()
-        await asyncio.gather(*self._lanes.values(), return_exceptions=True)
-        self._journal.close()
+        running = [t for t in self._traffic.values() if t.task is not None and not t.task.done()]
+        for traffic in running:
+            if traffic.task is not None and not traffic.is_calling:
+                traffic.task.cancel()
+        tasks = [traffic.task for traffic in running if traffic.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._reactions.stop()
+        self._records.close()
 
     def put(self, *posts: Post) -> None:
         """Take the posts.
@@ -106,126 +124,215 @@ class Outbox:
         Raises:
             StoreWriteError: none of them was taken.
         """
-        new = {
-            post.key: replace(post, text=self._redact(post.text))
-            for post in posts
-            if not self._knows(post.key)
-        }
+        new = {post.key: self._mask(post) for post in posts if not self._records.knows(post.key)}
         if not new:
             return
-        edited = {post.edits: post.key for post in new.values() if post.edits}
-        old = [w.post for w in self._waiting.values() if not w.is_sending]
-        outdated = [
-            p.key for p in (*old, *new.values()) if edited.get(p.edits or "", p.key) != p.key
-        ]
-        records: list[Record] = [
-            {"t": "put", "post": msgspec.to_builtins(post)} for post in new.values()
-        ]
-        records += [{"t": "done", "key": key, "outcome": "superseded"} for key in outdated]
-        self._journal.append(*records)
-        for record in records:
-            self._apply(record)
-        for post in new.values():
-            self._open_lane(post)
+        self._records.put(list(new.values()))
+        for lane in {lane_of(post) for post in new.values()}:
+            self._open_lane(lane)
 
     def again(self, key: str) -> bool:
         """Send once more what may not have arrived; False when that is not known of."""
-        post = self._unknown.get(key)
+        post = self._records.unknown.get(key)
         if post is None:
             return False
         self.put(replace(post, key=f"{key}+"))
-        self._note({"t": "again", "key": key})
+        self._records.note_again(key)
         return True
+
+    def react(self, chat: Chat, message_id: int, sign: Sign) -> None:
+        """Put a sign on a person's message, in place of the one before, if that works out."""
+        self._reactions.put(chat, message_id, sign)
 
     def find_message(self, key: str) -> int | None:
         """The message id of a post that was shown."""
-        messages = self._shown.get(key)
-        return messages[0] if messages else None
+        return next(iter(self._records.messages_of(key)), None)
+
+    def messages_of(self, key: str) -> Sequence[int]:
+        """The ids of all messages of a post that was shown."""
+        return self._records.messages_of(key)
+
+    def knows(self, key: str) -> bool:
+        """Whether a post of that key was put before."""
+        return self._records.knows(key)
 
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._waiting
+        return not self._records.waiting and not self._records.live
 
-    def _knows(self, key: str) -> bool:
-        return key in self._waiting or key in self._shown
+    def _paused_until(self, chat: Chat) -> float:
+        traffic = self._traffic.get((chat.channel, chat.chat_id))
+        return float("-inf") if traffic is None else traffic.paused_until
 
-    def _open_lane(self, post: Post) -> None:
+    def _hush(self, piece: Piece) -> Piece:
+        """The piece without a sound, if its chat is quiet when it is sent."""
+        if piece.post.silent or not self.is_quiet(piece.post.chat):
+            return piece
+        return replace(piece, post=replace(piece.post, silent=True))
+
+    def _mask(self, post: Post) -> Post:
+        return replace(
+            post,
+            text=self._redact(post.text),
+            details=self._redact(post.details),
+            attachments=tuple(
+                replace(file, name=self._redact(file.name), text=self._redact(file.text))
+                for file in post.attachments
+            ),
+        )
+
+    # --- a lane ---------------------------------------------------------------------------------
+
+    def _open_lane(self, lane: Lane) -> None:
         if not self._is_started:
             return
-        lane = _lane(post)
-        running = self._lanes.get(lane)
-        if running is None or running.done():
-            self._lanes[lane] = asyncio.create_task(self._run_lane(lane), name=f"outbox {lane}")
+        traffic = self._traffic.get(lane)
+        if traffic is None:
+            channel = self._channels.get(lane[0])
+            limits = [] if channel is None else channel.flood_limits(lane[1])
+            traffic = self._traffic[lane] = _Traffic(FloodBudget(limits))
+        traffic.has_more.set()
+        if traffic.task is None or traffic.task.done():
+            work = self._run_lane(lane, traffic)
+            traffic.task = asyncio.create_task(work, name=f"outbox {lane}")
 
-    async def _run_lane(self, lane: tuple[str, int]) -> None:
-        while True:
-            waiting = next((w for w in self._waiting.values() if _lane(w.post) == lane), None)
+    async def _run_lane(self, lane: Lane, traffic: _Traffic) -> None:
+        """One call to the channel after the other; before each, what comes first is looked up."""
+        while self._is_started:
+            waiting = self._records.find_next(lane)
             if waiting is None:
                 return
             try:
-                await self._show(waiting)
+                await self._move(waiting, traffic)
             except Exception:
                 log.exception("a post could not be handled; the next one goes on")
-                self._finish(waiting, "failed")
+                self._records.finish(waiting, "failed")
 
-    async def _show(self, waiting: _Waiting) -> None:
+    async def _move(self, waiting: Waiting, traffic: _Traffic) -> None:
+        """Bring a post one message further, or wait until that may be."""
         channel = self._channels.get(waiting.post.chat.channel)
         if channel is None:
-            self._finish(waiting, "no such channel")
+            self._records.finish(waiting, "no such channel")
             return
-        pieces = channel.split(waiting.post)
-        while len(waiting.messages) < len(pieces):
-            piece = pieces[len(waiting.messages)]
-            try:
-                message = await self._deliver(channel, piece, waiting)
-            except OutcomeUnknownError:
+        if waiting.pieces is None:
+            waiting.pieces = channel.split(waiting.post)
+        done = len(waiting.messages)
+        if done < len(waiting.pieces):
+            piece = waiting.pieces[done]
+            if not await self._has_waited(waiting.post, traffic, len(piece.files) or 1):
+                await self._call(waiting, traffic, self._deliver(channel, piece, waiting))
+            return
+        surplus = self._find_surplus(waiting, len(waiting.pieces))
+        if surplus is None:
+            self._records.finish(waiting, "shown")
+        elif not await self._has_waited(waiting.post, traffic, 1):
+            await self._call(waiting, traffic, self._delete(channel, waiting.post, surplus))
+
+    async def _has_waited(self, post: Post, traffic: _Traffic, count: int) -> bool:
+        """Wait as the chat's pause and flood limits demand of so many messages; False: no need."""
+        now = self._clock()
+        if now < traffic.paused_until:
+            await self._sleep(traffic.paused_until - now)
+            return True
+        budgets = (traffic.budget, self._all_chats[post.chat.channel])
+        seconds = max(budget.wait(now, count, live=post.live) for budget in budgets)
+        if seconds > 0:
+            await self._rest(seconds, traffic)
+            return True
+        for budget in budgets:
+            budget.spend(now, count, live=post.live)
+        return False
+
+    async def _rest(self, seconds: float, traffic: _Traffic) -> None:
+        """Sleep, but no longer than until something new is put: it may go first."""
+        traffic.has_more.clear()
+        sleeping = asyncio.ensure_future(self._sleep(seconds))
+        waking = asyncio.ensure_future(traffic.has_more.wait())
+        try:
+            await asyncio.wait((sleeping, waking), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+
+    # --- one call -------------------------------------------------------------------------------
+
+    async def _call(self, waiting: Waiting, traffic: _Traffic, call: Awaitable[None]) -> None:
+        """Let the channel do it, and draw the conclusions from what it says."""
+        traffic.is_calling = True
+        try:
+            await call
+        except FloodLimitError as error:
+            log.info("a chat must pause for %g s", error.seconds)
+            self._try_later(waiting, traffic, error.seconds)
+        except OutcomeUnknownError as error:
+            if self._records.find_target(waiting) is None:
                 self._give_up_unknown(waiting)
-                return
-            except (ChatUnreachableError, MessageRefusedError) as error:
-                log.warning("a message was refused for good: %s", error)
-                self._finish(waiting, "refused")
-                if isinstance(error, ChatUnreachableError):
-                    self._send_elsewhere(waiting.post)
-                return
-            if message is None:
-                self._finish(waiting, "superseded")
-                return
-            self._note({"t": "sent", "key": waiting.post.key, "message": message})
-        self._finish(waiting, "shown")
+            else:
+                self._try_again(waiting, traffic, error)  # made twice it repeats nothing
+        except (NotSentError, ChannelRefusedError) as error:
+            self._try_again(waiting, traffic, error)
+        except (ChatUnreachableError, MessageRefusedError) as error:
+            log.warning("a message was refused for good: %s", error)
+            self._records.finish(waiting, "refused")
+            if isinstance(error, ChatUnreachableError):
+                self._send_elsewhere(waiting.post)
+        finally:
+            traffic.is_calling = False
 
-    async def _deliver(self, channel: Channel, piece: Piece, waiting: _Waiting) -> int | None:
-        """Send or edit until it is certain what became of it; None for an outdated edit.
+    async def _deliver(self, channel: Channel, piece: Piece, waiting: Waiting) -> None:
+        """Send or edit. Raises ChannelError's subclasses."""
+        target = self._records.find_target(waiting)
+        self._records.note_sending(waiting)
+        try:
+            if target is None:
+                message = await channel.send(self._hush(piece))
+            else:
+                await channel.edit(piece, target)
+                message = target
+        except MarkupRefusedError as error:
+            if not piece.entities or waiting.pieces is None:
+                raise MessageRefusedError(str(error)) from error
+            waiting.pieces[len(waiting.messages)] = replace(piece, entities=())
+            self._records.note_unsent(waiting)
+            return
+        self._records.note_sent(waiting, message)
 
-        Raises OutcomeUnknownError, ChatUnreachableError, MessageRefusedError.
-        """
-        key, pause = waiting.post.key, _FIRST_PAUSE
-        edited = self._target(waiting.post, len(waiting.messages))
-        while not self._is_outdated(waiting.post):
-            self._note({"t": "sending", "key": key})
-            try:
-                if edited is None:
-                    return await channel.send(piece)
-                await channel.edit(piece, edited)
-                return edited
-            except MarkupRefusedError as error:
-                if not piece.entities:
-                    raise MessageRefusedError(str(error)) from error
-                piece = replace(piece, entities=())
-                continue
-            except FloodLimitError as error:
-                seconds = error.seconds
-            except (NotSentError, ChannelRefusedError, OutcomeUnknownError) as error:
-                if edited is None and isinstance(error, OutcomeUnknownError):
-                    raise
-                log.info("a message is tried again in %g s: %s", pause, error)
-                seconds, pause = pause, min(pause * 2, _LONGEST_PAUSE)
-            self._note({"t": "unsent", "key": key})  # an edit repeats nothing when made twice
-            await self._sleep(seconds)
-        return None
+    async def _delete(self, channel: Channel, edit: Post, message: int) -> None:
+        """Take away a message that an edit has no piece for."""
+        try:
+            await channel.delete(edit.chat, message)
+        except (ChatUnreachableError, MessageRefusedError) as error:
+            log.info("a message can't be deleted: %s", error)
+        self._records.note_deleted(edit.edits or "", message)
+
+    def _try_later(self, waiting: Waiting, traffic: _Traffic, seconds: float) -> None:
+        self._records.note_unsent(waiting)
+        traffic.paused_until = self._clock() + seconds
+        if waiting.post.edits and self._records.is_outdated(waiting.post):
+            self._records.finish(waiting, "superseded")
+
+    def _try_again(self, waiting: Waiting, traffic: _Traffic, error: ChannelError) -> None:
+        if waiting.post.live:
+            log.info("a live card could not be shown: %s", error)
+            self._records.finish(waiting, "dropped")
+            return
+        log.info("a message is tried again in %g s: %s", waiting.pause, error)
+        self._try_later(waiting, traffic, waiting.pause)
+        waiting.pause = min(waiting.pause * 2, _LONGEST_PAUSE)
+
+    def _give_up_unknown(self, waiting: Waiting) -> None:
+        post = waiting.post
+        self._records.finish(waiting, "unknown")
+        if post.live or post.edits or post.key.startswith(UNKNOWN):
+            return
+        try:
+            self.on_unknown(post)
+        except StoreWriteError as error:
+            log.error("a chat can't be asked about a message that may be lost: %s", error)
 
     def _send_elsewhere(self, post: Post) -> None:
         """What a topic can't take any more goes to its chat, so that it is not lost."""
-        if post.chat.topic is None or post.edits:
+        if post.chat.topic is None or post.edits or post.live:
             return
         chat = replace(post.chat, topic=None)
         self.put(
@@ -233,85 +340,7 @@ class Outbox:
             replace(post, key=f"{post.key}:elsewhere", chat=chat, keyboard=()),
         )
 
-    def _target(self, post: Post, number: int) -> int | None:
-        """The message that this piece of an edit takes the place of; None: it is a new one."""
-        messages = self._shown.get(post.edits, []) if post.edits else []
-        return messages[number] if number < len(messages) else None
-
-    def _is_outdated(self, post: Post) -> bool:
-        """Whether it is an edit, and a newer one of the same message waits."""
-        edits = [w.post.key for w in self._waiting.values() if w.post.edits == post.edits]
-        return bool(post.edits) and edits[-1:] != [post.key]
-
-    def _give_up_unknown(self, waiting: _Waiting) -> None:
-        post = waiting.post
-        self._finish(waiting, "unknown")
-        if post.edits or post.key.startswith(UNKNOWN):
-            return
-        try:
-            self.on_unknown(post)
-        except StoreWriteError as error:
-            log.error("a chat can't be asked about a message that may be lost: %s", error)
-
-    def _finish(self, waiting: _Waiting, outcome: str) -> None:
-        self._note({"t": "done", "key": waiting.post.key, "outcome": outcome})
-
-    def _note(self, record: Record) -> None:
-        """Take progress into account even when the disk refuses: only a crash would forget it."""
-        self._apply(record)
-        try:
-            self._journal.append(record)
-        except StoreWriteError as error:
-            log.error("%s", error)
-
-    def _apply(self, record: Record) -> None:
-        match record.get("t"):
-            case "put":
-                post = msgspec.convert(record["post"], Post)
-                self._waiting[post.key] = _Waiting(post)
-            case "sending" | "unsent" as kind if record["key"] in self._waiting:
-                self._waiting[record["key"]].is_sending = kind == "sending"
-            case "sent" if record["key"] in self._waiting:
-                waiting = self._waiting[record["key"]]
-                waiting.messages.append(record["message"])
-                waiting.is_sending = False
-                if waiting.post.edits:
-                    self._put_target(waiting)
-            case "done" if record["key"] in self._waiting:
-                waiting = self._waiting.pop(record["key"])
-                _keep(self._shown, waiting.post.key, waiting.messages)
-                if record["outcome"] == "unknown":
-                    _keep(self._unknown, waiting.post.key, waiting.post)
-            case "shown":
-                _keep(self._shown, record["key"], record["messages"])
-            case "unknown":
-                _keep(self._unknown, record["key"], msgspec.convert(record["post"], Post))
-            case "again":
-                self._unknown.pop(record["key"], None)
-
-    def _put_target(self, edit: _Waiting) -> None:
-        """An edit that needs more messages than its target had gives it the new ones."""
-        messages = self._shown.setdefault(edit.post.edits or "", [])
-        messages += edit.messages[len(messages) :]
-
-    def _snapshot(self) -> Iterator[Record]:
-        for key, messages in self._shown.items():
-            yield {"t": "shown", "key": key, "messages": messages}
-        for key, post in self._unknown.items():
-            yield {"t": "unknown", "key": key, "post": msgspec.to_builtins(post)}
-        for waiting in self._waiting.values():
-            key = waiting.post.key
-            yield {"t": "put", "post": msgspec.to_builtins(waiting.post)}
-            yield from ({"t": "sent", "key": key, "message": m} for m in waiting.messages)
-            if waiting.is_sending:
-                yield {"t": "sending", "key": key}
-
-
-def _lane(post: Post) -> tuple[str, int]:
-    return (post.chat.channel, post.chat.chat_id)
-
-
-def _keep(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
-    memory[key] = value
-    while len(memory) > _REMEMBERED:
-        memory.popitem(last=False)
+    def _find_surplus(self, edit: Waiting, pieces: int) -> int | None:
+        """The last message of what it edits that it has no piece for."""
+        messages = self._records.messages_of(edit.post.edits) if edit.post.edits else ()
+        return messages[-1] if len(messages) > pieces else None

@@ -18,14 +18,14 @@ _LAST = float("inf")
 class PromptQueue:
     """Prompts whose entries are in `inbox`.
 
-    `is_typed` tells whether the first one was typed; `changed` is called when one was dropped.
+    `typed` names those that were typed already; `changed` is called when one was dropped.
     """
 
     def __init__(
-        self, inbox: Inbox, *, is_typed: Callable[[], bool], changed: Callable[[], None]
+        self, inbox: Inbox, *, typed: Callable[[], set[str]], changed: Callable[[], None]
     ) -> None:
         self._inbox = inbox
-        self._is_typed = is_typed
+        self._typed = typed
         self._changed = changed
         self._prompts: list[Prompt] = []
 
@@ -43,8 +43,8 @@ class PromptQueue:
     @property
     def waiting(self) -> list[Prompt]:
         """The prompts that were not typed yet, in order."""
-        typed = 1 if self._is_typed() else 0
-        return [prompt for prompt in self._prompts[typed:] if not prompt.is_dropped]
+        typed = self._typed()
+        return [p for p in self._prompts if not p.is_dropped and p.key not in typed]
 
     def append(self, prompt: Prompt) -> None:
         """Put it behind all others."""

@@ -103,6 +103,10 @@ class QueueCommands:
                 text = "Claude has not stopped yet. /screen shows what it does."
             case "withdrawn":
                 text = "Stopped before Claude had begun."
+            case "stopped":
+                text = "Stopped."
+            case "finished":
+                text = "Claude had finished before it could be stopped."
             case "interrupted":
                 pass  # the transcript tells, and so the chat
         waiting = len(runner.queue.waiting)

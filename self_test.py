@@ -135,7 +135,7 @@ class _Examination:
             *(((key,), self._say(key, text), 10.0) for key, text in _TEXTS.items()),
             (("permission",), self._use_tool, 12.0),
             (("interrupt",), self._interrupt, 10.0),
-            (("clear",), self._clear, 12.0),
+            (("clear", "followed"), self._clear, 12.0),
             (("resume",), self._resume, 20.0),
         ]
         found: dict[str, tuple[bool, str] | str] = {}
@@ -263,7 +263,11 @@ class _Examination:
         desk = self._desk
         await desk.command("/clear", lambda: desk.find_start("clear") is not None)
         started = desk.find_start("clear")
-        self._note("clear", started is not None and started.session_id != desk.session_id)
+        is_new = started is not None and started.session_id != desk.session_id
+        self._note("clear", is_new)
+        if started is not None and is_new:
+            session_id = started.session_id
+            self._note("followed", await until(lambda: desk.is_registered(session_id), 2.0))
 
 
 _START_KEYS = ("starts", "session hook", "registry", "status", "status time", "own home")

@@ -25,9 +25,7 @@ from core.claude_code import (
     PERMISSION_ALLOWED,
     STILL_SECONDS,
     Version,
-    find_dialog,
     hook_names,
-    is_idle_by_screen,
     render_version,
     typing_for,
 )
@@ -45,7 +43,7 @@ from core.model import (
     TurnEnded,
     TurnInterrupted,
 )
-from core.screen import read_input_box, render_screen
+from core.screen import find_dialog, is_quiet, read_input_box, render_screen
 from self_test_api import API_KEY, ModelServer
 from session import Session
 from terminal import Terminal
@@ -107,7 +105,10 @@ class Desk:
         self._version = version
         self._write_settings()
         self._control = TmuxControl(
-            socket=NAME, environment=self.environment, folder=self._state / "typing"
+            socket=NAME,
+            environment=self.environment,
+            folder=self._state / "typing",
+            typing=typing_for(version),
         )
         self._control.check()
         self._terminal = Terminal(self._control)
@@ -174,9 +175,7 @@ class Desk:
         if not await self._until_idle(_TAKEN_SECONDS):
             raise NotTakenError("Claude Code did not become idle")
         await self._terminal.type_text(NAME, prompt)
-        # Where Enter is lost each time, there is no use in waiting longer.
-        pause = typing_for(self._version).seconds_before_enter
-        if await until(is_taken, pause or _PROOF_SECONDS):
+        if await until(is_taken, _PROOF_SECONDS):
             return
         if read_input_box(await self._capture()):
             self.lost_enter = True
@@ -194,6 +193,10 @@ class Desk:
     def process(self) -> ClaudeProcess | None:
         """The entry of the registry."""
         return self._registry.find(self.session_id)
+
+    def is_registered(self, session_id: str) -> bool:
+        """Whether the registry has an entry of this session."""
+        return self._registry.find(session_id) is not None
 
     @property
     def status(self) -> str | None:
@@ -282,14 +285,11 @@ class Desk:
             if screen != last:
                 last, since = screen, time.monotonic()
             process = self.process
-            if self.is_turn_open:
-                is_idle = False
-            elif process is not None and process.status is not None:
-                is_idle = process.status == "idle" and read_input_box(screen) == ""
+            if process is not None and process.status is not None:
+                is_idle = process.status == "idle"
             else:
-                is_still = time.monotonic() - since >= STILL_SECONDS
-                is_idle = is_still and is_idle_by_screen(screen)
-            if is_idle:
+                is_idle = time.monotonic() - since >= STILL_SECONDS and is_quiet(screen)
+            if is_idle and not self.is_turn_open and read_input_box(screen) == "":
                 return True
             await asyncio.sleep(_PAUSE_SECONDS)
         return False

@@ -87,6 +87,7 @@ class SessionBook:
         cursor = transcript.stat().st_size if transcript is not None else 0
         state = {"cursor": cursor} | (known.state if known else {})
         state |= {name: old.state.get(name) for name in _KEPT_BY_THE_TERMINAL}
+        state["files"] = files_id(old)
         state = {name: value for name, value in state.items() if value is not None}
         state.pop("followed_by", None)
         started = Session(
@@ -130,6 +131,11 @@ def chat_of(session: Session) -> Chat:
     return Chat(
         session.state.get("channel", "telegram"), int(session.chat_id), session.state.get("topic")
     )
+
+
+def files_id(session: Session) -> str:
+    """By which name its folder of files goes: the process was told it, so /clear keeps it."""
+    return str(session.state.get("files") or session.session_id)
 
 
 def has_news(session: Session, transcript: Path) -> bool:

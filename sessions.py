@@ -43,6 +43,7 @@ from session import Session, SessionStore
 from session_book import SessionBook, chat_of, has_news
 from session_runner import SessionRunner
 from terminal import Terminal
+from transcript_keeper import TranscriptKeeper
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,9 @@ _WOKEN = {
     "left": "Resumed.",
     None: "Resumed after a restart.",
 }
+
+
+Equip = Callable[[Session, TranscriptEvent, Post], Post]
 
 
 class SessionObserver(Protocol):
@@ -77,8 +81,9 @@ class Sessions:
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
-    prompt that was given; `on_asked` finds the answer
-    (JSON, "" for none) to a hook that waits for one. `observers` are told what happens.
+    prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
+    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
+    an event its buttons. `observers` are told what happens.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Sessions:
         inbox: Inbox,
         outbox: Outbox,
         directory: Path,
+        keeper: TranscriptKeeper,
         idle_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -103,7 +109,10 @@ class Sessions:
         )
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
+        self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
+        self.keeper = keeper
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
@@ -188,15 +197,23 @@ class Sessions:
         """The session's runner, made if there is none."""
         return self.find_runner(session.session_id) or self._runner(session)
 
-    def submit(self, session: Session, prompt: Prompt, person: int) -> None:
-        """Give the session a person's prompt; buttons that come of it are for that person alone."""
+    def submit(
+        self, session: Session, prompt: Prompt, person: int, *, merges: Sequence[str] = ()
+    ) -> None:
+        """Give the session a person's prompt; buttons that come of it are for that person alone.
+
+        It is also the prompt of the inbox entries in `merges`.
+        """
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
+        self._inbox.advance(
+            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
+        )
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
-        if runner.process is not None and runner.process.status == "waiting":
+        is_waiting = runner.process is not None and runner.process.status == "waiting"
+        if is_waiting or self.is_asked(runner):
             text = "This message waits: Claude asks something first, see above."
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)
@@ -209,7 +226,7 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner):
+            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
                 if await self._is_watched(runner) or runner.has_work:
                     continue
                 self.book.edit_state(runner.session_id, asleep="idle")
@@ -243,9 +260,14 @@ class Sessions:
 
     def _is_idle_for_long(self, runner: SessionRunner) -> bool:
         process = runner.process
-        if process is None or process.status != "idle":
+        if process is None or process.status != "idle" or not self.launcher.can_resume:
             return False
         return self._clock() - process.since_ms / 1000 > self._idle_seconds
+
+    def _is_kept_awake(self, runner: SessionRunner) -> bool:
+        """Whether Claude Code waits by itself for a time that is yet to come."""
+        until = self.book.for_id(runner.session_id).state.get("awake_until")
+        return isinstance(until, int | float) and self._clock() < until
 
     def _runner(self, session: Session) -> SessionRunner:
         name = session.tmux_session or self._free_name(session)
@@ -304,7 +326,8 @@ class Sessions:
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Tell the chat that an answer was cut off; nothing is run twice by itself."""
         text = "Claude Code ended while it worked at this. It has your message; say “continue”."
-        self.tell(self.book.for_id(runner.session_id), f"cut:{prompt.key}", text)
+        chat = chat_of(self.book.for_id(runner.session_id))
+        self._outbox.put(Post(f"cut:{prompt.key}", chat, text))
 
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""
@@ -351,32 +374,42 @@ class Sessions:
         session = self.book.for_id(session_id)
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
-        posts: list[Post | None] = []
+        posts: dict[str, tuple[Post, TranscriptEvent]] = {}
         for _, event in events:
             is_ours = runner.claims(event) if runner is not None else False
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
-            posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
+            post = render_for(session, event, is_ours=is_ours)
+            if post is not None:
+                posts[post.key] = (post, event)
         is_news = session_id not in self._unread
-        self._show(session, [post for post in posts if post is not None], end)
+        self._show(session, posts, end)
         session = self.book.edit_state(session_id, **changes)
+        if session.state.get("transcript"):
+            self.keeper.keep(session_id, Path(session.state["transcript"]))
         for observer in self.observers:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
 
-    def _show(self, session: Session, posts: list[Post], end: int) -> None:
+    def _show(
+        self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int
+    ) -> None:
         """Put the posts; of many that came while nobody listened, the last answer will do."""
-        if session.session_id not in self._unread:
-            self._outbox.put(*posts)
-            return
-        self._unread.discard(session.session_id)
-        left_out, shown = summarise_absence(posts)
+        left_out, shown = 0, [post for post, _ in posts.values()]
+        if session.session_id in self._unread:
+            self._unread.discard(session.session_id)
+            left_out, shown = summarise_absence(shown)
         if left_out:
             place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
             self._outbox.put(self.render_left_out(session, place))
-        self._outbox.put(*shown)
+        self._outbox.put(*(self._equip(session, posts[post.key][1], post) for post in shown))
+
+    def _equip(self, session: Session, event: TranscriptEvent, post: Post) -> Post:
+        for equip in self.equips:
+            post = equip(session, event, post)
+        return post
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
@@ -438,6 +471,13 @@ class Sessions:
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+
+
+def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
+    """The post of an event for the session's chat, if it is shown there."""
+    directory = session.state.get("project_dir", "")
+    chat = chat_of(session)
+    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
 
 
 def render_left_out(session: Session, place: dict[str, Any]) -> Post:

@@ -30,9 +30,17 @@ _NO_SESSION = "No session yet. Send a text to start one."
 
 
 class StatusReport:
-    """What there is to know of the sessions of `sessions`."""
+    """What there is to know of the sessions of `sessions`; `describe_quiet`: of a chat's sounds."""
 
-    def __init__(self, sessions: Sessions, outbox: Outbox, steering: SteeringCommands) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        outbox: Outbox,
+        steering: SteeringCommands,
+        *,
+        describe_quiet: Callable[[Chat], str],
+    ) -> None:
+        self._describe_quiet = describe_quiet
         self._sessions = sessions
         self._outbox = outbox
         self._steering = steering
@@ -60,7 +68,11 @@ class StatusReport:
                 _context_line(measured),
                 f"Tokens so far: {render_tokens(sum_tokens(usage))} (/cost)" if usage else "",
             ],
-            [f"Last activity: {_ago(session)}", f"Session: {session.session_id}"],
+            [
+                f"Last activity: {_ago(session)}",
+                f"Quiet: {self._describe_quiet(chat)}",
+                f"Session: {session.session_id}",
+            ],
             self._attach_lines(runner),
         ]
         kept = ["\n".join(filter(None, lines)) for lines in blocks]

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from core.model import PaneScreen
 from tmux_control import Pane, TmuxControl
 
 _Result = TypeVar("_Result")
@@ -47,6 +48,10 @@ class Terminal:
     async def capture(self, name: str, *, colours: bool = False) -> str:
         """See TmuxControl.capture."""
         return await self._call(partial(self._control.capture, name, colours=colours))
+
+    async def snapshot(self, name: str) -> PaneScreen:
+        """See TmuxControl.snapshot."""
+        return await self._call(partial(self._control.snapshot, name))
 
     async def close(self, name: str) -> None:
         """See TmuxControl.close."""

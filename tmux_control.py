@@ -31,6 +31,7 @@ from typing import Any
 import libtmux
 from libtmux.common import tmux_cmd
 
+from core.claude_code import Typing
 from core.errors import (
     PaneNotFoundError,
     PaneNotTypableError,
@@ -39,12 +40,11 @@ from core.errors import (
     TerminalTimeoutError,
 )
 from core.keystrokes import split_pieces
+from core.model import PaneScreen
+from core.tmux_keys import render_key
 from core.tmux_options import TMUX_OPTIONS
 
 OLDEST_TMUX = (3, 2)
-_EDITING_KEYS = {"Enter", "Escape", "Tab", "BTab", "Space", "BSpace"}
-_MOVING_KEYS = {"Up", "Down", "Left", "Right", "PageUp", "PageDown", "Home", "End"}
-KEY_NAMES = frozenset({*_EDITING_KEYS, *_MOVING_KEYS, "C-c", "C-u", "C-s", "C-o"})
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -54,6 +54,7 @@ _PANE_FORMAT = (
     "#{session_attached}|"
     f"#{{{_MARK}}}"
 )
+_SCREEN_FORMAT = "#{pane_width}|#{pane_height}|#{cursor_x}|#{cursor_y}|#{cursor_flag}"
 _FOLDER_PREFIX = "typing-"
 _REFUSED = "refused"
 _NO_SERVER = ("no server running", "error connecting", "server exited", "lost server")
@@ -154,6 +155,7 @@ class TmuxControl:
         socket: the name of the tmux server's socket (`-L`), or its path if it has a "/" (`-S`).
         environment: all that tmux, and everything that runs in it, gets to see.
         folder: a private directory (made 0700) of this control's own, for text on its way.
+        typing: how the program in the panes has to be typed at.
         timeout: seconds after which a call to tmux is given up.
     """
 
@@ -163,6 +165,7 @@ class TmuxControl:
         socket: str,
         environment: Mapping[str, str],
         folder: Path,
+        typing: Typing,
         timeout: float = 5.0,
         executable: str = "tmux",
         columns: int = 120,
@@ -172,6 +175,7 @@ class TmuxControl:
         self._socket = socket
         self._environment = dict(environment)
         self._folder = folder
+        self._typing = typing
         self._executable = executable
         self._columns = columns
         self._lines = lines
@@ -247,14 +251,16 @@ class TmuxControl:
         pane = self._for_name(name)
         with self._typing_folder() as folder:
             buffers = []
-            for number, piece in enumerate(split_pieces(text)):
+            for number, piece in enumerate(split_pieces(text, self._typing)):
                 _write_private(folder / str(number), piece)
                 buffers.append(f"{folder.name}-{number}")
             loads = [f"load-buffer -b {buffer} {number}" for number, buffer in enumerate(buffers)]
             pastes = [f"paste-buffer -p -d -b {buffer} -t {pane.pane_id}" for buffer in buffers]
+            seconds = self._typing.seconds_before_enter
+            pause = [f"run-shell -d {seconds:g}"] if seconds else []
             keys = [f"send-keys -t {pane.pane_id} Enter"]
             try:
-                self._run_guarded(pane, folder, loads, [*pastes, *keys])
+                self._run_guarded(pane, folder, loads, [*pastes, *pause, *keys])
             except (PaneNotFoundError, PaneNotTypableError):
                 self._forget_buffers(folder, buffers)
                 raise
@@ -265,7 +271,7 @@ class TmuxControl:
         Raises:
             TerminalError: a key that is neither, and nothing was pressed; else as `type_text`.
         """
-        arguments = [_render_key(key) for key in keys]
+        arguments = [render_key(key) for key in keys]
         pane = self._for_name(name)
         presses = [f"send-keys -t {pane.pane_id} {argument}" for argument in arguments]
         with self._typing_folder() as folder:
@@ -286,6 +292,18 @@ class TmuxControl:
         if pane.is_dead:
             lines = [line for line in lines if line][-self._lines :]
         return "\n".join(lines).rstrip("\n")
+
+    def snapshot(self, name: str) -> PaneScreen:
+        """All that a picture of the pane needs, as it is at one moment."""
+        target = ("-t", self._for_name(name).pane_id)
+        # -N: cells that only have a background are a part of the picture.
+        capture = ("capture-pane", "-p", "-e", "-N", *target)
+        answer = self._server.cmd("display-message", "-p", *target, _SCREEN_FORMAT, ";", *capture)
+        if answer.returncode != 0 or not answer.stdout:
+            raise _error_for(answer, name)
+        columns, rows, x, y, is_shown = map(int, answer.stdout[0].split("|"))
+        cursor = (x, y) if is_shown else None
+        return PaneScreen("\n".join(answer.stdout[1:]), columns, rows, cursor)
 
     def close(self, name: str) -> None:
         """Hang up, so that Claude ends cleanly; it is no error if the pane is gone."""
@@ -434,15 +452,6 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
-
-
-def _render_key(key: str) -> str:
-    if key in KEY_NAMES:
-        return key
-    if len(key) == 1 and key.isascii() and key.isprintable():
-        # By number: tmux would read some characters as syntax.
-        return f"-H {ord(key):02x}"
-    raise TerminalError(f"{key!r} is not a key that can be pressed from here.")
 
 
 def _escape_format(text: str) -> str:

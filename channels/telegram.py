@@ -13,75 +13,60 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 from telegram import (
     Bot,
     BotCommand,
     BotCommandScopeChat,
-    CallbackQuery,
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    Message,
-    MessageEntity,
-    Update,
+    ReactionTypeEmoji,
 )
-from telegram.constants import ChatAction
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Conflict,
-    Forbidden,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
-    TelegramError,
-)
+from telegram.constants import ChatAction, ReactionEmoji
+from telegram.error import Conflict, TelegramError
 from telegram.request import HTTPXRequest
 
+from channels.telegram_errors import translate
+from channels.telegram_files import check_size, fetch, too_big
+from channels.telegram_incoming import parse_update
+from channels.telegram_sending import Sender
 from channels.telegram_text import render_pieces
 from core.commands import MenuEntry
 from core.config import Secret
 from core.errors import (
-    ChannelError,
     ChannelRefusedError,
-    ChatUnreachableError,
-    FloodLimitError,
-    MarkupRefusedError,
+    FileNotReceivedError,
     MessageRefusedError,
-    NotSentError,
-    OutcomeUnknownError,
+    ReactionRefusedError,
     StoreWriteError,
 )
-from core.model import (
-    Button,
-    ButtonPressed,
-    Chat,
-    Incoming,
-    KindNotHandled,
-    Person,
-    Piece,
-    Post,
-    TextEdited,
-)
-from core.model import TextSent as Text
+from core.flood import FloodLimit
+from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
 from core.ports import TakeUpdates
-from core.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
-os.environ.setdefault("PTB_TIMEDELTA", "1")  # the library's own switch: retry_after as timedelta
+os.environ.setdefault("PTB_TIMEDELTA", "1")  # the library's own switch: durations as timedelta
 
 _POLL_SECONDS = 30
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
+_DOWNLOAD_ATTEMPTS = 4
 _ALLOWED_UPDATES = '["message","edited_message","callback_query"]'
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_REDACTOR = Redactor()
-_GONE = ("chat not found", "thread not found", "topic_closed", "topic_deleted", "group chat was")
-_MARKUP = ("can't parse entities", "entity", "entities")
+# Edits count like messages, and about 20 of them a minute are let through in any chat. A group
+# takes 20 messages a minute, a private chat one a second with short bursts. The windows are a
+# little longer than Telegram's, as not all messages are on the way equally long.
+_GROUP_LIMITS = (FloodLimit(20, 63, live=13),)
+_PRIVATE_LIMITS = (FloodLimit(20, 21, live=12), FloodLimit(60, 63, live=20))
+_ALL_CHATS_LIMITS = (FloodLimit(28, 1, live=20),)
+_SIGNS: dict[Sign, ReactionEmoji] = {
+    "received": ReactionEmoji.EYES,
+    "delivered": ReactionEmoji.WRITING_HAND,
+    "answered": ReactionEmoji.OK_HAND_SIGN,
+    "failed": ReactionEmoji.BROKEN_HEART,
+}
 
 
 class TelegramChannel:
@@ -105,6 +90,7 @@ class TelegramChannel:
             request=HTTPXRequest(connection_pool_size=16, read_timeout=20, pool_timeout=20),
             get_updates_request=self._polling,
         )
+        self._sender = Sender(self._bot)
         self._sleep = sleep
         self._heard_at = time.monotonic()
 
@@ -129,7 +115,7 @@ class TelegramChannel:
                 )
                 return
             except TelegramError as error:
-                reason = _translate(error)
+                reason = translate(error)
                 if isinstance(reason, ChannelRefusedError):
                     raise reason from None
                 log.warning("Telegram can't be reached yet: %s", reason)
@@ -144,7 +130,7 @@ class TelegramChannel:
                 scope=BotCommandScopeChat(chat.chat_id),
             )
         except TelegramError as error:
-            log.info("a chat's menu could not be set: %s", _translate(error))
+            log.info("a chat's menu could not be set: %s", translate(error))
             return False
         return True
 
@@ -173,7 +159,7 @@ class TelegramChannel:
             except StoreWriteError as error:
                 log.error("Messages wait at Telegram until they can be kept here: %s", error)
             except TelegramError as error:
-                reason = _translate(error)
+                reason = translate(error)
                 if isinstance(reason, ChannelRefusedError):
                     raise reason from None
                 log.info("Telegram can't be reached: %s", reason)
@@ -193,48 +179,78 @@ class TelegramChannel:
 
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for channels, bots and anonymous admins."""
-        update = Update.de_json(raw, self._bot)
-        if update.callback_query is not None:
-            return _from_press(update.callback_query)
-        if update.message is not None:
-            return _from_message(update.message)
-        if update.edited_message is not None:
-            return _from_edit(update.edited_message)
-        return None
+        return parse_update(raw, self._bot)
+
+    def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
+        """What Telegram asks bots to keep within; groups have negative numbers."""
+        if chat_id is None:
+            return _ALL_CHATS_LIMITS
+        return _GROUP_LIMITS if chat_id < 0 else _PRIVATE_LIMITS
 
     def split(self, post: Post) -> list[Piece]:
         """The post as messages of at most 4,096 UTF-16 units."""
         return render_pieces(post)
 
     async def send(self, piece: Piece) -> int:
-        """Send one message and return its id. Raises ChannelError's subclasses."""
-        chat = piece.post.chat
+        """Send one message or album; returns the (first) id. Raises ChannelError's subclasses."""
         try:
-            message = await self._bot.send_message(
-                chat.chat_id,
-                piece.text,
-                entities=_entities(piece),
-                reply_markup=_markup(piece.keyboard),
-                message_thread_id=chat.topic,
-                disable_notification=piece.post.silent,
-            )
+            return await self._sender.send(piece)
         except TelegramError as error:
-            raise _translate(error) from None
-        return message.message_id
+            raise translate(error) from None
 
     async def edit(self, piece: Piece, message_id: int) -> None:
         """Make the piece the content of a message. Raises ChannelError's subclasses."""
         try:
-            await self._bot.edit_message_text(
-                piece.text,
-                piece.post.chat.chat_id,
-                message_id,
-                entities=_entities(piece),
-                reply_markup=_markup(piece.keyboard),
-            )
+            await self._sender.edit(piece, message_id)
         except TelegramError as error:
             if "message is not modified" not in str(error).lower():
-                raise _translate(error) from None
+                raise translate(error) from None
+
+    async def delete(self, chat: Chat, message_id: int) -> None:
+        """Delete a message; one that is gone is no error. Raises ChannelError's subclasses."""
+        try:
+            await self._bot.delete_message(chat.chat_id, message_id)
+        except TelegramError as error:
+            if "message to delete not found" not in str(error).lower():
+                raise translate(error) from None
+
+    async def react(self, chat: Chat, message_id: int, sign: Sign) -> None:
+        """Put the emoji of a sign on a message. Raises ChannelError's subclasses."""
+        try:
+            emoji = ReactionTypeEmoji(_SIGNS[sign])
+            await self._bot.set_message_reaction(chat.chat_id, message_id, emoji)
+        except TelegramError as error:
+            reason = translate(error)
+            if isinstance(reason, MessageRefusedError) and "not found" not in str(reason):
+                raise ReactionRefusedError(str(reason)) from None
+            raise reason from None
+
+    async def download(self, file: RemoteFile, target: Path, limit_bytes: int) -> None:
+        """Fetch a file, trying again while the network is away for some seconds.
+
+        Raises FileTooBigError, FileNotReceivedError, StoreWriteError.
+        """
+        check_size(file.size, limit_bytes)
+        pause = _FIRST_PAUSE
+        for _ in range(_DOWNLOAD_ATTEMPTS - 1):
+            with suppress(FileNotReceivedError):
+                return await self._download(file, target, limit_bytes)
+            await self._sleep(pause)
+            pause *= 2
+        return await self._download(file, target, limit_bytes)
+
+    async def _download(self, file: RemoteFile, target: Path, limit_bytes: int) -> None:
+        try:
+            found = await self._bot.get_file(file.file_id)
+        except TelegramError as error:
+            if "file is too big" in str(error).lower():
+                raise too_big(limit_bytes) from None
+            reason = translate(error)
+            raise FileNotReceivedError(
+                f"The file could not be fetched ({reason}); send it again."
+            ) from None
+        check_size(found.file_size, limit_bytes)
+        await fetch(found.file_path or "", target, limit_bytes)
 
     async def show_typing(self, chat: Chat) -> None:
         """Show "typing…" for five seconds, if that works out."""
@@ -243,14 +259,14 @@ class TelegramChannel:
                 chat.chat_id, ChatAction.TYPING, message_thread_id=chat.topic
             )
         except TelegramError as error:
-            log.debug("no typing sign: %s", _translate(error))
+            log.debug("no typing sign: %s", translate(error))
 
     async def answer_press(self, press_id: str, text: str = "") -> None:
         """End the waiting sign on a pressed button, if that works out."""
         try:
             await self._bot.answer_callback_query(press_id, text or None)
         except TelegramError as error:
-            log.debug("a press was not answered: %s", _translate(error))
+            log.debug("a press was not answered: %s", translate(error))
 
 
 def _key(update: dict[str, Any]) -> str:
@@ -267,116 +283,3 @@ def _part(update: dict[str, Any], name: str) -> dict[str, Any]:
     """One object within another; {} for what is none, as nothing was checked yet."""
     part = update.get(name)
     return part if isinstance(part, dict) else {}
-
-
-def _from_message(message: Message) -> Incoming | None:
-    sender = message.from_user
-    if sender is None or sender.is_bot or message.sender_chat is not None:
-        return None
-    person = Person(sender.id, sender.full_name)
-    chat = _chat(message)
-    is_private = message.chat.type == "private"
-    if message.text is None:
-        kind = message.effective_attachment
-        if kind is None:
-            return None  # a service message: somebody joined, a topic was made
-        return KindNotHandled(chat, person, _kind_name(message), is_private)
-    origin = message.forward_origin
-    return Text(
-        chat,
-        person,
-        message.message_id,
-        message.text,
-        is_private=is_private,
-        forwarded_from=None if origin is None else _origin_name(origin),
-        quoted=message.quote.text if message.quote is not None else None,
-    )
-
-
-def _from_edit(message: Message) -> Incoming | None:
-    edited = _from_message(message)
-    if not isinstance(edited, Text):
-        return None
-    return TextEdited(edited.chat, edited.person, edited.message_id, edited.text, edited.is_private)
-
-
-def _from_press(query: CallbackQuery) -> Incoming | None:
-    message = query.message
-    if query.from_user.is_bot or not isinstance(message, Message) or query.data is None:
-        return None
-    return ButtonPressed(
-        _chat(message),
-        Person(query.from_user.id, query.from_user.full_name),
-        message.message_id,
-        query.id,
-        query.data,
-        is_private=message.chat.type == "private",
-    )
-
-
-def _chat(message: Message) -> Chat:
-    topic = message.message_thread_id if message.is_topic_message else None
-    return Chat("telegram", message.chat.id, topic)
-
-
-def _kind_name(message: Message) -> str:
-    for kind in ("photo", "voice", "video", "document", "sticker", "location", "audio", "contact"):
-        if getattr(message, kind):
-            return kind
-    return "message of this kind"
-
-
-def _origin_name(origin: Any) -> str:
-    user = getattr(origin, "sender_user", None)
-    chat = getattr(origin, "sender_chat", None) or getattr(origin, "chat", None)
-    if user is not None:
-        return str(user.full_name)
-    return str(
-        getattr(origin, "sender_user_name", None) or getattr(chat, "title", None) or "someone"
-    )
-
-
-def _entities(piece: Piece) -> list[MessageEntity] | None:
-    return [MessageEntity(**entity) for entity in piece.entities] or None
-
-
-def _markup(keyboard: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
-    if not keyboard:
-        return None
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(b.label, callback_data=b.press) for b in row] for row in keyboard]
-    )
-
-
-def _translate(error: TelegramError) -> ChannelError:
-    """The library's error as ours; its text is kept only where it can't hold the token."""
-    text = _REDACTOR.redact(str(error))  # a proxy's page, quoted by the library, has our address
-    match error:
-        case InvalidToken():
-            return ChannelRefusedError(
-                "Telegram does not know this bot token; get it anew from @BotFather."
-            )
-        case RetryAfter():
-            pause = error.retry_after
-            return FloodLimitError(pause if isinstance(pause, int) else pause.total_seconds())
-        case Forbidden() | ChatMigrated():
-            return ChatUnreachableError(text)
-        case BadRequest():
-            return _translate_refusal(text)
-        case NetworkError():
-            cause = error.__cause__
-            if isinstance(cause, _NEVER_LEFT):
-                return NotSentError(f"no connection ({type(cause).__name__})")
-            reason = "an answer that is none" if cause is None else type(cause).__name__
-            return OutcomeUnknownError(f"no answer ({reason})")
-        case _:
-            return MessageRefusedError(text)
-
-
-def _translate_refusal(text: str) -> ChannelError:
-    lower = text.lower()
-    if any(part in lower for part in _GONE):
-        return ChatUnreachableError(text)
-    if any(part in lower for part in _MARKUP):
-        return MarkupRefusedError(text)
-    return MessageRefusedError(text)

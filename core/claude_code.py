@@ -8,11 +8,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from core.screen import read_input_box
-from core.transcript import strip_ansi
+from core.model import Status
 
 Version = tuple[int, ...]
 
@@ -42,6 +40,11 @@ def is_there(since: Version, version: Version) -> bool:
     return not version or version >= since
 
 
+def is_oldest(since: Version) -> bool:
+    """Whether every supported version has what came with `since`, also one that isn't known."""
+    return since <= _ALWAYS
+
+
 def render_version(version: Version) -> str:
     """(2, 1, 330) -> `2.1.330`."""
     return ".".join(map(str, version)) or "of an unknown version"
@@ -50,6 +53,8 @@ def render_version(version: Version) -> str:
 # --- the command line -----------------------------------------------------------------------------
 
 FLAGS = ("--version", "--session-id", "--resume", "--settings", "--permission-mode")
+# They crash at `--resume`, and stay on the screen with a stack trace.
+CANNOT_RESUME: frozenset[Version] = frozenset({(2, 1, 120)})
 # With it set, no transcript is written at all.
 CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
 
@@ -78,6 +83,8 @@ HOOKS: tuple[Hook, ...] = (
     Hook("UserPromptSubmit", ("prompt",)),
     Hook("Stop", ("stop_hook_active",)),
     Hook("StopFailure", ("error",), (2, 1, 80)),
+    Hook("SubagentStart", ("agent_id", "agent_type"), (2, 1, 50)),
+    Hook("SubagentStop", ("agent_id", "agent_type"), (2, 1, 50)),
     Hook("PermissionRequest", ("tool_name", "tool_input", "permission_suggestions")),
     # Up to 2.1.150 the name alone makes the dialog come.
     Hook("MessageDisplay", ("turn_id", "message_id", "index", "final", "delta"), (2, 1, 197)),
@@ -101,7 +108,9 @@ def hook_names(version: Version) -> tuple[str, ...]:
 REGISTRY_FOLDER = "sessions"
 REGISTRY_SINCE: Version = (2, 1, 80)
 STATUS_SINCE: Version = (2, 1, 120)
-STATUSES = ("idle", "busy", "waiting")
+# Before, an entry keeps the session id that the process was started with, also after /clear.
+SESSION_FOLLOWED_SINCE: Version = (2, 1, 150)
+STATUSES: tuple[Status, ...] = ("idle", "shell", "busy", "waiting")
 # Milliseconds; up to 2.1.150 there is only `updatedAt`, which changes with the status.
 REGISTRY_FIELDS: dict[str, Version] = {
     "pid": REGISTRY_SINCE,
@@ -149,12 +158,10 @@ def typing_for(version: Version) -> Typing:
 # --- the screen -----------------------------------------------------------------------------------
 
 PROMPT_SIGN = "❯"
-# How long a screen has to stay as it is before `is_idle_by_screen` is believed.
+# How long a screen has to stay as it is before `is_quiet` (core/screen.py) is believed.
 STILL_SECONDS = 0.6
-_RULE = re.compile(r"[─━]{10,}")
-_SPINNER = re.compile(r"[·✢✳✶✻✽∗*] \S[^…]{0,60}…")
-_INTERRUPTIBLE = "to interrupt"
-_LINES_ABOVE_BOX = 6
+SPINNER_SIGNS = "·✢✳✶✻✽∗*"
+INTERRUPT_OFFER = "to interrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,36 +191,6 @@ DIALOGS: tuple[Dialog, ...] = (
 )
 
 
-def find_dialog(screen: str) -> Dialog | None:
-    """The dialog that the screen shows; None when there is an input box, or none that is known."""
-    if read_input_box(screen) is not None:
-        return None
-    plain = strip_ansi(screen)
-    return next((dialog for dialog in DIALOGS if dialog.sign in plain), None)
-
-
-def is_idle_by_screen(screen: str) -> bool:
-    """Whether a screen (with its colours) is that of a Claude Code that waits for a prompt.
-
-    An empty input box stands between two rules, nothing below it offers to interrupt, and nothing
-    right above it spins. While an answer is being written, 2.1.80 and later show no spinner, and
-    a notice may cover the offer: so the screen counts only when it has been the same for
-    `STILL_SECONDS` and no turn is known to be under way (a UserPromptSubmit without its Stop).
-    """
-    if read_input_box(screen) != "":
-        return False
-    lines = [strip_ansi(line).rstrip() for line in screen.split("\n")]
-    box = max(n for n, line in enumerate(lines) if n and _is_box(lines[n - 1], line))
-    near = lines[max(0, box - 1 - _LINES_ABOVE_BOX) : box - 1]
-    if any(_SPINNER.match(line) for line in near):
-        return False
-    return not any(_INTERRUPTIBLE in line.lower() for line in [*near, *lines[box + 1 :]])
-
-
-def _is_box(above: str, line: str) -> bool:
-    return line.startswith(PROMPT_SIGN) and _RULE.match(above) is not None
-
-
 # --- what the self-test tries ---------------------------------------------------------------------
 
 
@@ -239,33 +216,32 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "registry",
         "the registry has an entry of the process",
-        "nothing is typed: messages wait, and the chat is shown the terminal",
+        "its hooks and its screen tell of the process; a second one of a session, in a terminal "
+        "of your own, is not noticed",
         REGISTRY_SINCE,
     ),
     Belief(
         "status",
         "the registry says idle and busy",
-        "nothing is typed: messages wait until Claude Code is updated",
+        "hooks and a screen that stands still do: a message is typed about a second later",
         STATUS_SINCE,
     ),
     Belief(
         "status time",
         "the registry says since when it is idle",
-        "a session naps after every answer, and is resumed for the next message",
-        (2, 1, 197),
+        "hooks and screen tell that, too",
+        STATUS_SINCE,
     ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
         "lines",
         "ten lines reach the model as they are",
-        "none yet; only the end of it would arrive, so update Claude Code",
-        (2, 1, 150),
+        "none: only a part of it arrives, so update Claude Code",
     ),
     Belief(
         "long",
         "1,000 characters reach the model as they are",
-        "none yet; only the end of it would arrive, so update Claude Code",
-        (2, 1, 150),
+        "none: only a part of it arrives, so update Claude Code",
     ),
     Belief("special", "quotes, $, back-ticks, ;, emoji and a last \\ reach the model", _NOTHING),
     Belief("exit word", "exit, in quotes, is only a word", _NOTHING),
@@ -276,7 +252,11 @@ BELIEFS: tuple[Belief, ...] = (
     ),
     Belief("prompt line", "the transcript gets the prompt", _NOTHING),
     Belief("answer line", "the transcript gets the answer", _NOTHING),
-    Belief("stop hook", "Stop hook at the end of a turn", "the registry tells the end of a turn"),
+    Belief(
+        "stop hook",
+        "Stop hook at the end of a turn",
+        "the registry or the transcript tells the end of a turn",
+    ),
     Belief(
         "live text",
         "MessageDisplay hook while an answer is written",
@@ -296,12 +276,19 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "resume",
         "--resume keeps the id, and the model sees the history",
-        "none: a session can't go on after a nap, so update Claude Code",
+        "none: no session naps, and after a crash it waits until Claude Code is updated, which "
+        "the chat is told",
     ),
     Belief(
         "clear",
         "/clear gives a new session id, told by hook",
         "the registry tells the new id",
+    ),
+    Belief(
+        "followed",
+        "the registry has the new session id after /clear",
+        "the hook alone tells it; to go back to the session before, press “Take over”",
+        SESSION_FOLLOWED_SINCE,
     ),
     Belief("own home", "everything it writes stays below its HOME", _NOTHING),
 )

@@ -28,6 +28,8 @@ CommandName = Literal[
     "status",
     "cost",
     "screen",
+    "quiet",
+    "get",
     "sh",
     "help",
 ]
@@ -73,6 +75,8 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("context", "", "Show what fills the context", "See", is_claudes=True),
     MenuEntry("cost", "", "Show the tokens used so far", "See"),
     MenuEntry("screen", "", "Show the terminal", "See"),
+    MenuEntry("get", "[path]", "Get a file of the project", "See"),
+    MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound", "See"),
     MenuEntry("commands", "", "List your and Claude Code's own commands", "Help"),
     MenuEntry("help", "", "Show what this bot can do", "Help"),
     MenuEntry("sh", "<line>", "Run a shell line, where switched on", "Help", is_in_menu=False),

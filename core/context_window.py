@@ -8,6 +8,7 @@ from __future__ import annotations
 
 _MILLION = 1_000_000
 _USUAL = 200_000
+_MARKS = (95, 80)
 _WINDOWS = (
     ("[1m]", _MILLION),
     ("claude-opus-5-5", _MILLION),
@@ -37,3 +38,9 @@ def render_tokens(tokens: int) -> str:
     if tokens >= _MILLION:
         return f"{tokens / _MILLION:.1f}M"
     return f"{round(tokens / 1000)}k" if tokens >= 1000 else str(tokens)
+
+
+def nearly_full(tokens: int, model: str) -> int:
+    """The mark that has been passed, in per cent of the window: 95, 80, or 0 for none."""
+    window = find_window(model, tokens)
+    return next((mark for mark in _MARKS if window and tokens * 100 >= mark * window), 0)

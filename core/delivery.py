@@ -15,6 +15,7 @@ from typing import Literal
 
 from core.keystrokes import is_same_prompt
 from core.model import (
+    ErrorReported,
     HookEvent,
     PromptRecorded,
     PromptSubmitted,
@@ -24,9 +25,11 @@ from core.model import (
     TurnRecorded,
 )
 
-Interruption = Literal["nothing", "running", "interrupted", "withdrawn"]
-"""What became of a wish to stop: nothing to stop, still running, stopped, or stopped before it had
-begun."""
+Interruption = Literal["nothing", "running", "interrupted", "stopped", "withdrawn", "finished"]
+"""What became of a wish to stop: nothing to stop, still running, stopped as the transcript tells,
+stopped with no word in it, stopped before it had begun, or too late."""
+
+Outcome = Literal["answered", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,29 @@ class Prompt:
 class UnderWay:
     """The prompt that is being delivered; `typed_at` in seconds since the epoch, 0 before.
 
-    `is_withdrawn`: it was stopped before Claude had begun; `is_shown`: its record was met by who
-    shows the transcript.
+    `prompt_id`: Claude's own, once the hook has told it; some versions tell none.
+    `is_interrupted`: it was stopped in the middle; `is_withdrawn`: before Claude had begun;
+    `is_stopping`: Escape was pressed; `is_shown`: its record was met by who shows the transcript.
     """
 
     prompt: Prompt
     typed_at: float = 0.0
+    prompt_id: str = ""
     is_submitted: bool = False
     is_recorded: bool = False
     has_ended: bool = False
+    is_interrupted: bool = False
     is_withdrawn: bool = False
     is_shown: bool = False
+    is_stopping: bool = False
+    has_failed: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is to be noted down of it at its end."""
+        if self.is_interrupted or self.is_withdrawn or (self.is_stopping and not self.has_ended):
+            return "interrupted"
+        return "failed" if self.has_failed else "answered"
 
     @property
     def is_taken(self) -> bool:
@@ -74,8 +89,10 @@ class UnderWay:
         match event:
             case PromptSubmitted() if is_same_prompt(self.prompt.text, event.prompt):
                 self.is_submitted = True
-            case TurnEnded() if self.is_taken:
+                self.prompt_id = event.prompt_id
+            case TurnEnded() if self.is_taken and event.may_end(self.prompt_id):
                 self.has_ended = True
+                self.has_failed |= event.error is not None
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of this prompt."""
@@ -85,6 +102,10 @@ class UnderWay:
             case PromptRecorded() if is_same_prompt(self.prompt.text, event.command or event.text):
                 self.is_recorded = True
                 return True
-            case TurnRecorded() | TurnInterrupted() if self.is_recorded:
+            case ErrorReported() if self.is_recorded:
+                self.has_failed = True
+            case TurnInterrupted() if self.is_recorded:
+                self.has_ended = self.is_interrupted = True
+            case TurnRecorded() if self.is_recorded:
                 self.has_ended = True
         return False

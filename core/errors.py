@@ -49,6 +49,10 @@ class PaneNotTypableError(TerminalError):
     """The pane is dead or shows a tmux mode, so that nothing was typed."""
 
 
+class PictureError(TerminalError):
+    """The screen could not be drawn as a picture; it can still be shown as text."""
+
+
 class ClaudeError(BridgeError):
     """Something about the Claude Code process."""
 
@@ -111,6 +115,26 @@ class ChatUnreachableError(ChannelError):
 
 class ChannelRefusedError(ChannelError):
     """The channel does not accept the bridge at all: the token is wrong."""
+
+
+class ReactionRefusedError(ChannelError):
+    """The chat takes no reactions, or not this one."""
+
+
+class FileTooBigError(ChannelError):
+    """A file is larger than may be fetched."""
+
+
+class FileNotReceivedError(ChannelError):
+    """A file that was sent could not be fetched."""
+
+
+class FileRefusedError(BridgeError):
+    """A file that is not sent, or not taken."""
+
+
+class TranscriptionError(BridgeError):
+    """A voice message could not be written down."""
 
 
 class PromptError(BridgeError):

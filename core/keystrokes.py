@@ -55,13 +55,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from core.claude_code import EXIT_WORDS, LONGEST_PIECE, MOST_NEWLINES_IN_PIECE, Typing
 from core.errors import EmptyPromptError, PromptTooLongError
 
 LONGEST_PROMPT = 16_000
 MOST_LINES = 500
-LONGEST_PIECE = 400
-MOST_NEWLINES_IN_PIECE = 2
-EXIT_WORDS = frozenset({"exit", "quit", ":q", ":q!", ":wq", ":wq!"})
 
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
@@ -147,12 +145,15 @@ def prepare_prompt(text: str) -> str:
     return prompt
 
 
-def split_pieces(text: str) -> list[str]:
+def split_pieces(text: str, typing: Typing) -> list[str]:
     """What to paste, one after another, before Enter: `text` and one space (see the last table).
 
-    No piece is longer than `LONGEST_PIECE` UTF-16 units or has more than two new lines.
+    No piece is longer than `LONGEST_PIECE` UTF-16 units or has more than two new lines; but it is
+    one paste for a version that takes no pieces.
     """
     typed = f"{text} "
+    if not typing.in_pieces:
+        return [typed]
     pieces = []
     start = 0
     cuts = iter([match.end() for match in _IMAGE_CUT.finditer(typed)])

@@ -34,7 +34,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class TextSent:
-    """A text message; `forwarded` and `quoted` hold other people's words, never the sender's."""
+    """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
+
+    `reply_to` is the message, of anybody's, that it answers.
+    """
 
     chat: Chat
     person: Person
@@ -43,6 +46,67 @@ class TextSent:
     is_private: bool = True
     forwarded_from: str | None = None
     quoted: str | None = None
+    reply_to: int | None = None
+
+
+FileKind = Literal["photo", "document", "voice", "audio", "video", "video_note", "animation"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file at the channel's service, to be fetched by `Channel.download`.
+
+    `name` and `mime_type` are the sender's words: for showing, never for a path. `size` in bytes,
+    None when the service does not tell.
+    """
+
+    file_id: str
+    kind: FileKind
+    name: str = ""
+    mime_type: str = ""
+    size: int | None = None
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSent:
+    """Files with a caption; what came as one album arrives one by one, with the same `album`."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    caption: str
+    files: tuple[RemoteFile, ...]
+    album: str | None = None
+    is_private: bool = True
+    forwarded_from: str | None = None
+    quoted: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """In words, as after "a"."""
+        return self.files[0].kind.replace("_", " ") if self.files else "file"
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSent:
+    """A place on the map; `title` is its name when it has one."""
+
+    chat: Chat
+    person: Person
+    message_id: int
+    latitude: float
+    longitude: float
+    title: str = ""
+    is_private: bool = True
+    forwarded_from: str | None = None
+    reply_to: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """In words, as after "a"."""
+        return "location"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +142,7 @@ class KindNotHandled:
     is_private: bool = True
 
 
-Incoming = TextSent | TextEdited | ButtonPressed | KindNotHandled
+Incoming = TextSent | FilesSent | LocationSent | TextEdited | ButtonPressed | KindNotHandled
 
 
 # --- what Claude Code does ---------------------------------------------------------------------
@@ -116,13 +180,32 @@ class PromptSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """A sub-agent, or a command, that works on by itself; `kind`: `subagent`, `shell`, …"""
+
+    task_id: str
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The hook's word that Claude has finished; `error` when the model's service failed."""
+    """The hook's word that Claude has finished; `error` when the model's service failed.
+
+    Hooks overtake each other: `prompt_id` says with which prompt, "" in versions that don't.
+    `background`: what works on meanwhile; None when this version does not tell.
+    """
 
     session_id: str
     pane: str
     error: str | None = None
     mode: str = ""
+    prompt_id: str = ""
+    background: tuple[BackgroundTask, ...] | None = None
+
+    def may_end(self, prompt_id: str) -> bool:
+        """Whether it can be the end of the turn that began with this prompt ("": any)."""
+        return not prompt_id or not self.prompt_id or prompt_id == self.prompt_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +221,31 @@ class TextStreamed:
 
 
 @dataclass(frozen=True, slots=True)
+class SubagentStarted:
+    """A sub-agent began; what it is to do is told by the tool that began it."""
+
+    session_id: str
+    pane: str
+    agent_id: str
+    agent_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubagentEnded:
+    """A sub-agent has finished."""
+
+    session_id: str
+    pane: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionAsked:
     """A tool wants to run (or asks the person something), and its hook waits for the answer.
 
     `request` identifies this one asking, also after a restart of the bridge. `suggestions` are
-    Claude Code's own permission updates; together they are what "always allow" means.
+    Claude Code's own permission updates; together they are what "always allow" means. For a
+    sub-agent (`agent_id`, its kind is `agent`) the terminal shows nothing while the hook waits.
     """
 
     session_id: str
@@ -152,6 +255,8 @@ class PermissionAsked:
     input: dict[str, Any]
     suggestions: tuple[dict[str, Any], ...] = ()
     mode: str = ""
+    agent_id: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +273,11 @@ class PromptRecorded:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGiven:
-    """Claude said this (Markdown) in the main conversation."""
+    """Claude said this (Markdown) in the main conversation; not final when a tool follows it."""
 
     uuid: str
     text: str
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +323,25 @@ class ContextCompacted:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReported:
-    """Claude Code told of an error of the model's service."""
+    """Claude Code told of an error of the model's service.
+
+    `kind` is what it calls it (`rate_limit`, `server_error`, …, "" where it does not say);
+    `resets_at`: when a usage limit ends, in seconds since the epoch.
+    """
 
     uuid: str
     text: str
+    kind: str = ""
+    resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitWaited:
+    """At a usage limit Claude Code waits, to go on by itself; `is_over`: it goes on now."""
+
+    uuid: str
+    text: str
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +368,14 @@ class TurnRecorded:
 
 
 HookEvent = (
-    SessionStarted | SessionEnded | PromptSubmitted | TurnEnded | TextStreamed | PermissionAsked
+    SessionStarted
+    | SessionEnded
+    | PromptSubmitted
+    | TurnEnded
+    | TextStreamed
+    | SubagentStarted
+    | SubagentEnded
+    | PermissionAsked
 )
 TranscriptEvent = (
     PromptRecorded
@@ -257,6 +385,7 @@ TranscriptEvent = (
     | ContextMeasured
     | ContextCompacted
     | ErrorReported
+    | LimitWaited
     | CommandAnswered
     | TurnInterrupted
     | TurnRecorded
@@ -290,7 +419,9 @@ class ClaudeProcess:
 
 # --- what a chat is shown ----------------------------------------------------------------------
 
-Style = Literal["markdown", "notice", "screen"]
+Style = Literal["markdown", "notice", "screen", "card"]
+Sign = Literal["received", "delivered", "answered", "failed"]
+"""What a reaction below a person's message says about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,12 +433,29 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to show: what is at `path` (absolute, without links) when it is sent, or the `text`.
+
+    `name` is only shown. What can't be shown as a `photo` is sent as a document.
+    """
+
+    name: str
+    path: str = ""
+    kind: Literal["document", "photo"] = "document"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """One thing to show in a chat, once.
 
     `key` is its identity: a post with a key that was put before is not shown again. With `edits` it
     takes the place of the post of that key instead of being a new message. Style: `markdown` is
-    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text.
+    Claude's own text, `notice` one plain line of the bridge, `screen` a terminal's text, `card`
+    Markdown that always fits one message: of a longer text the end is shown. `details` are plain
+    lines below the text, folded away; where there is no room for all, the oldest are left out.
+    A `live` post is worth only as much as its newest state: others may overtake it, a newer edit
+    takes its place, and it is forgotten when it fails. What must arrive is not live.
     """
 
     key: str
@@ -317,11 +465,14 @@ class Post:
     keyboard: tuple[tuple[Button, ...], ...] = ()
     silent: bool = False
     edits: str | None = None
+    live: bool = False
+    details: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one message of a channel holds of a post.
+    """What one message of a channel holds of a post; with several `files` it is an album.
 
     `entities` is the channel's own formatting of `text`, () for plain text.
     """
@@ -330,3 +481,20 @@ class Piece:
     text: str
     entities: tuple[dict[str, Any], ...] = ()
     keyboard: tuple[tuple[Button, ...], ...] = ()
+    files: tuple[Attachment, ...] = ()
+
+
+# --- the terminal ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PaneScreen:
+    """What a terminal shows: its lines with their colour sequences and blank cells.
+
+    `cursor` is its column and row from 0; None while it is hidden.
+    """
+
+    capture: str
+    columns: int
+    rows: int
+    cursor: tuple[int, int] | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from core.choices import Choices
 from core.commands import MenuEntry
 from core.delivery import Prompt
 from core.errors import BridgeError
-from core.model import Chat, Incoming, Piece, Post
+from core.flood import FloodLimit
+from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
 
 Runner = TypeVar("Runner", contravariant=True)
 TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
@@ -48,14 +50,32 @@ class Channel(Protocol):
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for all that no person did."""
 
+    def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
+        """How much a chat takes in which time; None: all chats together."""
+
     def split(self, post: Post) -> list[Piece]:
         """The post as pieces that each fit one message, at least one."""
 
     async def send(self, piece: Piece) -> int:
-        """Send one piece; returns the message's id. Raises ChannelError's subclasses."""
+        """Send one piece; returns the (first) message's id. Raises ChannelError's subclasses."""
 
     async def edit(self, piece: Piece, message_id: int) -> None:
         """Make one piece the content of a message sent before."""
+
+    async def delete(self, chat: Chat, message_id: int) -> None:
+        """Take one of our messages away; one that is gone already is no error."""
+
+    async def react(self, chat: Chat, message_id: int, sign: Sign) -> None:
+        """Put a sign on a person's message, in place of the one before.
+
+        Raises ReactionRefusedError, and ChannelError's other subclasses.
+        """
+
+    async def download(self, file: RemoteFile, target: Path, limit_bytes: int) -> None:
+        """Fetch a file to `target`, which does not exist before and is whole (0600) after.
+
+        Raises FileTooBigError, FileNotReceivedError, StoreWriteError.
+        """
 
     async def show_typing(self, chat: Chat) -> None:
         """Show for some seconds that an answer is being written; never raises ChannelError."""

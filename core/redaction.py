@@ -6,7 +6,7 @@ Each pattern is anchored on a fixed beginning, so that ordinary text and code ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MASK = "[masked]"
 
@@ -43,6 +43,26 @@ class Redactor:
         for pattern in self._patterns:
             text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
         return text
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Where secrets are: beginnings and ends, in order, none overlapping another."""
+        found: list[tuple[int, int]] = []
+        for pattern in self._patterns:
+            starts = [0, *(end for _, end in found)]
+            ends = [*(start for start, _ in found), len(text)]
+            for start, end in zip(starts, ends, strict=True):
+                found += _find(pattern, text, start, end)
+            found.sort()
+        return found
+
+
+def _find(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """As `_mask`: what is left and right of a match counts as a text of its own."""
+    part, done = text[start:end], 0
+    while found := pattern.search(part[done:]):
+        yield from _find(pattern, text, start + done, start + done + found.start())
+        yield (start + done + found.start(), start + done + found.end())
+        done += found.end()
 
 
 def _mask(pattern: re.Pattern[str], text: str) -> str:

@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ sys.path.insert(0, str(DOCS.parent))
 
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool  # noqa: E402
 from tests.standins.telegram_state import Json, Message  # noqa: E402
-from tests.world import World, find_claude  # noqa: E402
+from tests.world import World, find_claude, wait_until  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW_TO_GET = (
@@ -62,6 +63,35 @@ FOLLOW_UP_ANSWER = "Still fine: `pizza-night`. The 🍕 has no letters, so it *m
 MEMORY_TEST = "Home now. Which title broke?"
 TESTS_PLEASE = "Run the tests, please"
 TEST_COMMAND = "python -m unittest -q"
+FIX_PLEASE = "A test fails since yesterday. Can you mend it?"
+FIXED = """\
+**Mended.** The accents were thrown away together with their letters; now `NFKD` takes them apart \
+first. Both tests pass."""
+SLUGS = """\
+import re
+
+
+def slugify(title):
+    flat = title.encode("ascii", "ignore")
+    words = re.findall(r"\\w+", flat.decode())
+    return "-".join(words).lower()
+"""
+SLUGS_TEST = """\
+import time
+import unittest
+
+from slugs import slugify
+
+
+class SlugTest(unittest.TestCase):
+    def test_plain(self):
+        time.sleep(2)
+        self.assertEqual(slugify("Hello World"), "hello-world")
+
+    def test_accents(self):
+        time.sleep(2)
+        self.assertEqual(slugify("Crème brûlée"), "creme-brulee")
+"""
 
 
 def answer(request: ModelRequest) -> Reply:
@@ -78,6 +108,26 @@ def answer(request: ModelRequest) -> Reply:
         return Say(("All green.",))
     call = {"command": TEST_COMMAND, "description": "Run the test suite"}
     return UseTool("Bash", call, "I'll run the suite as it is.")
+
+
+def mend(project: Path) -> Iterator[Reply]:
+    """What Claude does about the test, one answer of the model after the other."""
+    module = str(project / "slugs.py")
+    run = {"command": TEST_COMMAND, "description": "Run the test suite"}
+    yield UseTool("TaskCreate", {"subject": "Find the failing test", "description": "Run them"})
+    yield UseTool("TaskCreate", {"subject": "Mend slugify()", "description": "Accents"})
+    yield UseTool("Bash", run, "Let me see which one it is.")
+    yield UseTool("Read", {"file_path": module})
+    yield UseTool("TaskUpdate", {"taskId": "1", "status": "completed"})
+    yield UseTool("TaskUpdate", {"taskId": "2", "status": "in_progress"})
+    old = '    flat = title.encode("ascii", "ignore")\n'
+    new = '    flat = normalize("NFKD", title)\n    flat = flat.encode("ascii", "ignore")\n'
+    yield UseTool("Edit", {"file_path": module, "old_string": old, "new_string": new})
+    imports = {"old_string": "import re\n"}
+    imports["new_string"] = "import re\nfrom unicodedata import normalize\n"
+    yield UseTool("Edit", {"file_path": module, **imports})
+    yield UseTool("Bash", run)
+    yield Say((FIXED,), tokens=42_000)
 
 
 @dataclass
@@ -113,13 +163,42 @@ def play_conversation(world: World) -> Story:
 
 
 def play_permission(world: World) -> Story:
-    """Claude Code asks before it runs a command, and the phone has the keys to answer."""
+    """Claude Code asks before it runs a command, and the phone has the buttons to answer."""
     story = Story("Claude Code")
     world.start_bridge()
-    world.ask(TESTS_PLEASE, "Do you want to proceed?")
+    world.ask(TESTS_PLEASE, "Run this command?")
     world.wait_for_process("waiting")
     story.add_messages(world)
     return story
+
+
+def play_turn(world: World) -> Story:
+    """A turn with tools: its card while it runs, the diffs, and what is left of it at the end."""
+    story = Story("Claude Code")
+    world.project.joinpath("slugs.py").write_text(SLUGS)
+    world.project.joinpath("test_slugs.py").write_text(SLUGS_TEST)
+    allowed = {"permissions": {"allow": ["Bash", "Read", "Edit"]}}
+    world.home.joinpath(".claude").mkdir(exist_ok=True)
+    world.home.joinpath(".claude", "settings.json").write_text(json.dumps(allowed))
+    world.settings["CLAUDE_CODE_ENABLE_TODO_TOOLS"] = "1"
+    script = mend(world.project)
+    world.model.answer = lambda request: next(script)
+    world.start_bridge()
+    asked = world.say(FIX_PLEASE)
+    world.reads("import normalize")
+    card = wait_until(lambda: _running_again(world), "the tests run once more")
+    story.entries += [world.telegram.message(world.chat, asked), card]
+    story.entries.append("half a minute later")
+    world.reads("Both tests pass")
+    wait_until(lambda: world.cards()[0].text.startswith("✅"), "the card is folded")
+    wait_until(lambda: "👌" in world.telegram.reactions(world.chat, asked), "the last sign")
+    story.entries += world.telegram.messages(world.chat)
+    return story
+
+
+def _running_again(world: World) -> Message | None:
+    card = world.cards()[0]
+    return card if "Running Bash" in card.text and "✏️" in card.text else None
 
 
 # --- a message as HTML ----------------------------------------------------------------------------
@@ -174,7 +253,8 @@ def _render_entity(entity: Json, content: str) -> str:
     if entity["type"] == "pre":
         language = html.escape(entity.get("language", ""))
         label = f"<header>{language}</header>" if language else ""
-        code = _colour(content) if language == "python" else content
+        colour = {"python": _colour, "diff": _colour_diff}.get(entity.get("language", ""))
+        code = colour(content) if colour is not None else content
         return f"<pre>{label}{code}</pre>"
     tag = TAGS.get(entity["type"], "span")
     return f"<{tag}>{content}</{tag}>"
@@ -191,6 +271,12 @@ def _colour(code: str) -> str:
     return "".join([*parts, html.escape(plain[position:])])
 
 
+def _colour_diff(diff: str) -> str:
+    kinds = {"+": "added", "-": "removed", "@": "place"}
+    lines = [(kinds.get(line[:1]), line) for line in diff.split("\n")]
+    return "\n".join(f'<span class="{kind}">{x}</span>' if kind else x for kind, x in lines)
+
+
 def render_message(message: Message, *, is_last: bool) -> str:
     """A bubble with its time, and the keyboard below it; `is_last` of its sender's in a row."""
     body = render_text(message.text, message.entities)
@@ -203,7 +289,9 @@ def render_message(message: Message, *, is_last: bool) -> str:
     stamp = f"<time>{time}{ticks}</time>"
     keyboard = "".join(_render_row(row) for row in message.buttons)
     keyboard = f'<div class="keyboard">{keyboard}</div>' if keyboard else ""
-    return f'<div class="{classes}"><div class="bubble">{body}{stamp}</div>{keyboard}</div>'
+    signs = "".join(f"<i>{emoji}</i>" for emoji in message.reactions)
+    signs = f'<div class="signs">{signs}</div>' if signs else ""
+    return f'<div class="{classes}"><div class="bubble">{body}{signs}{stamp}</div>{keyboard}</div>'
 
 
 def _render_row(row: Sequence[Json]) -> str:
@@ -294,6 +382,11 @@ pre header {
 .screen pre { margin: 1px -5px 0; font-size: 10.2px; line-height: 1.32; }
 .string { color: #2c8a3d; } .comment { color: #86929c; } .word { color: #9b3fb5; }
 .type { color: #b3671c; } .call { color: #1d6d9f; }
+.added { color: #1f7a33; } .removed { color: #b3362b; } .place { color: #86929c; }
+.signs i {
+  display: inline-block; margin: 5px 0 0 -3px; padding: 1px 9px; border-radius: 12px;
+  background: #c9ecae; font: 14px/1.5 "Noto Color Emoji", Symbola, sans-serif;
+}
 a { color: #2f7fc1; text-decoration: none; }
 blockquote { border-left: 3px solid #5f9fcc; padding-left: 8px; background: #f1f6fa; }
 .keyboard { margin-top: 4px; }
@@ -354,15 +447,17 @@ def _shrink(raw: Path, picture: Path) -> None:
 
 
 def main() -> None:
-    """Play both stories and take their pictures."""
+    """Play the stories, or those that are named, and take their pictures."""
     claude = find_claude()
     if claude is None or shutil.which("tmux") is None:
         raise SystemExit("Claude Code or tmux is missing. Get them as ./install.sh --test says.")
     stories: dict[str, Callable[[World], Story]] = {
         "conversation.png": play_conversation,
         "permission.png": play_permission,
+        "turn.png": play_turn,
     }
-    for name, play in stories.items():
+    named = {name: play for name, play in stories.items() if name in sys.argv[1:]}
+    for name, play in (named or stories).items():
         with tempfile.TemporaryDirectory() as folder:
             world = World(Path(folder), claude)
             world.project = world.home / "slugs"

@@ -18,52 +18,76 @@ LONGEST_FUNCTION = 50
 # Who is in which layer. A module imports from its own layer's group or from layers below.
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
-    *("session", "session_changes", "session_folder", "inbox", "outbox", "people", "buttons"),
-    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "logs"),
-    *(
-        "service",
-        "audit",
-        "receiving",
-        "self_test_api",
-        "state_folder",
-        "process_end",
-        "channels.telegram",
-        "channels.telegram_text",
-    ),
+    *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
+    "chat_settings",
+    *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
+    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
+    *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
+    *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
+    *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
+    *("process_end", "transcript_keeper"),
+    *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     *("claude_catalog", "git_head", "transcript_file"),
+    "request_book",
+    *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
 HUB = {
     *(
         "claude_launcher",
         "input_box",
         "session_book",
+        "screen_view",
         "admission",
         "chat_messages",
         "presses",
         "assembly",
+        "claude_status",
+        "running_claude",
+        "typist",
         "session_runner",
         "sessions",
         "keypad",
+        "pending_requests",
+        "request_posts",
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
         *("status_report", "steering_commands"),
+        "live_cards",
+        "receipts",
+        "service_errors",
+        "quiet_hours",
+        "file_changes",
         "troubles",
+        "uploads",
+        "deliveries",
+        "file_browser",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
+TELEGRAM = {name for name in EDGES if name.startswith("channels.telegram")}
 # One edge in several modules: the first may use the others.
 PARTS = {
     "session": {"session_changes", "session_folder"},
     "session_changes": {"session_folder"},
+    "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
-    "channels.telegram": {"channels.telegram_text"},
+    "channels.telegram": TELEGRAM,
+    "channels.telegram_sending": TELEGRAM,
+    "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
+    "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
+    "channels.telegram_tables": {"channels.telegram_entities"},
+    "outbox_folder": {"session_files"},
+    "screen_painter": {"screen_cells", "screen_fonts"},
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
     "libtmux": {"tmux_control"},
-    "telegram": {"channels.telegram", "installer", "doctor"},  # the latter two ask getMe
+    "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
-    "telegramify_markdown": {"channels.telegram_text"},
+    "pyromark": {"channels.telegram_markdown"},
+    "PIL": {"screen_painter", "screen_fonts"},
+    "bittty": {"screen_cells"},
+    "faster_whisper": {"speech_writer"},  # not the bridge, which it would make large and slow
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {
@@ -164,6 +188,11 @@ def test_imports_go_down(module: Module) -> None:
 @modules
 def test_nobody_imports_the_bridge(module: Module) -> None:
     assert "bridge" not in uses(module)
+
+
+def test_only_a_process_of_its_own_loads_what_draws() -> None:
+    """Not the bridge, whose memory it would double."""
+    assert [name for name, module in PROGRAM.items() if "screen_painter" in uses(module)] == []
 
 
 def test_no_imports_go_in_a_circle() -> None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from core.commands import TABLE
 from tests.world import World, wait_until
+
+STOPPED = {
+    "Interrupted.",
+    "Stopped.",
+    "Stopped before Claude had begun.",
+    "Claude had finished before it could be stopped.",
+}
 
 MENU = [entry.name for entry in TABLE if entry.is_in_menu]
 
@@ -118,6 +127,32 @@ def test_stop_works_at_any_moment_of_a_turn(world: World) -> None:
     assert len([text for text in asked if text.startswith("hold")]) <= 6
 
 
+@pytest.mark.parametrize("moment", ["at once", "in the box", "at the model", "on the record"])
+def test_stop_always_says_what_became_of_it(world: World, moment: str) -> None:
+    world.start_bridge()
+    world.ask("warm", "Echo: warm")
+    for number in range(4):
+        world.wait_for_process("idle")
+        text = f"hold paint{number}"
+        world.say(text)
+        if moment == "in the box":
+            wait_until(lambda t=text: t in world.screen(), "it is typed")  # type: ignore[misc]
+        if moment == "at the model":
+            world.model.wait_for_text(text)
+        if moment == "on the record":
+            wait_until(lambda t=text: t in world.transcripts(), "it is written down")  # type: ignore[misc]
+        asked = world.say("/stop")
+        wait_until(
+            lambda a=asked: [  # type: ignore[misc]
+                message
+                for message in world.telegram.messages(world.chat, from_bot=True)
+                if message.message_id > a and message.text in STOPPED
+            ],
+            "a word on what was stopped",
+        )
+    world.ask("after", "Echo: after")
+
+
 def test_stop_with_nothing_to_stop_says_so(world: World) -> None:
     world.start_bridge()
     world.ask("/stop", "Claude is not doing anything.")
@@ -153,13 +188,6 @@ def test_status_names_the_session_and_how_to_attach(world: World) -> None:
     assert str(world.project) in text
     assert re.search(r"Awake: idle, \d+ MB", text)
     assert f"tmux -L {world.socket} -f /dev/null attach" in text
-
-
-def test_screen_shows_the_terminal(world: World) -> None:
-    world.start_bridge()
-    world.ask("hello", "Echo")
-    shown = world.ask("/screen", "❯ hello")
-    assert [entity["type"] for entity in shown.entities] == ["pre"]
 
 
 def test_another_slash_command_goes_to_claude_as_it_is(world: World) -> None:

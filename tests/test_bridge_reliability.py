@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from inbox import Arrival, Inbox
 from session import Session, SessionStore
+from tests.chaos.disk import filled, small_disk
+from tests.chaos.experiment import NotPossibleHereError
 from tests.world import ROOT, World, wait_until
 
 
@@ -58,6 +61,23 @@ def test_a_poison_update_is_set_aside_and_the_next_one_handled(
     assert sum("set aside" in text for text in world.texts()) == 1
 
 
+def test_a_prompt_for_which_there_is_no_room_waits_for_it(world: World) -> None:
+    """The disk fills up just when the text is written down for tmux."""
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    typing = world.state / "bridge" / "typing"
+    try:
+        with small_disk(typing), filled(typing):
+            world.say("two")
+            wait_until(lambda: "waits until there is room" in world.log(), "it waits")
+            assert asked(world) == ["one"]
+    except NotPossibleHereError as error:
+        pytest.skip(str(error))
+    world.reads("Echo: two")
+    assert asked(world) == ["one", "two"]
+    assert not [text for text in world.texts() if "Not delivered" in text]
+
+
 def test_another_program_with_the_token_is_told_once_and_outlived(world: World) -> None:
     world.start_bridge()
     conflict = world.telegram.conflict()
@@ -100,6 +120,30 @@ def test_a_rest_of_an_interrupted_typing_is_cleared_and_typed_once(world: World)
     )
     world.ask("the whole thing", "Echo: the whole thing")
     assert asked(world) == ["hello", "the whole thing"]
+
+
+def test_several_prompts_that_were_typed_are_each_looked_for_and_typed_once(world: World) -> None:
+    world.start_bridge()
+    world.ask("one", "Echo: one")
+    world.ask("two", "Echo: two")
+    world.wait_for_process("idle")
+    world.kill_bridge()
+    inbox = Inbox(world.state / "bridge")
+    texts = ("one", "two", "three")
+    inbox.receive(Arrival(f"test:{text}", "telegram", {}) for text in texts)
+    for text in texts:
+        inbox.advance(
+            f"test:{text}",
+            "typed",
+            session_id=world.sessions()[0].session_id,
+            text=text,
+            typed_from=0,
+            typed_at=1.0,
+        )
+    inbox.close()
+    world.start_bridge()
+    world.ask("four", "Echo: four")
+    assert asked(world) == ["one", "two", "three", "four"]
 
 
 # --- outbound -------------------------------------------------------------------------------------
@@ -195,19 +239,34 @@ def test_a_transcript_that_is_gone_is_told(world: World) -> None:
     world.ask("my cat is called Grace", "Echo")
     world.ask("/kill", "Ended.")
     wait_until(lambda: not world.processes(), "Claude is gone")
-    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+    kept = list((world.state / "bridge" / "transcripts").glob("*.jsonl"))
+    assert len(kept) == 1
+    for path in (*kept, *(world.home / ".claude" / "projects").glob("*/*.jsonl")):
         path.unlink()
     assert world.ask("recall", "You told me").text == "You told me:"
     assert any("no longer has this conversation" in text for text in world.texts())
+
+
+def test_a_transcript_that_was_cleaned_up_is_put_back(world: World) -> None:
+    """Claude Code deletes the transcripts of other sessions once they are a month old."""
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    world.ask("/kill", "Ended.")
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    for path in (world.home / ".claude" / "projects").glob("*/*.jsonl"):
+        path.unlink()
+    answer = world.ask("recall", "You told me").text
+    assert answer == "You told me: my cat is called Grace"
+    assert len(world.sessions()) == 1
 
 
 def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
     world.start_bridge()
     command = f"touch {world.root}/made"
     world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
-    shown = world.reads("Do you want to proceed?")
+    shown = world.reads("Run this command?")
     world.ask("and then?", "This message waits")
-    world.telegram.press(world.chat, world.user, shown.message_id, "Esc")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Deny")
     world.reads("Echo: and then?")
     assert not (world.root / "made").exists()
 

@@ -82,19 +82,39 @@ def test_a_forwarded_command_is_only_a_text(world: World) -> None:
     world.reads("[Forwarded from Mallory]")
 
 
-def test_a_permission_prompt_is_shown_with_keys_and_never_typed_at(world: World) -> None:
+def test_a_permission_request_is_never_answered_by_a_text(world: World) -> None:
     world.start_bridge()
     command = f"touch {world.root}/made"
     world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
-    shown = world.reads("Do you want to proceed?")
+    shown = world.reads("Run this command?")
     world.say("1")
     world.say("a text that must not answer")
-    assert command in (shown.text or "")
+    assert command in shown.text
     assert not (world.root / "made").exists()
-    world.telegram.press(world.chat, world.user, shown.message_id, "1")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Allow")
     world.reads("The tool said:")
     wait_until((world.root / "made").exists, "the tool ran")
     world.reads("Echo: a text that must not answer")
+    assert not any("Esc" in m.labels for m in world.telegram.messages(world.chat, from_bot=True))
+
+
+def test_a_dialog_that_no_hook_tells_of_is_shown_with_keys_and_never_typed_at(
+    world: World,
+) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    world.wait_for_process("idle")
+    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    world.tmux("send-keys", "-t", f"={name}:", "-l", "/model")
+    wait_until(lambda: "❯\xa0/model" in world.screen(), "the command is in the box")
+    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+    shown = world.reads("Select model")
+    world.say("2")
+    world.say("a text that must not answer")
+    world.reads("This message waits")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Esc")
+    world.reads("Echo: a text that must not answer")
+    assert "Set model to" not in world.transcripts()
 
     def is_closed() -> bool:
         closed = world.telegram.message(world.chat, shown.message_id)

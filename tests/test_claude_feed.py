@@ -18,6 +18,7 @@ from watchdog.observers.api import BaseObserver
 
 import claude_feed as claude_feed_module
 from claude_feed import ClaudeFeed
+from core.errors import SessionNotFoundError
 from core.model import (
     AnswerGiven,
     HookEvent,
@@ -50,6 +51,7 @@ class Listener:
         self.ends: dict[str, int] = {}
         self.looks = 0
         self.refusals = 0
+        self.gone: set[str] = set()
         self.pulse = Pulse()
         self.asked, self.left = list[PermissionAsked](), list[PermissionAsked]()
         self.answers_to_hooks: asyncio.Queue[str] = asyncio.Queue()
@@ -73,6 +75,9 @@ class Listener:
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
     ) -> None:
         self._refuse()
+        if session_id in self.gone:
+            self.gone.remove(session_id)
+            raise SessionNotFoundError("it is gone")
         found = [event.text for _, event in events if isinstance(event, AnswerGiven)]
         self.answers += [(session_id, text) for text in found]
         assert all(self.ends.get(session_id, 0) < offset <= end for offset, _ in events)
@@ -234,6 +239,15 @@ async def test_one_transcript_that_fails_holds_up_no_other(world: World) -> None
     world.feed.follow("t", world.project / "t.jsonl", 0)
     world.append(answer("one"), "t")
     await world.listener.until(lambda: world.listener.texts("t") == ["one"])
+
+
+async def test_a_session_that_was_removed_is_let_go(world: World) -> None:
+    world.feed.follow("s", world.path, 0)
+    world.listener.gone.add("s")
+    world.append(answer("one"))
+    await world.listener.until(lambda: not world.feed.follows("s"))
+    world.feed.follow("s", world.path, 0)
+    await world.listener.until(lambda: len(world.listener.texts()) == 1)
 
 
 async def test_a_file_that_became_shorter_is_followed_from_its_new_end(world: World) -> None:
@@ -473,28 +487,3 @@ async def test_a_kept_event_that_could_not_be_handled_stops_no_start(tmp_path: P
     await world.feed.start()
     await world.feed.stop()
     assert len(world.listener.hooks) == 1
-
-
-# --- the registry, start and stop --------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("no_look")
-async def test_a_change_of_the_registry_is_heard(world: World) -> None:
-    for number in range(3):
-        looks = world.listener.looks
-        (world.registry / "7.json").write_text(str(number))
-        await world.listener.until(lambda before=looks: world.listener.looks > before)  # type: ignore[misc]
-
-
-async def test_a_feed_that_never_started_can_be_stopped(tmp_path: Path) -> None:
-    await World(tmp_path).feed.stop()
-
-
-async def test_following_before_the_start_is_taken_up_by_it(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.append(answer("one"))
-    world.feed.follow("s", world.path, 0)
-    await world.feed.start()
-    world.append(answer("two"))
-    await world.listener.until(lambda: len(world.listener.answers) == 2)
-    await world.feed.stop()

@@ -1,4 +1,4 @@
-"""Hooks that wait for an answer, at the feed's real socket."""
+"""Hooks that wait for an answer, the registry, and the feed's start and stop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import claude_feed
 from core.model import PromptSubmitted
-from tests.test_claude_feed import World, hook_message, running
+from tests.test_claude_feed import World, answer, hook_message, running
 
 ASKED = hook_message("PermissionRequest", tool_name="Bash", tool_input={"command": "ls"})
 ASKED = ASKED.replace(b'"payload"', b'"request": "r1", "payload"')
@@ -47,3 +48,30 @@ async def test_other_hooks_are_read_while_a_request_waits(world: World) -> None:
     await world.send(hook_message("UserPromptSubmit", prompt="hi"))
     assert any(isinstance(event, PromptSubmitted) for event in world.listener.hooks)
     writer.close()
+
+
+# --- the registry, start and stop --------------------------------------------------------------
+
+
+async def test_a_change_of_the_registry_is_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claude_feed, "_LOOK_SECONDS", 3600.0)  # file events have to do
+    for number in range(3):
+        looks = world.listener.looks
+        (world.registry / "7.json").write_text(str(number))
+        await world.listener.until(lambda before=looks: world.listener.looks > before)  # type: ignore[misc]
+
+
+async def test_a_feed_that_never_started_can_be_stopped(tmp_path: Path) -> None:
+    await World(tmp_path).feed.stop()
+
+
+async def test_following_before_the_start_is_taken_up_by_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.append(answer("one"))
+    world.feed.follow("s", world.path, 0)
+    await world.feed.start()
+    world.append(answer("two"))
+    await world.listener.until(lambda: len(world.listener.answers) == 2)
+    await world.feed.stop()

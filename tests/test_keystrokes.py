@@ -12,13 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from core.claude_code import EXIT_WORDS, LONGEST_PIECE, MOST_NEWLINES_IN_PIECE, Typing
 from core.errors import EmptyPromptError, PromptTooLongError
 from core.keystrokes import (
-    EXIT_WORDS,
-    LONGEST_PIECE,
     LONGEST_PROMPT,
     MOST_LINES,
-    MOST_NEWLINES_IN_PIECE,
     is_same_prompt,
     prepare_prompt,
     split_pieces,
@@ -26,6 +24,7 @@ from core.keystrokes import (
 from tests.fixtures.hostile_texts import KEPT, REMOVED, REWRITTEN
 
 SPECIAL = "".join({*KEPT, *REMOVED, *REWRITTEN}) + "!:\\/<> exitquw\ud83d\ude42"
+IN_PIECES = Typing(in_pieces=True, seconds_before_enter=0.0)
 TEXTS = st.one_of(st.text(), st.text(st.sampled_from(SPECIAL)), st.sampled_from(sorted(REWRITTEN)))
 
 
@@ -82,7 +81,7 @@ def test_a_prepared_text_is_left_as_it_is(text: str) -> None:
 
 @given(TEXTS.map(lambda text: text * 40))
 def test_pieces_keep_their_limits_and_join_to_the_text_and_a_space(text: str) -> None:
-    pieces = split_pieces(text)
+    pieces = split_pieces(text, IN_PIECES)
     assert "".join(pieces) == f"{text} "
     for piece in pieces:
         assert 0 < len(piece.encode("utf-16-le", "surrogatepass")) // 2 <= LONGEST_PIECE
@@ -91,16 +90,21 @@ def test_pieces_keep_their_limits_and_join_to_the_text_and_a_space(text: str) ->
 
 @pytest.mark.parametrize("text", ["see /tmp/a.png", "'a.JPG' b.gif\nc.webp x", "a.jpeg.png"])
 def test_no_piece_holds_the_name_of_an_image(text: str) -> None:
-    pieces = split_pieces(text)
+    pieces = split_pieces(text, IN_PIECES)
     for piece in pieces:
         for extension in (".png", ".jpg", ".jpeg", ".gif", ".webp"):
             assert extension not in piece.lower()
 
 
 def test_a_long_text_of_small_characters_has_no_more_pieces_than_it_needs() -> None:
-    assert len(split_pieces("x" * 399)) == 1
-    assert len(split_pieces("x" * LONGEST_PROMPT)) == LONGEST_PROMPT // LONGEST_PIECE + 1
-    assert len(split_pieces("\U0001f642" * 400)) == 3
+    assert len(split_pieces("x" * 399, IN_PIECES)) == 1
+    assert len(split_pieces("x" * LONGEST_PROMPT, IN_PIECES)) == LONGEST_PROMPT // LONGEST_PIECE + 1
+    assert len(split_pieces("\U0001f642" * 400, IN_PIECES)) == 3
+
+
+@given(TEXTS.map(lambda text: text * 40))
+def test_a_version_that_takes_no_pieces_gets_one_paste(text: str) -> None:
+    assert split_pieces(text, Typing(in_pieces=False, seconds_before_enter=0.6)) == [f"{text} "]
 
 
 @given(TEXTS)

@@ -241,3 +241,41 @@ async def test_an_edit_of_what_was_never_shown_is_a_message(world: OutboxWorld) 
     world.outbox.put(post("a"), post("e", edits="a"))
     await world.until_empty()
     assert world.texts() == ["e"]
+
+
+async def test_an_edit_that_needs_less_room_deletes_the_rest(world: OutboxWorld) -> None:
+    world.outbox.put(post("a", "1|2|3"), post("b"))
+    world.outbox.put(post("e1", "one", edits="a"))
+    await world.until_empty()
+    assert world.texts() == ["one", "b"]
+    assert world.channel.deleted == {(1, 3), (1, 2)}
+    world.outbox.put(post("e2", "uno|due", edits="a"))
+    await world.until_empty()
+    assert world.texts() == ["uno", "b", "due"]
+
+
+@pytest.mark.parametrize("error", [MessageRefusedError("x"), ChatUnreachableError("x")])
+async def test_a_message_that_cannot_be_deleted_holds_up_nothing(
+    world: OutboxWorld, error: Exception
+) -> None:
+    world.outbox.put(post("a", "1|2"))
+    await world.until_empty()
+    world.answer(done := asyncio.Event(), error)
+    done.set()
+    world.outbox.put(post("e1", "one", edits="a"), post("b"))
+    await world.until_empty()
+    assert world.texts() == ["one", "2", "b"]
+
+
+@pytest.mark.parametrize("error", [NotSentError("x"), OutcomeUnknownError("x"), FloodLimitError(3)])
+async def test_deleting_is_tried_until_it_is_certain(world: OutboxWorld, error: Exception) -> None:
+    world.outbox.put(post("a", "1|2|3"))
+    await world.until_empty()
+    world.answer(done := asyncio.Event(), error)
+    done.set()
+    world.outbox.put(post("e1", "one", edits="a"))
+    await world.until(lambda: len(world.clock.asked) == 1)
+    await world.kill_and_start()
+    await world.until_empty()
+    assert world.texts() == ["one"]
+    assert world.unknown == []

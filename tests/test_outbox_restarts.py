@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import FloodLimitError, NotSentError, StoreWriteError
-from core.model import Chat, Post
+from core.model import Attachment, Button, Chat, Post
 from journal import Journal, Record
 from outbox import Outbox
+from outbox_records import OutboxRecords
 from tests.standins.outbox_world import BOB, OutboxWorld, post, running
 
 
@@ -68,7 +69,7 @@ async def test_a_post_that_comes_before_the_start_does_not_send_the_doubtful_one
     world.outbox.put(post("a"))
     await world.until(lambda: len(world.channel.calls) == 1)
     old, world.outbox = world.outbox, world.make()
-    await old.stop()
+    await old.stop(patience=0)
     world.outbox.put(post("b"))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -76,6 +77,36 @@ async def test_a_post_that_comes_before_the_start_does_not_send_the_doubtful_one
     await world.until_empty()
     assert world.texts() == ["b"]
     assert world.unknown == ["a"]
+
+
+async def test_a_stop_lets_what_is_on_its_way_arrive(world: OutboxWorld) -> None:
+    world.answer(gate := asyncio.Event())
+    world.outbox.put(post("a", "1|2"), post("b"))
+    await world.until(lambda: len(world.channel.calls) == 1)
+    stopping = asyncio.create_task(world.outbox.stop())
+    await world.settle()
+    assert not stopping.done()
+    gate.set()
+    await stopping
+    assert world.texts() == ["1"]
+    world.outbox = world.make()
+    world.outbox.start()
+    await world.until_empty()
+    assert world.texts() == ["1", "2", "b"]
+    assert world.unknown == []
+
+
+async def test_a_stop_waits_for_no_pause_and_not_for_ever(world: OutboxWorld) -> None:
+    world.answer(FloodLimitError(30))
+    world.answer(asyncio.Event(), chat=BOB)
+    world.outbox.put(post("a"), post("b", chat=BOB))
+    await world.until(lambda: world.clock.asked == [30])
+    await world.outbox.stop(patience=0.01)
+    world.outbox = world.make()
+    world.outbox.start()
+    await world.until_empty()
+    assert world.texts() == ["a"]
+    assert world.unknown == ["b"]
 
 
 async def test_a_kill_between_two_pieces_goes_on_with_the_second(world: OutboxWorld) -> None:
@@ -173,7 +204,7 @@ async def test_a_question_that_cannot_be_kept_holds_up_no_start(world: OutboxWor
     world.outbox.put(post("a"), post("b"))
     await world.until(lambda: len(world.channel.calls) == 1)
     old, world.outbox = world.outbox, world.make()
-    await old.stop()
+    await old.stop(patience=0)
     world.outbox.on_unknown = refuse
     world.outbox.start()
     await world.until_empty()
@@ -190,8 +221,35 @@ async def test_half_of_an_emoji_is_taken_and_kept(world: OutboxWorld) -> None:
 
 
 def test_a_posts_every_field_lives_through_a_restart(tmp_path: Path) -> None:
-    whole = replace(post("a", "x", Chat("fake", 1, 9)), style="screen", silent=True)
+    whole = replace(
+        post("a", "x", Chat("fake", 1, 9)),
+        style="screen",
+        silent=True,
+        keyboard=((Button("OK", "id"),),),
+        details="more",
+        attachments=(Attachment("a.png", "/a.png", "photo"), Attachment("b.diff", text="+")),
+    )
     Outbox(tmp_path, {}).put(whole)
-    records = Journal(tmp_path / "outbox.journal", list).read()
-    assert records[0]["post"]["chat"] == {"channel": "fake", "chat_id": 1, "topic": 9}
-    assert (records[0]["post"]["style"], records[0]["post"]["silent"]) == ("screen", True)
+    assert OutboxRecords(tmp_path).waiting["a"].post == whole
+
+
+async def test_a_kill_between_two_files_goes_on_with_the_second(world: OutboxWorld) -> None:
+    done = asyncio.Event()
+    done.set()
+    world.answer(done, done, NotSentError("x"))
+    files = (Attachment("a.txt", "/a"), Attachment("b.txt", "/b"))
+    world.outbox.put(post("p", "two files", attachments=files))
+    await world.until(lambda: len(world.clock.asked) == 1)
+    await world.kill_and_start()
+    await world.until_empty()
+    assert world.texts() == ["two files", "a.txt", "b.txt"]
+    assert world.unknown == []
+
+
+def test_secrets_are_masked_wherever_a_post_has_words(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, {}, redact=lambda text: text.replace("secret", "[masked]"))
+    file = Attachment("secret.txt", "/secret", text="a secret")
+    outbox.put(post("a", "secret", details="x\nsecret", attachments=(file,)))
+    kept = OutboxRecords(tmp_path).waiting["a"].post
+    assert (kept.text, kept.details) == ("[masked]", "x\n[masked]")
+    assert kept.attachments == (Attachment("[masked].txt", "/secret", text="a [masked]"),)

@@ -17,12 +17,12 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.is_typed = False
+        self.typed = set[str]()
         self.inbox = Inbox(folder)
         self.queue = self._new_queue()
 
     def _new_queue(self) -> PromptQueue:
-        return PromptQueue(self.inbox, is_typed=lambda: self.is_typed, changed=lambda: None)
+        return PromptQueue(self.inbox, typed=lambda: self.typed, changed=lambda: None)
 
     def add(self, key: str) -> None:
         self.inbox.receive([Arrival(key, "telegram", {})])
@@ -30,7 +30,7 @@ class Desk:
         self.queue.append(Prompt(key, key))
 
     def type_first(self) -> None:
-        self.is_typed = True
+        self.typed.add(self.queue.first.key)
         self.inbox.advance(self.queue.first.key, "typed")
 
     def restart(self) -> None:

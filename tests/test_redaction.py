@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from core.redaction import MASK, Redactor
@@ -105,3 +105,15 @@ def test_a_second_look_changes_nothing(text: str, known: list[str]) -> None:
 @given(PARTS, st.sampled_from(SECRETS))
 def test_no_secret_survives_between_other_texts(text: str, secret: str) -> None:
     assert secret not in Redactor([secret]).redact(f"{text}{secret}{text}").replace(MASK, "")
+
+
+@settings(deadline=None)
+@given(PARTS, st.lists(st.sampled_from(["x", "KIA", ":", "s", "hunter2"])))
+def test_what_is_found_is_what_is_masked(text: str, known: list[str]) -> None:
+    assume(MASK not in text)
+    redactor = Redactor(known)
+    masked, end = "", 0
+    for start, stop in redactor.find(text):
+        masked += text[end:start] + MASK
+        end = stop
+    assert masked + text[end:] == redactor.redact(text)

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, TimedOut
 
-from channels.telegram import TelegramChannel, _key, _translate
+from channels.telegram import TelegramChannel, _key
+from channels.telegram_errors import translate
 from core.commands import TABLE
 from core.config import Secret
 from core.errors import (
@@ -27,7 +28,7 @@ from core.errors import (
     OutcomeUnknownError,
     StoreWriteError,
 )
-from core.model import Button, ButtonPressed, KindNotHandled, Piece, Post, TextSent
+from core.model import Button, ButtonPressed, Piece, Post, TextSent
 from core.model import Chat as Place
 from pulse import Pulse
 from tests.standins.telegram_api import TelegramApi
@@ -298,20 +299,6 @@ async def test_what_no_person_said_is_nothing(
 
 
 @pytest.mark.usefixtures("polling")
-async def test_what_cannot_be_taken_yet_is_named(
-    api: TelegramApi, channel: TelegramChannel, chat: Chat, ann: User, taker: Taker
-) -> None:
-    api.send_file(chat, ann, b"x", "a.txt")
-    api.send_raw(chat, ann, {"dice": {"emoji": "\U0001f3b2", "value": 3}})
-    await taker.until(lambda: len(taker.keys) == 2)
-    found = [channel.parse(raw) for raw in raw_updates(taker)]
-    assert [one.kind for one in found if isinstance(one, KindNotHandled)] == [
-        "document",
-        "message of this kind",
-    ]
-
-
-@pytest.mark.usefixtures("polling")
 async def test_a_press_is_parsed_and_answered(
     api: TelegramApi, channel: TelegramChannel, chat: Chat, ann: User, taker: Taker
 ) -> None:
@@ -493,4 +480,4 @@ def test_errors_become_ours_by_what_they_mean() -> None:
         (BadRequest("Can't parse entities: x"), MarkupRefusedError),
         (BadRequest("Message is too long"), MessageRefusedError),
     ]
-    assert [type(_translate(error)) for error, _ in cases] == [kind for _, kind in cases]
+    assert [type(translate(error)) for error, _ in cases] == [kind for _, kind in cases]

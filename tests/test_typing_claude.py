@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from core.keystrokes import EXIT_WORDS, LONGEST_PROMPT, MOST_LINES, is_same_prompt, prepare_prompt
+from core.claude_code import EXIT_WORDS, typing_for
+from core.keystrokes import LONGEST_PROMPT, MOST_LINES, is_same_prompt, prepare_prompt
 from tests.fixtures.hostile_texts import KEPT, REMOVED, REWRITTEN
 from tests.standins.messages_api import API_KEY, MessagesApi
 from tests.world import wait_until
@@ -54,7 +55,10 @@ class Desk:
             "IS_SANDBOX": "1",
         }
         self.control = TmuxControl(
-            socket=self.socket, environment=self.environment, folder=root / "typing"
+            socket=self.socket,
+            environment=self.environment,
+            folder=root / "typing",
+            typing=typing_for(()),
         )
         # One byte for every turn that has ended.
         self.ends = root / "ends"

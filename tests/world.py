@@ -23,6 +23,7 @@ from typing import Any, Self
 import psutil
 
 from claude_registry import ClaudeRegistry
+from core.card import FOLDED, LIVE
 from core.model import ClaudeProcess
 from journal import Journal
 from session import Session, SessionStore
@@ -261,23 +262,39 @@ class World:
         return self.telegram.send_text(self.chat, self.user, text)
 
     def reads(self, part: str, *, after: int = 0) -> Message:
-        """Wait until the chat shows it."""
+        """Wait until a message of the bot, other than the card of a turn, says it."""
+
+        def found() -> Message | None:
+            said = self._messages(are_cards=False)
+            new = (message for message in said if message.message_id > after)
+            return next((message for message in new if part in message.text), None)
+
         try:
-            return self.telegram.wait_for_text(self.chat, part, after=after, timeout=WAIT_SECONDS)
+            message = self.telegram.wait_for(found, WAIT_SECONDS, what=repr(part))
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()}") from error
+        assert message is not None
+        return message
 
     def ask(self, text: str, answer: str) -> Message:
         """Send a text, and wait for the answer to it."""
         return self.reads(answer, after=self.say(text))
 
     def texts(self) -> list[str]:
-        """What the bot has said, oldest first.
+        """What the bot has said, oldest first; the cards of turns are no texts.
 
         Without the line about what waits, which comes or not by how fast the machine is.
         """
-        shown = self.telegram.messages(self.chat, from_bot=True)
-        return [m.text or "" for m in shown if not (m.text or "").startswith(_ABOUT_QUEUE)]
+        said = [message.text or "" for message in self._messages(are_cards=False)]
+        return [text for text in said if not text.startswith(_ABOUT_QUEUE)]
+
+    def cards(self) -> list[Message]:
+        """The live cards of turns, and those that were folded, oldest first."""
+        return self._messages(are_cards=True)
+
+    def _messages(self, *, are_cards: bool) -> list[Message]:
+        said = self.telegram.messages(self.chat, from_bot=True)
+        return [message for message in said if _is_card(message) == are_cards]
 
 
 def find_claude() -> Path | None:
@@ -293,6 +310,11 @@ def _is_asked(pid: int) -> bool:
         return "-p" in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
+
+
+def _is_card(message: Message) -> bool:
+    first = message.edits[0].text if message.edits else message.text
+    return (first or "").startswith((LIVE, *FOLDED))
 
 
 def _runs(pid: int) -> bool:

@@ -248,11 +248,11 @@ def fill_the_disk(size: int, seed: int, folder: Path) -> Figure:
     sent: list[str] = []
     forgotten: list[str] = []
     starts = held = 0
-    with open_world(folder) as world, _small_disk(world.state):
+    with open_world(folder) as world, small_disk(world.state):
         world.start_bridge()
         world.ask("begin", "Echo")
         for number in range(size):
-            with _filled(world.state):
+            with filled(world.state):
                 for part in range(_TEXTS_A_FILL):
                     sent.append(f"text {number}.{part} {'x' * 300}")
                     world.say(sent[-1])
@@ -279,8 +279,9 @@ def fill_the_disk(size: int, seed: int, folder: Path) -> Figure:
 
 
 @contextmanager
-def _small_disk(place: Path) -> Iterator[None]:
-    place.mkdir(parents=True, mode=0o700)
+def small_disk(place: Path) -> Iterator[None]:
+    """A file system of 1 MB at `place`. Raises NotPossibleHereError."""
+    place.mkdir(parents=True, mode=0o700, exist_ok=True)
     options = "size=1m,mode=700"
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "chaos", str(place)],
@@ -297,7 +298,8 @@ def _small_disk(place: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _filled(place: Path) -> Iterator[None]:
+def filled(place: Path) -> Iterator[None]:
+    """The file system at `place`, full to the last byte."""
     filler = place / "filler"
     try:
         with filler.open("wb", buffering=0) as file:

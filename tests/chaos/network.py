@@ -11,6 +11,7 @@ from tests.world import World
 
 _TEXTS = 6
 _LEAST_DELAY = 1.5
+_BETWEEN = 1.1
 
 
 def flood_one_chat(size: int, seed: int, folder: Path) -> Figure:
@@ -34,8 +35,9 @@ def flood_one_chat(size: int, seed: int, folder: Path) -> Figure:
             world.say(text)
         refused_at = _wait_for_refusal(world)
         during: list[float] = []
-        while time.monotonic() < refused_at + size - 0.3:
+        while (now := time.monotonic()) < refused_at + size - 0.3:
             during.append(_ask(world, other, bob, f"during {len(during)}"))
+            time.sleep(max(0.0, now + _BETWEEN - time.monotonic()))  # within the flood limits
         world.telegram.wait_for_text(world.chat, f"Echo: {sent[-1]}", timeout=size + 60)
         shown = [text for text in world.texts() if text.startswith("Echo: text")]
         calls = world.telegram.calls_of("sendMessage", world.chat)

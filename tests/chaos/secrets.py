@@ -195,8 +195,9 @@ def _end_by_refusal(world: World, faults: dict[str, list[str]]) -> None:
     assert bridge is not None
     refusal = world.telegram.fail("getUpdates", 401, "Unauthorized", times=None)
     world.say("the long poll ends")
-    _, said = bridge.communicate(timeout=60)
+    bridge.wait(60)
     refusal.end()
     world.bridge = None
-    if world.telegram.token in said.decode() + world.log():
-        faults["in what the bridge said"].append(said.decode()[:200])
+    said = world.log()
+    if world.telegram.token in said:
+        faults["in what the bridge said"].append(said[-200:])

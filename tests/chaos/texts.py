@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def _draw(chance: random.Random) -> str:
 
 @dataclass
 class Presser(threading.Thread):
-    """The person with the key pad: answers each dialog after a while, some twice or too late."""
+    """The person with the phone: answers what is asked after a while, some twice or too late."""
 
     world: World
     chance: random.Random
@@ -126,26 +127,24 @@ class Presser(threading.Thread):
         """Until `is_done`."""
         while not self.is_done.wait(0.05):
             for message in self.world.telegram.messages(self.world.chat, from_bot=True):
-                if "Esc" in message.labels and _first_button(message) not in self._used:
+                if _is_open(message) and _first_button(message) not in self._used:
                     self._answer(message)
 
     def _answer(self, message: Message) -> None:
         time.sleep(self.chance.uniform(0, 1.0))  # when a person presses is what is drawn by lot
         message = self.world.telegram.message(self.world.chat, message.message_id)
-        if "Esc" not in message.labels:
+        if not _is_open(message):
             return
         data = _first_button(message)
         self._used.add(data)
-        asked = re.findall(r"made-\d+", message.text) if "proceed?" in message.text else []
-        label = self.chance.choice(("1", "Esc"))
+        label = "Esc" if "Esc" in message.labels else self.chance.choice(("Allow", "Deny"))
         if self.chance.random() < 0.3:
             press_at_terminal(self.world, "Escape")
             time.sleep(self.chance.uniform(0, 0.7))  # the phone is late; how late is drawn by lot
-        elif not asked:
-            label = "Esc"
-        elif label == "1":
-            self.allowed.add(asked[-1])
-        self._press(message, label)
+        elif label == "Allow":
+            self.allowed.add(re.findall(r"made-\d+", message.text)[-1])
+        with suppress(LookupError):  # the buttons have gone meanwhile
+            self._press(message, label)
         if self.chance.random() < 0.3:
             self._press(message, data)
 
@@ -161,6 +160,11 @@ def press_at_terminal(world: World, *keys: str) -> None:
     """A person at the machine presses keys."""
     name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
     world.tmux("send-keys", "-t", f"={name}:", *keys)
+
+
+def _is_open(message: Message) -> bool:
+    """Whether it asks something: with buttons of its own, or with keys."""
+    return "Allow" in message.labels or "Esc" in message.labels
 
 
 def _first_button(message: Message) -> str:
@@ -195,7 +199,7 @@ def send_texts_at_dialogs(size: int, seed: int, folder: Path) -> Figure:
         faults = _find_dialog_faults(world, folder, texts, presser.allowed)
     return judge(
         "texts sent while dialogs open at random",
-        f"{size} texts, {tools} permission dialogs, {models} others, {presser.presses} presses",
+        f"{size} texts, {tools} permissions, {models} other dialogs, {presser.presses} presses",
         "0 answered a dialog; all arrive, once, afterwards",
         faults,
     )

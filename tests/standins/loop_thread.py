@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
 from collections.abc import Callable
 
 from aiohttp import web
@@ -35,6 +37,10 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        # asyncio forgets a connection that comes in while it closes: open, it would keep its client
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def call(self, function: Callable[[], object]) -> None:
         """Run `function` in the server's loop."""

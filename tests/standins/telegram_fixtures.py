@@ -1,4 +1,4 @@
-"""pytest's view of the stand-in for Telegram: a server, Ann, her chat, a forum, a real client.
+"""pytest's view of the stand-in for Telegram: a server, Ann, her chat, a forum, real clients.
 
 A test module asks for them with `pytest_plugins = ["tests.standins.telegram_fixtures"]`.
 """
@@ -10,6 +10,8 @@ from telegram import (
     Bot,
 )
 
+from channels.telegram import TelegramChannel
+from core.config import Secret
 from tests.standins.telegram_api import TelegramApi
 from tests.standins.telegram_client import make_bot
 from tests.standins.telegram_state import Chat, User
@@ -42,3 +44,11 @@ async def bot(api: TelegramApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     client = make_bot(api)
     async with client:
         yield client
+
+
+@pytest.fixture
+async def channel(api: TelegramApi) -> AsyncIterator[TelegramChannel]:
+    made = TelegramChannel(Secret(api.token), api.url)
+    await made.start([])
+    yield made
+    await made.stop()

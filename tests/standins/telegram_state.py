@@ -336,9 +336,16 @@ def _render_content(message: Message) -> Json:
             return {
                 "document": sized | {"file_name": file.name, "mime_type": file.mime_type}
             } | caption
+        case "video_note":
+            round_one = {"length": message.media.width or 240, "duration": message.media.duration}
+            return {"video_note": sized | round_one}
         case kind:
             timed = {"duration": message.media.duration, "mime_type": file.mime_type}
-            return {kind: sized | timed} | caption
+            if kind in ("voice", "audio"):
+                return {kind: sized | timed} | caption
+            size = {"width": message.media.width or 640, "height": message.media.height or 480}
+            shown = sized | timed | size | {"file_name": file.name}
+            return {kind: shown} | ({"document": shown} if kind == "animation" else {}) | caption
 
 
 def _render_text(text_field: str, entities_field: str, message: Message) -> Json:

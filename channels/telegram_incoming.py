@@ -1,0 +1,159 @@
+"""A Telegram update to what a person did in it: nothing of channels, bots and anonymous admins.
+
+Names, captions and numbers in an update are whatever the sender's program wrote.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from telegram import Bot, CallbackQuery, Message, Update
+
+from core.model import (
+    ButtonPressed,
+    Chat,
+    FileKind,
+    FilesSent,
+    Incoming,
+    KindNotHandled,
+    LocationSent,
+    Person,
+    RemoteFile,
+    TextEdited,
+    TextSent,
+)
+
+# an animation comes as a document too, so that it is looked for before
+_KINDS: tuple[FileKind, ...] = (
+    "animation",
+    "document",
+    "voice",
+    "audio",
+    "video_note",
+    "video",
+)
+
+
+def parse_update(raw: dict[str, Any], bot: Bot) -> Incoming | None:
+    """What a person did in this update, if one did."""
+    update = Update.de_json(raw, bot)
+    if update.callback_query is not None:
+        return _from_press(update.callback_query)
+    if update.message is not None:
+        return _from_message(update.message)
+    if update.edited_message is not None:
+        return _from_edit(update.edited_message)
+    return None
+
+
+def _from_message(message: Message) -> Incoming | None:
+    sender = message.from_user
+    if sender is None or sender.is_bot or message.sender_chat is not None:
+        return None
+    person = Person(sender.id, sender.full_name)
+    chat = _chat(message)
+    is_private = message.chat.type == "private"
+    origin = message.forward_origin
+    forwarded_from = None if origin is None else _origin_name(origin)
+    quoted = message.quote.text if message.quote is not None else None
+    common = (is_private, forwarded_from, quoted, _reply_to(message))
+    if message.text is not None:
+        return TextSent(chat, person, message.message_id, message.text, *common)
+    if message.location is not None:
+        place = message.location
+        title = message.venue.title if message.venue is not None else ""
+        return LocationSent(
+            chat,
+            person,
+            message.message_id,
+            place.latitude,
+            place.longitude,
+            title,
+            is_private,
+            forwarded_from,
+            _reply_to(message),
+        )
+    files = _files(message)
+    if files:
+        caption, album = message.caption or "", message.media_group_id
+        return FilesSent(chat, person, message.message_id, caption, files, album, *common)
+    if message.effective_attachment is None:
+        return None  # a service message: somebody joined, a topic was made
+    return KindNotHandled(chat, person, _kind_name(message), is_private)
+
+
+def _reply_to(message: Message) -> int | None:
+    """In a topic, what answers nothing answers the message that made the topic: that is none."""
+    answered = message.reply_to_message
+    if answered is None or (message.is_topic_message and answered.forum_topic_created):
+        return None
+    return answered.message_id
+
+
+def _files(message: Message) -> tuple[RemoteFile, ...]:
+    """The file of a message; a photo comes in sizes, of which the largest counts."""
+    if message.photo:
+        photo = max(message.photo, key=lambda size: size.width * size.height)
+        return (RemoteFile(photo.file_id, "photo", size=photo.file_size),)
+    for kind in _KINDS:
+        found = getattr(message, kind)
+        if found is not None:
+            return (_file(kind, found),)
+    return ()
+
+
+def _file(kind: FileKind, found: Any) -> RemoteFile:
+    length = getattr(found, "duration", None)
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    return RemoteFile(
+        found.file_id,
+        kind,
+        getattr(found, "file_name", None) or "",
+        getattr(found, "mime_type", None) or "",
+        found.file_size,
+        None if seconds is None else int(seconds),
+    )
+
+
+def _from_edit(message: Message) -> Incoming | None:
+    edited = _from_message(message)
+    if not isinstance(edited, TextSent):
+        return None
+    return TextEdited(edited.chat, edited.person, edited.message_id, edited.text, edited.is_private)
+
+
+def _from_press(query: CallbackQuery) -> Incoming | None:
+    message = query.message
+    if query.from_user.is_bot or not isinstance(message, Message) or query.data is None:
+        return None
+    return ButtonPressed(
+        _chat(message),
+        Person(query.from_user.id, query.from_user.full_name),
+        message.message_id,
+        query.id,
+        query.data,
+        is_private=message.chat.type == "private",
+    )
+
+
+def _chat(message: Message) -> Chat:
+    topic = message.message_thread_id if message.is_topic_message else None
+    return Chat("telegram", message.chat.id, topic)
+
+
+def _kind_name(message: Message) -> str:
+    for kind in ("sticker", "contact", "poll"):
+        if getattr(message, kind):
+            return kind
+    return "message of this kind"
+
+
+def _origin_name(origin: Any) -> str:
+    user = getattr(origin, "sender_user", None)
+    chat = getattr(origin, "sender_chat", None) or getattr(origin, "chat", None)
+    if user is not None:
+        return str(user.full_name)
+    return str(
+        getattr(origin, "sender_user_name", None) or getattr(chat, "title", None) or "someone"
+    )
