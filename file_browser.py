@@ -84,8 +84,12 @@ class FileBrowser:
         """
         session = self._session(chat)
         folder = await asyncio.to_thread(self._folder_of, session)
-        for reader in self._readers(session, folder):
-            place = await asyncio.to_thread(reader.locate, Path(argument))
+        wanted = Path(argument)
+        readers = [FolderReader(project_directory(session), self._closed)]
+        if wanted.is_absolute():
+            readers += [FolderReader(folder.outgoing), FolderReader(folder.sent)]
+        for reader in readers:
+            place = await asyncio.to_thread(reader.locate, wanted)
             if place is not None:
                 view = _View(reader.root, place, 0, f"get:{uuid.uuid4()}")
                 await self._open(chat, person, view, is_new=True)
@@ -194,10 +198,6 @@ class FileBrowser:
             return self._files.folder(files_id(session))
         except OSError as error:
             raise FileRefusedError(f"There is no place for files: {error.strerror}.") from error
-
-    def _readers(self, session: Session, folder: FileFolder) -> list[FolderReader]:
-        project = FolderReader(project_directory(session), self._closed)
-        return [project, FolderReader(folder.outgoing), FolderReader(folder.sent)]
 
     def _reader_of(self, session: Session, root: Path) -> FolderReader:
         """Who reads below this root, which was the chat's when the button was made."""

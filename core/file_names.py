@@ -1,7 +1,7 @@
 """Names of files: what is made of a stranger's name for a path, for a prompt and for a button.
 
-* A path is made of a number of ours, a few plain letters, and a plain extension: never of the name
-  itself.
+* A path is made of a number of ours, a few plain letters and perhaps a plain extension: never of
+  the name itself.
 * In a prompt a name is a word without meaning: nothing in it is a mention (`@`), a command, a line
   or a bracket of ours.
 """
@@ -23,7 +23,7 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,10})$")
 _BY_KIND: dict[FileKind, str] = {
     "photo": "jpg",
-    "document": "bin",
+    "document": "",  # with "bin" Claude Code would not read it, though it may be a text
     "voice": "ogg",
     "audio": "mp3",
     "video": "mp4",
@@ -64,7 +64,8 @@ def make_file_name(number: int, file: RemoteFile) -> str:
     known = _BY_TYPE.get(file.mime_type.lower(), _BY_KIND[file.kind])
     extension = found[1].lower() if found else known
     stem = make_stem(file.name[: found.start()] if found else file.name)
-    return f"{number}-{stem or file.kind.replace('_', '-')}.{extension}"
+    whole = f"{number}-{stem or file.kind.replace('_', '-')}"
+    return f"{whole}.{extension}" if extension else whole
 
 
 def make_stem(name: str) -> str:

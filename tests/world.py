@@ -285,8 +285,8 @@ class World:
 
         Without the line about what waits, which comes or not by how fast the machine is.
         """
-        said = [message.text or "" for message in self._messages(are_cards=False)]
-        return [text for text in said if not text.startswith(_ABOUT_QUEUE)]
+        texts = [message.text or "" for message in self._messages(are_cards=False)]
+        return [text for text in texts if not text.startswith(_ABOUT_QUEUE)]
 
     def cards(self) -> list[Message]:
         """The live cards of turns, and those that were folded, oldest first."""
