@@ -250,9 +250,8 @@ class SessionRunner:
             return "withdrawn"
         if under_way is not None and is_typed:
             outcome = await self._interrupt_prompt(under_way)
-            if outcome == "finished" and self.queue.waiting and not is_old:
-                return await self.interrupt()  # it was meant for the one behind
-            return outcome
+            is_for_next = not spares_waiting and not is_old and bool(self.queue.waiting)
+            return await self.interrupt() if outcome == "finished" and is_for_next else outcome
         return await self._interrupt_process() if is_working else "nothing"
 
     async def _interrupt_process(self) -> Interruption:

@@ -121,7 +121,7 @@ def test_the_screen_button_shows_the_screen_and_the_card_keeps_its_buttons(world
     world.say("hold paint")
     old = card(world, "Held paint.")
     press(world, old, "🖥 Screen")
-    world.reads("esc to interrupt")
+    wait_until(lambda: len(world.texts()) == 1, "the screen")
     wait_until(lambda: card(world).buttons != old.buttons, "fresh buttons")
     press(world, card(world), "🖥 Screen")
     wait_until(lambda: len(world.texts()) == 2, "the screen once more")
@@ -174,8 +174,10 @@ def test_when_claude_dies_the_card_says_so(world: World) -> None:
 def test_a_turn_begun_at_the_terminal_has_a_card(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo: hello")
+    world.wait_for_process("idle")
     name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
     world.tmux("send-keys", "-t", f"={name}:", "-l", "hold paint")
+    wait_until(lambda: "❯\xa0hold paint" in world.screen(), "the text is in the box")
     world.tmux("send-keys", "-t", f"={name}:", "Enter")
     card(world, "Held paint.")
     world.model.release("paint")

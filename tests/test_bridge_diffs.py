@@ -30,7 +30,7 @@ def test_an_edit_is_a_short_silent_diff(world: World) -> None:
     read = UseTool("Read", {"file_path": str(world.project / "a.txt")})
     work(world, read, edits(world, "a.txt", "two", "TWO\nmore"))
     shown = world.reads("a.txt +2 −1")
-    assert shown.text == "✏️ a.txt +2 −1\n@@ -1,3 +1,4 @@\n one\n-two\n+TWO\n+more\n three"
+    assert shown.text == "✏️ a.txt +2 −1\n\n@@ -1,3 +1,4 @@\n one\n-two\n+TWO\n+more\n three"
     assert [(e["type"], e.get("language")) for e in shown.entities] == [
         ("code", None),
         ("pre", "diff"),

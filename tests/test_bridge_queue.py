@@ -61,7 +61,8 @@ def test_a_message_that_waits_is_told_its_number(world: World) -> None:
     world.reads("Echo: one")
     world.reads("Nothing waits any more.")
     world.ask("two", "Echo: two")
-    assert not [text for text in world.texts() if text.startswith("Waiting")]
+    shown = world.telegram.messages(world.chat, from_bot=True)
+    assert not [message for message in shown if (message.text or "").startswith("Waiting")]
 
 
 def test_the_queue_is_put_in_another_order(busy: World) -> None:

@@ -33,6 +33,7 @@ from tests.standins.telegram_state import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 30.0
+_ABOUT_QUEUE = ("Waiting, number", "Waiting: ", "Nothing waits any more.")
 
 
 def wait_until(is_true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
@@ -280,8 +281,12 @@ class World:
         return self.reads(answer, after=self.say(text))
 
     def texts(self) -> list[str]:
-        """What the bot has said, oldest first; the cards of turns are no texts."""
-        return [message.text or "" for message in self._messages(are_cards=False)]
+        """What the bot has said, oldest first; the cards of turns are no texts.
+
+        Without the line about what waits, which comes or not by how fast the machine is.
+        """
+        texts = [message.text or "" for message in self._messages(are_cards=False)]
+        return [text for text in texts if not text.startswith(_ABOUT_QUEUE)]
 
     def cards(self) -> list[Message]:
         """The live cards of turns, and those that were folded, oldest first."""
