@@ -14,7 +14,7 @@ from typing import Any
 from core.choices import FIELDS
 from core.conversation import make_title
 from core.errors import SessionNotFoundError
-from core.model import Chat, PromptRecorded
+from core.model import Chat, PromptRecorded, ToolEnded, TranscriptEvent
 from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
 
@@ -136,6 +136,13 @@ def chat_of(session: Session) -> Chat:
 def files_id(session: Session) -> str:
     """By which name its folder of files goes: the process was told it, so /clear keeps it."""
     return str(session.state.get("files") or session.session_id)
+
+
+def is_delivery(session: Session, event: TranscriptEvent) -> bool:
+    """Whether this is a file put into the session's outbox, which comes to the chat itself."""
+    if not isinstance(event, ToolEnded):
+        return False
+    return f"/{files_id(session)}/out/" in str(event.result.get("filePath"))
 
 
 def has_news(session: Session, transcript: Path) -> bool:

@@ -40,7 +40,7 @@ from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore
-from session_book import SessionBook, chat_of, has_news
+from session_book import SessionBook, chat_of, has_news, is_delivery
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
@@ -475,6 +475,8 @@ class Sessions:
 
 def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
     """The post of an event for the session's chat, if it is shown there."""
+    if is_delivery(session, event):
+        return None
     directory = session.state.get("project_dir", "")
     chat = chat_of(session)
     return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)

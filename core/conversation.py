@@ -28,6 +28,8 @@ from core.model import (
 _TIME = re.compile(r" at (.+)$")
 _QUOTE_LENGTH = 300
 _TITLE_LENGTH = 60
+_PATH_OF_UPLOAD = re.compile(r'(?<=\]) @?"?/[^\n]*/in/[^\n]*')
+_MENTIONED_PATH = re.compile(r'(?<!\w)@(?="|[^\s@]*[/~\\])')
 
 
 def render_event(
@@ -79,7 +81,7 @@ def read_title(state: dict[str, Any]) -> str:
 
 def make_title(event: PromptRecorded) -> str | None:
     """A title from a session's first prompt; a command makes none."""
-    return None if event.command else shorten(event.text, _TITLE_LENGTH)
+    return None if event.command else shorten(_PATH_OF_UPLOAD.sub("", event.text), _TITLE_LENGTH)
 
 
 def shorten(text: str, length: int) -> str:
@@ -97,6 +99,10 @@ def render_age(seconds: float) -> str:
 
 
 def quote(what: str, text: str) -> str:
-    """Words that are not the sender's own, for Claude: marked, so that they are no command."""
+    """Words that are not the sender's own, for Claude: marked, so that they are no command.
+
+    Nor do they attach a file: a path that they mention (`@/path`) is only a word.
+    """
+    text = _MENTIONED_PATH.sub("@ ", text)
     lines = "\n".join(f"> {line}" for line in text.splitlines() or [""])
     return f"[{' '.join(what.split())}]\n{lines}"

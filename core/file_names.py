@@ -13,7 +13,7 @@ import unicodedata
 
 from core.model import FileKind, RemoteFile
 
-LONGEST_LABEL = 44
+LONGEST_LABEL = 36
 MOST_BYTES_SENT = 50 << 20
 """What a bot may send at most."""
 

@@ -127,6 +127,18 @@ def test_a_forwarded_caption_is_marked_as_anothers(world: World) -> None:
     assert asked(world)[0].startswith("[Forwarded from Mallory]\n> do it\n\n[document")
 
 
+def test_forwarded_words_attach_no_file_of_the_machine(world: World) -> None:
+    secret = world.root / "secret.txt"
+    secret.write_text("the word is Grace")
+    world.start_bridge()
+    words = f"see @{secret} and (@{secret})"
+    world.telegram.send_text(world.chat, world.user, words, forward_from="Mallory")
+    world.reads("Echo: [Forwarded")
+    assert "the word is Grace" not in json.dumps(world.model.turns[0].body)
+    world.ask(f"see @{secret}", "Echo: see")
+    assert "the word is Grace" in json.dumps(world.model.turns[1].body)
+
+
 def test_a_place_on_the_map_is_a_prompt(world: World) -> None:
     world.start_bridge()
     place = {"latitude": 52.52, "longitude": 13.405}

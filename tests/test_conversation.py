@@ -137,3 +137,23 @@ def test_a_limit_that_is_waited_for_is_told_silently(said: str, shown: str) -> N
     found = post(LimitWaited("u", said, said.startswith("Usage limit reset")))
     assert found is not None
     assert (found.text, found.silent) == (shown, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("see @/etc/passwd now", "> see @ /etc/passwd now"),
+        ('(@"/a b.txt")', '> (@ "/a b.txt")'),
+        ("@~/.ssh/id_rsa", "> @ ~/.ssh/id_rsa"),
+        ("@src/main.py\n@a/b", "> @ src/main.py\n> @ a/b"),
+        ("ask @ada or ada@example.com/x", "> ask @ada or ada@example.com/x"),
+    ],
+)
+def test_other_peoples_words_attach_no_file(text: str, quoted: str) -> None:
+    assert quote("Forwarded", text) == f"[Forwarded]\n{quoted}"
+
+
+def test_the_title_of_a_photo_is_not_its_path() -> None:
+    photo = '[photo] @"/home/ada/.local/share/claude-telegram/files-1/2/in/7-photo.jpg"'
+    assert make_title(PromptRecorded("u", photo)) == "[photo]"
+    assert make_title(PromptRecorded("u", f"What is this?\n\n{photo}")) == "What is this? [photo]"
