@@ -131,14 +131,16 @@ def test_a_draft_at_the_terminal_is_not_sent(old: World) -> None:
 # --- dialogs --------------------------------------------------------------------------------------
 
 
-def test_a_permission_prompt_is_shown_with_keys_and_never_typed_at(old: World) -> None:
+def test_a_permission_request_is_never_answered_by_a_text(old: World) -> None:
     old.start_bridge()
     made = old.root / "made"
     old.say(f'tool Bash {{"command":"touch {made}","description":"make it"}}')
-    shown = old.reads("Do you want to proceed?")
-    old.ask("a text that must not answer", "This message waits")
+    shown = old.reads("Run this command?")
+    wait_until(lambda: "Do you want to proceed?" in old.screen(), "the dialog is there, too")
+    old.say("a text that must not answer")
+    old.ask("/queue", "1. a text that must not answer")
     assert not made.exists()
-    old.telegram.press(old.chat, old.user, shown.message_id, "1")
+    old.telegram.press(old.chat, old.user, shown.message_id, "Allow")
     old.reads("The tool said:")
     wait_until(made.exists, "the tool ran")
     old.reads("Echo: a text that must not answer")
