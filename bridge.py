@@ -27,13 +27,23 @@ from assembly import Parts, build_parts
 from core.commands import TABLE
 from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
-from core.model import ButtonPressed, Chat, Incoming, Post, TextEdited, TextSent
+from core.model import (
+    ButtonPressed,
+    Chat,
+    FilesSent,
+    Incoming,
+    LocationSent,
+    Post,
+    TextEdited,
+    TextSent,
+)
 from core.redaction import Redactor
 from durable import replace_file
 from inbox import Arrival, Entry
 from logs import set_up_logs
 from pulse import run_regularly
 from receiving import keep_receiving
+from session_book import files_id
 from sessions import awake_ids
 from state_folder import claimed, read_settings
 
@@ -61,12 +71,15 @@ class Hub:
         """Work until cancelled. Raises ChannelRefusedError."""
         await self._sessions.adopt_terminals()
         for entry in self._inbox.pending():
-            if entry.session_id:
+            if entry.step != "received":
                 self._restore(entry)
         await self._sessions.start()
+        self._parts.cards.resume()
+        self._parts.errors.resume()
+        self._parts.deliveries.start()
         await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
         for entry in self._inbox.pending():
-            if not entry.session_id:
+            if entry.step == "received":
                 await self._handle(entry)
         self._parts.outbox.start()
         self._parts.requests.start()
@@ -139,8 +152,8 @@ class Hub:
         say = self._parts.say
         try:
             match incoming:
-                case TextSent():
-                    return await self._handle_text(entry, incoming)
+                case TextSent() | FilesSent() | LocationSent():
+                    return await self._handle_message(entry, incoming)
                 case ButtonPressed():
                     return await self._parts.presses.handle(entry, incoming)
                 case TextEdited():
@@ -154,8 +167,14 @@ class Hub:
             say(incoming.chat, str(error))
         return True
 
-    async def _handle_text(self, entry: Entry, message: TextSent) -> bool:
-        is_done = await self._parts.messages.handle_text(entry, message)
+    async def _handle_message(
+        self, entry: Entry, message: TextSent | FilesSent | LocationSent
+    ) -> bool:
+        messages = self._parts.messages
+        if isinstance(message, TextSent):
+            is_done = await messages.handle_text(entry, message)
+        else:
+            is_done = messages.handle_files(entry, message)
         if not is_done:
             self._parts.background.run(self._channel.show_typing(message.chat))
         return is_done
@@ -171,7 +190,10 @@ class Hub:
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):
             log.info("session %s was not used for %g days and is removed", session_id, days)
         sessions = await asyncio.to_thread(self._sessions.book.store.list_sessions)
-        self._sessions.keeper.forget_others({session.session_id for session in sessions})
+        known = {session.session_id for session in sessions}
+        self._sessions.keeper.forget_others(known)
+        known |= {files_id(session) for session in sessions}
+        await asyncio.to_thread(self._parts.files.clean_up, known, days)
 
     def _set_aside(self, entry: Entry) -> None:
         """Keep what could not be handled, and tell the owner."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from buttons import Action, Buttons, Press, PressHandler
+from buttons import Buttons, Press, PressHandler
 from claude_launcher import project_directory
-from claude_registry import memory_of
 from core.commands import Command, CommandName, render_help
 from core.config import Config
-from core.conversation import read_title, render_age, shorten
+from core.conversation import read_title, render_age
 from core.errors import BridgeError
 from core.model import Button, Chat, Post, Style, TextSent
 from outbox import Outbox
@@ -23,11 +22,14 @@ from session_book import chat_of
 from session_runner import SessionRunner
 from sessions import Sessions
 
+CommandHandler = Callable[[Chat, str, int], Awaitable[None]]
+"""Does what was asked in that chat, with that argument, by the person of that user id."""
+
 _LISTED = 8
 
 
 class ChatCommands:
-    """The commands, on the sessions of `sessions`."""
+    """The commands, on the sessions of `sessions`; `others` do what is not done here."""
 
     def __init__(
         self,
@@ -36,6 +38,8 @@ class ChatCommands:
         outbox: Outbox,
         buttons: Buttons,
         screens: ScreenView,
+        *,
+        others: Mapping[CommandName, CommandHandler],
     ) -> None:
         self._screens = screens
         self._config = config
@@ -43,23 +47,25 @@ class ChatCommands:
         self._outbox = outbox
         self._buttons = buttons
         self._book = sessions.book
-        self.presses: dict[str, PressHandler] = {"pick": self._pick, "drop": self._drop}
-        self._handlers: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
+        self.presses: dict[str, PressHandler] = {"pick": self._pick}
+        self._handlers: dict[CommandName, CommandHandler] = {
             "start": self._help,
             "help": self._help,
             "new": self._new,
             "sessions": self._list,
             "resume": self._resume,
-            "stop": self._stop,
             "kill": self._kill,
-            "queue": self._queue,
-            "status": self._status,
             "screen": self._screen,
+            **others,
         }
 
     async def run(self, command: Command, message: TextSent) -> None:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
         await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
+
+    async def show_screen(self, chat: Chat, person: int) -> None:
+        """As /screen. Raises BridgeError."""
+        await self._screen(chat, "", person)
 
     async def _pick(self, press: Press) -> str:
         """A session was picked from the list, which it takes the place of."""
@@ -101,7 +107,7 @@ class ChatCommands:
             action = {"do": "pick", "session": session.session_id, "post": key}
             rows.append([(f"{number}. {title}", action)])
         keyboard = self._buttons.issue(chat, rows, person=person)
-        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard))
+        self._outbox.put(Post(key, chat, "\n".join(lines), keyboard=keyboard, silent=True))
 
     async def _resume(self, chat: Chat, argument: str, person: int) -> None:
         if not argument:
@@ -128,25 +134,6 @@ class ChatCommands:
             )
         return self._book.adopt(chat, session_id, transcript, self._config.project_dir)
 
-    async def _stop(self, chat: Chat, argument: str, person: int) -> None:
-        runner = self._awake_runner(chat)
-        if runner is None:
-            self._say(chat, "Claude is not doing anything.")
-            return
-        match await runner.interrupt():
-            case "nothing":
-                self._say(chat, "Claude is not doing anything.")
-            case "running":
-                self._say(chat, "Claude has not stopped yet. /screen shows what it does.")
-            case "withdrawn":
-                self._say(chat, "Stopped before Claude had begun.")
-            case "stopped":
-                self._say(chat, "Stopped.")
-            case "finished":
-                self._say(chat, "Claude had finished before it could be stopped.")
-            case "interrupted":
-                pass  # the transcript tells, and so the chat
-
     async def _kill(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         if runner is None:
@@ -156,53 +143,6 @@ class ChatCommands:
         lost = f" Messages given up with it: {given_up}." if given_up else ""
         text = f"Ended.{lost} The next message resumes it with its history; /new starts afresh."
         self._say(chat, text)
-
-    async def _status(self, chat: Chat, argument: str, person: int) -> None:
-        session = self._book.find_current(chat)
-        if session is None:
-            self._say(chat, "No session yet. Send a text to start one.")
-            return
-        runner = self._awake_runner(chat)
-        lines = [
-            f"“{read_title(session.state)}”",
-            f"Directory: {project_directory(session)}",
-            f"Session: {session.session_id}",
-            f"State: {_state(runner)}",
-            f"Last activity: {_age(session)}",
-        ]
-        if runner is not None:
-            if runner.waiting_prompts:
-                lines.append(f"Waiting: {len(runner.waiting_prompts)} (/queue)")
-            attach = self._sessions.terminal.attach_command(runner.name)
-            lines.append(f"At the machine:\n{attach}")
-        self._say(chat, "\n".join(lines))
-
-    async def _queue(self, chat: Chat, argument: str, person: int) -> None:
-        runner = self._awake_runner(chat)
-        waiting = runner.waiting_prompts if runner is not None else []
-        if runner is None or not waiting:
-            self._say(chat, "Nothing waits.")
-            return
-        shown = waiting[:_LISTED]
-        lines = [f"{n}. {shorten(prompt.text, 200)}" for n, prompt in enumerate(shown, 1)]
-        lines += [f"and {len(waiting) - _LISTED} more"] if len(waiting) > _LISTED else []
-        base = {"do": "drop", "session": runner.session_id}
-        rows: list[list[tuple[str, Action]]] = [
-            [(f"Remove {n}", {**base, "key": prompt.key})] for n, prompt in enumerate(shown, 1)
-        ]
-        rows.append([("Remove all", {**base, "key": None})])
-        text = "Waiting, in this order. Edit a message to change it.\n" + "\n".join(lines)
-        self._say(chat, text, keyboard=self._buttons.issue(chat, rows, person=person))
-
-    async def _drop(self, press: Press) -> str:
-        """A prompt, or all of them, was removed from the queue."""
-        action = press.action
-        runner = self._sessions.find_runner(action["session"])
-        if runner is None:
-            return "That is no longer waiting."
-        if action["key"] is None:
-            return f"{runner.drop_queue()} removed."
-        return "Removed." if runner.drop(action["key"]) else "Claude has that one already."
 
     async def _screen(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
@@ -224,16 +164,7 @@ class ChatCommands:
         style: Style = "notice",
         keyboard: tuple[tuple[Button, ...], ...] = (),
     ) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard))
-
-
-def _state(runner: SessionRunner | None) -> str:
-    if runner is None:
-        return "asleep; the next message wakes it"
-    status = runner.process.status if runner.process is not None else None
-    shown = "idle, with a command in the background" if status == "shell" else status
-    pid = runner.process.pid if runner.process is not None else runner.pane_pid
-    return f"{shown or 'starting'}, {memory_of(pid) >> 20} MB"
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard, silent=True))
 
 
 def _age(session: Session) -> str:

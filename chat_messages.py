@@ -1,5 +1,6 @@
 """What becomes of a message: a command is run, everything else is a prompt for the chat's session.
 
+* Files and places are prompts too, whatever their caption begins with.
 * Other people's words (forwarded, quoted) are marked as such for Claude, and are never a command.
 * A text that answers what Claude asks is no prompt.
 * An edited message edits the prompt that waits; one that Claude has is never sent again.
@@ -10,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from chat_commands import ChatCommands
+from command_menu import CommandMenu
 from core.commands import Command, parse_command
 from core.config import Config
 from core.conversation import quote
-from core.delivery import Prompt
 from core.errors import BridgeError
 from core.keystrokes import prepare_prompt
-from core.model import Chat, TextEdited, TextSent
+from core.model import Chat, FilesSent, LocationSent, TextEdited, TextSent
 from core.ports import Channel
 from inbox import Entry, Inbox
 from sessions import Sessions
+from uploads import Uploads
 
 
 class ChatMessages:
@@ -32,6 +34,8 @@ class ChatMessages:
         inbox: Inbox,
         sessions: Sessions,
         commands: ChatCommands,
+        menu: CommandMenu,
+        uploads: Uploads,
         *,
         takes_text: Callable[[TextSent], Awaitable[bool]],
         say: Callable[[Chat, str], None],
@@ -41,7 +45,9 @@ class ChatMessages:
         self._inbox = inbox
         self._sessions = sessions
         self._commands = commands
+        self._menu = menu
         self._takes_text = takes_text
+        self._uploads = uploads
         self._say = say
 
     async def handle_text(self, entry: Entry, message: TextSent) -> bool:
@@ -62,8 +68,18 @@ class ChatMessages:
             case str() if message.forwarded_from is None and await self._takes_text(message):
                 return True
             case str():
-                self._submit(entry, message, prepare_prompt(parsed))
+                text = await self._menu.restore(message.chat, parsed)
+                self._submit(entry, message, prepare_prompt(text))
                 return False
+
+    def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
+        """As `handle_text`, for all that is always a prompt."""
+        match message:
+            case FilesSent():
+                self._uploads.take(entry, message)
+            case LocationSent():
+                self._uploads.submit_location(entry, message)
+        return False
 
     def handle_edit(self, edit: TextEdited) -> None:
         """Edit the prompt that waits, and say whether that was so. Raises BridgeError."""
@@ -76,7 +92,9 @@ class ChatMessages:
                 text = self._read(sent, edit.text)
                 if not isinstance(text, str):
                     raise BridgeError("A message that waits can't become a command.")
-                if runner and runner.rewrite(entry.key, prepare_prompt(text)):
+                prompt = prepare_prompt(text)
+                is_waiting = self._uploads.rewrite(entry.key, prompt)
+                if is_waiting or (runner and runner.queue.rewrite(entry.key, prompt)):
                     self._say(edit.chat, "Changed; it still waits.")
                     return
         self._say(edit.chat, "Claude has that message already; send the change as a new one.")
@@ -100,8 +118,4 @@ class ChatMessages:
         return f"!{prepare_prompt(line).lstrip('! ')}"
 
     def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
-        book = self._sessions.book
-        session = book.find_current(message.chat) or book.create(
-            message.chat, self._config.project_dir
-        )
-        self._sessions.submit(session, Prompt(entry.key, text), message.person.user_id)
+        self._uploads.submit_text(entry, message.chat, text, message.person.user_id)

@@ -16,19 +16,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import filelock
 
 from claude_registry import ClaudeRegistry
+from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
 from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
+from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.model import ClaudeProcess
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse
 from session import Session
+from session_book import files_id
+from session_files import FileFolder, SessionFiles
 from terminal import Terminal
 from tmux_control import Pane
 from transcript_keeper import TranscriptKeeper
@@ -46,10 +50,14 @@ Start = Literal["new", "resumed", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A process that was started; `lost`: the transcript is gone, so the conversation is new."""
+    """A process that was started; `lost`: the transcript is gone, so the conversation is new.
+
+    `choices`: what of the person's it was started with.
+    """
 
     pane: Pane
     start: Start
+    choices: Choices
 
 
 class ClaudeLauncher:
@@ -61,6 +69,8 @@ class ClaudeLauncher:
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
         keeper: gives back a transcript that Claude Code has deleted.
+        allows_bypass: whether a session may have the permission mode that never asks.
+        files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -76,15 +86,19 @@ class ClaudeLauncher:
         projects: Path,
         environment: Mapping[str, str],
         keeper: TranscriptKeeper | None = None,
+        allows_bypass: bool = False,
+        files: SessionFiles | None = None,
         patience: float = 6.0,
     ) -> None:
         self._keeper = keeper
+        self._files = files
         self.registry = registry
         self.patience = patience
+        self.version = version
+        self.allows_bypass = allows_bypass
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
-        self.version = version
         self._directory = directory
         self._projects = projects
         self._environment = environment
@@ -132,11 +146,22 @@ class ClaudeLauncher:
                 "Update Claude Code, start the bridge again, and send the message again; or begin "
                 "another session with /new."
             )
-        option = "--resume" if start == "resumed" else "--session-id"
-        command = [*self._command, "--settings", str(self._write_settings(name))]
-        command += ["--permission-mode", self._permission_mode, option, session.session_id]
+        is_resumed = start == "resumed"
+        choices, mode = read_choices(session.state), self.mode_of(session)
+        folders = self._folders_of(session)
+        command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
+        if folders:
+            briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
+            command = add_briefing(command, briefing)
+        command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
+        command += ["--resume" if is_resumed else "--session-id", session.session_id]
         pane = await self._terminal.open(name, command, project_directory(session))
-        return Launch(pane, start)
+        return Launch(pane, start, choices)
+
+    def mode_of(self, session: Session) -> str:
+        """The permission mode that the session is, or would be, started with."""
+        choices = read_choices(session.state)
+        return mode_in_effect(choices, self._permission_mode, with_bypass=self.allows_bypass)
 
     async def explain(self, name: str, error: Exception) -> ClaudeStartError:
         """Why the process in `name` ended before it had a session, by its last words.
@@ -163,6 +188,11 @@ class ClaudeLauncher:
         """The transcript of any session on this machine, by its id."""
         found = list(self._projects.glob(f"*/{session_id}.jsonl"))
         return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+    def transcript_of(self, session: Session) -> Path | None:
+        """Where the session's transcript is; without a hook's word it is looked for."""
+        known = session.state.get("transcript")
+        return Path(known) if known else self.find_transcript(session.session_id)
 
     async def _check(self, session: Session) -> None:
         owner = await self._find_owner(session.session_id)
@@ -209,12 +239,33 @@ class ClaudeLauncher:
             log.error("a transcript can't be put back: %s", error.strerror or error)
             return path.is_file()
 
-    def _write_settings(self, name: str) -> Path:
+    def _folders_of(self, session: Session) -> list[FileFolder]:
+        """Those of its terminal first, which it is told of; it may have had others of its own."""
+        if self._files is None:
+            return []
+        try:
+            own = self._files.find(session.session_id)
+            folder = self._files.folder(files_id(session))
+        except OSError as error:
+            log.error("there is no place for a session's files: %s", error.strerror)
+            return []
+        return [folder] if own is None or own == folder else [folder, own]
+
+    def _write_settings(self, name: str, mode: str, folders: Sequence[FileFolder]) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        replace_file(path, render_settings(hook, self.version).encode())
+        # The owner has agreed by the setting, and the dialog's first answer is to exit.
+        others: dict[str, Any] = (
+            {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
+        )
+        if folders:
+            others["permissions"] = render_permissions(
+                [str(found.incoming) for found in folders],
+                [str(found.outgoing) for found in folders],
+            )
+        replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
 
 

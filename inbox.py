@@ -3,8 +3,8 @@
 * `receive` returns when the updates are on disk; only then may the channel be told to forget them.
 * An update is known by its key, which the channel makes from more than its running number, since
   those start again at random: what was received before is not received again.
-* A prompt's way is `received`, `assigned` (to a session), `typed`, `recorded` (Claude's transcript
-  has it) and `done`. `typed` is written before the first key is pressed.
+* A prompt's way is `received` (which may name its session), `assigned` (to that session), `typed`,
+  `recorded` (Claude's transcript has it) and `done`. `typed` is written before the first key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 
 Step = Literal["received", "assigned", "typed", "recorded"]
 
+EntryListener = Callable[["Entry", str | None], None]
+"""Is told of an entry's step, or of its outcome at the end, once that is on disk."""
+
 _REMEMBERED = 10_000
+_NO_FACTS = ("t", "key", "merges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Entry:
     """An arrival and how far it has come.
 
     `session_id`: whose prompt it is; `text`: as it is typed; `typed_from`: the length of the
-    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch.
+    transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch;
+    `place`: its number among those that wait, 0 while they are in the order of arrival.
     """
 
     arrival: Arrival
@@ -51,6 +56,7 @@ class Entry:
     text: str = ""
     typed_from: int = 0
     typed_at: float = 0.0
+    place: int = 0
 
     @property
     def key(self) -> str:
@@ -60,10 +66,11 @@ class Entry:
 
 @dataclass(slots=True)
 class Inbox:
-    """What is in the folder `directory`, which must be there."""
+    """What is in the folder `directory`, which must be there; `listeners` are told of progress."""
 
     directory: Path
     system: SystemCalls = field(default=os, repr=False)
+    listeners: list[EntryListener] = field(default_factory=list, init=False)
     _entries: dict[str, Entry] = field(default_factory=dict, init=False)
     _seen: OrderedDict[str, None] = field(default_factory=OrderedDict, init=False)
     _journal: Journal = field(init=False)
@@ -95,8 +102,11 @@ class Inbox:
             self._apply(record)
         return [self._entries[key] for key in new]
 
-    def advance(self, key: str, step: Step, **facts: Any) -> Entry:
+    def advance(self, key: str, step: Step, *, merges: Sequence[str] = (), **facts: Any) -> Entry:
         """Write down that the entry has come to `step`, with `facts` (fields of Entry).
+
+        The entries of the keys in `merges` go on as a part of this one: they are done with at the
+        same moment, in one record.
 
         Raises:
             KeyError: there is no such entry (any more).
@@ -104,8 +114,10 @@ class Inbox:
         """
         replace(self._entries[key], step=step, **facts)
         record = {"t": "step", "key": key, "step": step, **facts}
+        record |= {"merges": list(merges)} if merges else {}
         self._journal.append(record)
         self._apply(record)
+        self._tell(self._entries[key])
         return self._entries[key]
 
     def finish(self, key: str, outcome: str) -> None:
@@ -114,12 +126,14 @@ class Inbox:
         It is done even when the disk refuses: the next write that succeeds tells it too, and only a
         crash before that would forget it.
         """
-        if self._entries.pop(key, None) is None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             return
         try:
             self._journal.append({"t": "done", "key": key, "outcome": outcome})
         except StoreWriteError as error:
             log.error("%s", error)
+        self._tell(entry, outcome)
 
     def pending(self) -> list[Entry]:
         """What is not done, in the order of arrival."""
@@ -133,6 +147,14 @@ class Inbox:
         """Let go of the file."""
         self._journal.close()
 
+    def _tell(self, entry: Entry, outcome: str | None = None) -> None:
+        """Tell the listeners; what goes wrong there is no matter of the entry's."""
+        for listener in self.listeners:
+            try:
+                listener(entry, outcome)
+            except Exception:
+                log.exception("a step of an entry could not be told")
+
     def _knows(self, key: str) -> bool:
         return key in self._seen or key in self._entries
 
@@ -143,8 +165,10 @@ class Inbox:
                 self._entries[arrival.key] = Entry(arrival)
                 self._remember(arrival.key)
             case "step" if record["key"] in self._entries:
-                facts = {name: record[name] for name in record if name not in ("t", "key")}
+                facts = {name: record[name] for name in record if name not in _NO_FACTS}
                 self._entries[record["key"]] = replace(self._entries[record["key"]], **facts)
+                for key in record.get("merges", ()):
+                    self._entries.pop(key, None)
             case "done":
                 self._entries.pop(record["key"], None)
             case "seen":
@@ -174,4 +198,5 @@ class Inbox:
                 "text": entry.text,
                 "typed_from": entry.typed_from,
                 "typed_at": entry.typed_at,
+                "place": entry.place,
             }

@@ -1,7 +1,8 @@
 """A terminal that asks something, in the chat: its screen and a row of keys to answer it.
 
 * Shown when nothing better is known of the dialog; a text from the chat is never typed at it.
-* A press sends one key, and the message then shows what became of the screen.
+* Where it is certain what can be chosen, each option has a button; a press on it chooses just that.
+* A press on a key sends one key, and the message then shows what became of the screen.
 * When the dialog is gone, however it was answered, the keys go too; and so they do when `is_asked`
   says that it is shown better than by its screen.
 """
@@ -12,12 +13,13 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from buttons import Buttons, Press, PressHandler
+from buttons import Action, Buttons, Press, PressHandler
+from core.conversation import shorten
 from core.errors import BridgeError
 from core.model import Button, Post
-from core.screen import render_screen
+from core.screen import Option, find_options, next_key, render_screen
 from outbox import Outbox
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -31,6 +33,11 @@ _ROWS = (
     (("Enter ⏎", "Enter"), ("Tab", "Tab"), ("Esc", "Escape")),
 )
 _STILL_SECONDS = 0.4
+_CHANGE_SECONDS = 0.05
+_CHANGE_LOOKS = 30
+_MOST_KEYS = 12
+_MOST_OPTIONS = 8
+_LABEL_LENGTH = 60
 _LOOKS = 15
 
 
@@ -40,6 +47,7 @@ class _Shown:
 
     key: str
     screen: str = ""
+    options: list[Option] = field(default_factory=list)
     needs_keys: bool = False
 
 
@@ -60,7 +68,7 @@ class Keypad:
         self._buttons = buttons
         self._is_asked = is_asked
         self._sleep = sleep
-        self.presses: dict[str, PressHandler] = {"key": self._press}
+        self.presses: dict[str, PressHandler] = {"key": self._press, "option": self._choose}
         self._shown: dict[str, _Shown] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -76,7 +84,42 @@ class Keypad:
 
     async def _press(self, press: Press) -> str:
         """Press the button's key."""
-        action = press.action
+        found = await self._find(press.action)
+        if isinstance(found, str):
+            return found
+        runner, shown = found
+        await self._sessions.terminal.press(runner.name, press.action["key"])
+        shown.needs_keys = True
+        return ""
+
+    async def _choose(self, press: Press) -> str:
+        """Choose the button's option, by one key after the other, each at a screen looked at."""
+        found = await self._find(press.action)
+        if isinstance(found, str):
+            return found
+        runner, shown = found
+        shown.needs_keys = True
+        for _ in range(_MOST_KEYS):
+            screen = await self._sessions.terminal.capture(runner.name)
+            options = find_options(screen) or []
+            key = next_key(options, press.action["number"], press.action["label"])
+            if key is None:
+                is_other = _steady(render_screen(screen)) != _steady(shown.screen)
+                return "" if is_other else "Use the keys, please."
+            await self._sessions.terminal.press(runner.name, key)
+            if await self._has_changed(runner, screen) and key not in ("Up", "Down"):
+                return ""
+        return "That did not work; use the keys, please."
+
+    async def _has_changed(self, runner: SessionRunner, before: str) -> bool:
+        for _ in range(_CHANGE_LOOKS):
+            if await self._sessions.terminal.capture(runner.name) != before:
+                return True
+            await self._sleep(_CHANGE_SECONDS)
+        return False
+
+    async def _find(self, action: Action) -> tuple[SessionRunner, _Shown] | str:
+        """The terminal whose dialog is as the person saw it; else what to say instead."""
         runner = self._sessions.find_runner(action["session"])
         shown = self._shown.get(action["terminal"])
         if runner is not None and shown is None and _is_blocked(runner):
@@ -91,9 +134,7 @@ class Keypad:
         if _steady(screen) != _steady(shown.screen):
             shown.needs_keys = True
             return "The screen has changed; look again."
-        await self._sessions.terminal.press(runner.name, action["key"])
-        shown.needs_keys = True
-        return ""
+        return runner, shown
 
     async def stop(self) -> None:
         """Leave the posts as they are."""
@@ -104,10 +145,10 @@ class Keypad:
     async def _accompany(self, runner: SessionRunner, reason: str) -> None:
         """From the dialog's first screen to its end."""
         try:
-            screen = await self._still_screen(runner)
+            screen, options = await self._still_screen(runner)
             if not self._needs_keys(runner):
                 return
-            shown = self._open(runner, screen, reason)
+            shown = self._open(runner, screen, options, reason)
             while self._needs_keys(runner) and runner.is_awake:
                 await self._sleep(_STILL_SECONDS)
                 await self._refresh(runner, shown)
@@ -118,9 +159,11 @@ class Keypad:
     def _needs_keys(self, runner: SessionRunner) -> bool:
         return _is_blocked(runner) and not self._is_asked(runner)
 
-    def _open(self, runner: SessionRunner, screen: str, reason: str) -> _Shown:
+    def _open(
+        self, runner: SessionRunner, screen: str, options: list[Option], reason: str
+    ) -> _Shown:
         since = runner.process.since_ms if runner.process is not None else runner.pane_pid
-        shown = _Shown(f"dialog:{runner.session_id}:{since}", screen=screen)
+        shown = _Shown(f"dialog:{runner.session_id}:{since}", screen=screen, options=options)
         shown.needs_keys = self._outbox.find_message(shown.key) is not None
         self._shown[runner.name] = shown
         session = self._sessions.book.for_id(runner.session_id)
@@ -132,10 +175,10 @@ class Keypad:
 
     async def _refresh(self, runner: SessionRunner, shown: _Shown) -> None:
         """Show the screen as it is now, if it is another."""
-        screen = await self._still_screen(runner)
+        screen, options = await self._still_screen(runner)
         is_changed = shown.needs_keys or _steady(screen) != _steady(shown.screen)
         if is_changed and self._needs_keys(runner):
-            shown.screen, shown.needs_keys = screen, False
+            shown.screen, shown.options, shown.needs_keys = screen, options, False
             self._edit(runner, shown, screen, self._keyboard(runner, shown))
 
     def _close(self, runner: SessionRunner, shown: _Shown) -> None:
@@ -155,29 +198,41 @@ class Keypad:
         self._outbox.put(Post(key, chat, text, "screen", keyboard, edits=shown.key))
 
     def _keyboard(self, runner: SessionRunner, shown: _Shown) -> tuple[tuple[Button, ...], ...]:
-        base = {"do": "key", "session": runner.session_id, "terminal": runner.name}
-        rows = [
-            [(label, {**base, "post": shown.key, "key": key}) for label, key in row]
-            for row in _ROWS
+        base = {"session": runner.session_id, "terminal": runner.name, "post": shown.key}
+        rows: list[list[tuple[str, Action]]] = [
+            [(render_option(option), {**base, "do": "option", **_name(option)})]
+            for option in shown.options[:_MOST_OPTIONS]
         ]
+        rows += [[(label, {**base, "do": "key", "key": key}) for label, key in r] for r in _ROWS]
         session = self._sessions.book.for_id(runner.session_id)
         return self._buttons.issue(chat_of(session), rows, person=session.state.get("person"))
 
-    async def _still_screen(self, runner: SessionRunner) -> str:
-        """The screen once it has stopped changing, or as it is after some seconds."""
-        before = ""
+    async def _still_screen(self, runner: SessionRunner) -> tuple[str, list[Option]]:
+        """The screen once it has stopped changing, or as it is after some seconds; its options."""
+        before, captured = "", ""
         for _ in range(_LOOKS):
-            screen = render_screen(await self._sessions.terminal.capture(runner.name))
+            captured = await self._sessions.terminal.capture(runner.name)
+            screen = render_screen(captured)
             if screen and screen == before:
                 break
             before = screen
             await self._sleep(_STILL_SECONDS)
-        return before
+        return before, find_options(captured) or []
 
 
 def _is_blocked(runner: SessionRunner) -> bool:
     """Whether a dialog keeps the process, it has come to no session yet, or shows no input box."""
     return runner.process is None or runner.process.status == "waiting" or runner.is_blind
+
+
+def render_option(option: Option) -> str:
+    """An option on a button: `1. Yes`."""
+    number = f"{option.number}. " if option.number is not None else ""
+    return shorten(f"{number}{option.label}", _LABEL_LENGTH)
+
+
+def _name(option: Option) -> Action:
+    return {"number": option.number, "label": option.label}
 
 
 def _steady(screen: str) -> str:

@@ -76,6 +76,7 @@ class Outbox:
     ) -> None:
         self._channels = channels
         self.on_unknown: Callable[[Post], None] = lambda post: None
+        self.is_quiet: Callable[[Chat], bool] = lambda chat: False
         self._redact = redact
         self._sleep = sleep
         self._clock = clock
@@ -162,6 +163,12 @@ class Outbox:
     def _paused_until(self, chat: Chat) -> float:
         traffic = self._traffic.get((chat.channel, chat.chat_id))
         return float("-inf") if traffic is None else traffic.paused_until
+
+    def _hush(self, piece: Piece) -> Piece:
+        """The piece without a sound, if its chat is quiet when it is sent."""
+        if piece.post.silent or not self.is_quiet(piece.post.chat):
+            return piece
+        return replace(piece, post=replace(piece.post, silent=True))
 
     def _mask(self, post: Post) -> Post:
         return replace(
@@ -278,7 +285,7 @@ class Outbox:
         self._records.note_sending(waiting)
         try:
             if target is None:
-                message = await channel.send(piece)
+                message = await channel.send(self._hush(piece))
             else:
                 await channel.edit(piece, target)
                 message = target

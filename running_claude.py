@@ -49,6 +49,11 @@ class RunningClaude:
         """The process id of what runs in the pane; 0 when nothing of ours does."""
         return self._pane_pid
 
+    @property
+    def pid(self) -> int:
+        """Claude Code's own process id; 0 while it is not known."""
+        return self._claude_pid
+
     def adopt(self, pane_pid: int, *, is_new: bool = False) -> None:
         """Take what runs in the pane for ours; `is_new`: it was started just now."""
         self._pane_pid = pane_pid

@@ -11,13 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.choices import FIELDS
 from core.conversation import make_title
 from core.errors import SessionNotFoundError
-from core.model import Chat, PromptRecorded
+from core.model import Chat, PromptRecorded, ToolEnded, TranscriptEvent
 from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
 
-_KEPT_BY_THE_TERMINAL = ("channel", "topic", "project_dir", "launches")
+_KEPT_BY_THE_TERMINAL = (
+    *("channel", "topic", "project_dir", "launches", "launched"),
+    *FIELDS.values(),
+)
 
 
 class SessionBook:
@@ -83,6 +87,8 @@ class SessionBook:
         cursor = transcript.stat().st_size if transcript is not None else 0
         state = {"cursor": cursor} | (known.state if known else {})
         state |= {name: old.state.get(name) for name in _KEPT_BY_THE_TERMINAL}
+        state["files"] = files_id(old)
+        state = {name: value for name, value in state.items() if value is not None}
         state.pop("followed_by", None)
         started = Session(
             session_id,
@@ -125,6 +131,18 @@ def chat_of(session: Session) -> Chat:
     return Chat(
         session.state.get("channel", "telegram"), int(session.chat_id), session.state.get("topic")
     )
+
+
+def files_id(session: Session) -> str:
+    """By which name its folder of files goes: the process was told it, so /clear keeps it."""
+    return str(session.state.get("files") or session.session_id)
+
+
+def is_delivery(session: Session, event: TranscriptEvent) -> bool:
+    """Whether this is a file put into the session's outbox, which comes to the chat itself."""
+    if not isinstance(event, ToolEnded):
+        return False
+    return f"/{files_id(session)}/out/" in str(event.result.get("filePath"))
 
 
 def has_news(session: Session, transcript: Path) -> bool:

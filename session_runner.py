@@ -12,14 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from claude_launcher import ClaudeLauncher
 from claude_registry import is_alive
+from core.choices import is_outdated
 from core.delivery import Interruption, Prompt, UnderWay
 from core.errors import (
     BridgeError,
@@ -38,6 +36,8 @@ from core.model import (
 from core.ports import RunnerReports
 from durable import is_passing
 from inbox import Entry, Inbox
+from prompt_queue import PromptQueue
+from renewal import end_idle
 from running_claude import RunningClaude
 from session import Session
 from terminal import Terminal
@@ -85,10 +85,11 @@ class SessionRunner:
             transcript=self._transcript,
             on_blind=lambda: reports.blocked(self, ""),
         )
-        self._queue: deque[Prompt] = deque()
+        self.queue = PromptQueue(inbox, typed=self._typed_keys, changed=self._claude.beat)
         self._under_way: UnderWay | None = None
         self._restored: dict[str, UnderWay] = {}
         self._interruptions = 0
+        self._is_renewing = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -131,13 +132,19 @@ class SessionRunner:
     @property
     def has_work(self) -> bool:
         """Whether a prompt waits or is under way, or a process is being started for one."""
-        return bool(self._queue) or (self._task is not None and not self._task.done())
+        return bool(self.queue) or (self._task is not None and not self._task.done())
 
     @property
-    def waiting_prompts(self) -> list[Prompt]:
-        """The prompts that were not typed yet, in order."""
-        typed = {under_way.prompt.key for under_way in self._all_under_way if under_way.typed_at}
-        return [p for p in self._queue if not p.is_dropped and p.key not in typed]
+    def is_working(self) -> bool:
+        """Whether Claude has something to do, from us or from a person at the terminal."""
+        status = self.process.status if self.process is not None else None
+        return self._is_typing() or status in ("busy", "waiting")
+
+    def _is_typing(self) -> bool:
+        return self._under_way is not None and bool(self._under_way.typed_at)
+
+    def _typed_keys(self) -> set[str]:
+        return {under_way.prompt.key for under_way in self._all_under_way if under_way.typed_at}
 
     @property
     def _all_under_way(self) -> list[UnderWay]:
@@ -146,44 +153,20 @@ class SessionRunner:
 
     def submit(self, prompt: Prompt) -> None:
         """Put a prompt behind those that wait."""
-        self._queue.append(prompt)
+        self.queue.append(prompt)
         self.begin()
 
     def restore(self, entry: Entry) -> None:
         """As `submit`, for a prompt that was not done when the bridge ended."""
-        prompt = Prompt(entry.key, entry.text)
-        if entry.step in ("typed", "recorded"):
+        prompt = Prompt(entry.key, entry.text, place=entry.place)
+        is_typed = entry.step in ("typed", "recorded")
+        if is_typed:
             is_recorded = entry.step == "recorded"
             self._restored[prompt.key] = UnderWay(prompt, entry.typed_at, is_recorded=is_recorded)
             if is_recorded:
                 self._claude.hear_prompt(prompt.text)
-        self.submit(prompt)
-
-    def drop_queue(self) -> int:
-        """Forget the prompts that wait; returns how many."""
-        return sum(self.drop(prompt.key) for prompt in self.waiting_prompts)
-
-    def drop(self, key: str) -> bool:
-        """Forget a prompt that waits; False when it is not among them any more."""
-        if not self._change(key, is_dropped=True):
-            return False
-        self._inbox.finish(key, "dropped")
-        self._claude.beat()
-        return True
-
-    def rewrite(self, key: str, text: str) -> bool:
-        """Give a prompt that waits another text; False when it is not among them any more."""
-        if not self._change(key, text=text):
-            return False
-        self._inbox.advance(key, "assigned", session_id=self.session_id, text=text)
-        return True
-
-    def _change(self, key: str, **changes: Any) -> bool:
-        for number, prompt in enumerate(self._queue):
-            if prompt.key == key and prompt in self.waiting_prompts:
-                self._queue[number] = replace(prompt, **changes)
-                return True
-        return False
+        self.queue.restore(prompt, is_typed=is_typed)
+        self.begin()
 
     def hear_hook(self, event: HookEvent) -> None:
         """Take a hook's hint."""
@@ -226,7 +209,8 @@ class SessionRunner:
             await self._until_ready()
             return False
         self._claude.forget()
-        await self._terminal.close(self.name)
+        if pane is not None and not pane.is_dead:
+            await self._terminal.close(self.name)
         with self._launcher.holding(self.session_id):
             launch = await self._launcher.launch(self._session(self.session_id), self.name)
             self._claude.adopt(launch.pane.pid, is_new=True)
@@ -234,25 +218,40 @@ class SessionRunner:
                 await self._until_ready()
             except ClaudeDiedError as error:
                 raise await self._launcher.explain(self.name, error) from error
-        self._reports.woke(self, launch.start)
+        start, self._is_renewing = "renewed" if self._is_renewing else launch.start, False
+        self._reports.woke(self, start, launch.choices)
         return True
+
+    async def _renew(self) -> None:
+        """Have the process make room for one with the session's present choices, if it may."""
+        if not self.is_awake or not is_outdated(self._session(self.session_id).state):
+            return
+        if await end_idle(self._terminal, self.name, self.process, self._claude.pid):
+            self._is_renewing = True
+            self._claude.forget()
 
     async def sleep(self) -> None:
         """End the process; the session stays. Raises TerminalError."""
         await self._terminal.close(self.name)
         self._claude.forget()
 
-    async def interrupt(self) -> Interruption:
-        """Press Escape and see what becomes of it. Raises TerminalError, ClaudeDiedError."""
+    async def interrupt(self, *, spares_waiting: bool = False) -> Interruption:
+        """Press Escape and see what becomes of it. Raises TerminalError, ClaudeDiedError.
+
+        What waits and would be typed next is withdrawn when nothing else is at work, or is spared.
+        """
         process, under_way = self.process, self._under_way
         is_old = process is not None and time.time() - process.since_ms / 1000 > _SETTLE_SECONDS
         is_working = process is not None and not process.is_idle
-        is_typed = under_way is not None and bool(under_way.typed_at) and not under_way.has_ended
-        if not is_typed and self.waiting_prompts and not (is_working and is_old):
-            self.drop(self.waiting_prompts[0].key)
+        is_typed = self._is_typing() and under_way is not None and not under_way.has_ended
+        withdraws = not spares_waiting and not is_typed and not (is_working and is_old)
+        if withdraws and self.queue.waiting:
+            self.queue.drop(self.queue.waiting[0].key)
             return "withdrawn"
         if under_way is not None and is_typed:
-            return await self._interrupt_prompt(under_way)
+            outcome = await self._interrupt_prompt(under_way)
+            is_for_next = not spares_waiting and not is_old and bool(self.queue.waiting)
+            return await self.interrupt() if outcome == "finished" and is_for_next else outcome
         return await self._interrupt_process() if is_working else "nothing"
 
     async def _interrupt_process(self) -> Interruption:
@@ -267,10 +266,11 @@ class SessionRunner:
     async def _interrupt_prompt(self, under_way: UnderWay) -> Interruption:
         """Stop a prompt of ours, which Claude may not have begun with."""
         is_pressed = False
+        self._typist.expect_back(under_way.prompt.text)
         for _ in range(_TRIES):
             if not self._claude.is_idle:
                 await self._claude.press_escape()
-                is_pressed = True
+                is_pressed = under_way.is_stopping = True
             await self._claude.until(lambda: under_way.has_ended, _SETTLE_SECONDS)
             if under_way.is_interrupted:
                 return "interrupted"
@@ -288,18 +288,18 @@ class SessionRunner:
         if self._task is not None:
             self._task.cancel()
         self._claude.adopt(0)
-        prompts = self.waiting_prompts
-        self._queue.clear()
+        prompts = self.queue.waiting
+        self.queue.clear()
         return prompts
 
     async def end(self) -> int:
         """End the process and give up every prompt; returns how many Claude never had."""
         await self.stop()
         done = {under_way.prompt.key for under_way in self._all_under_way if under_way.is_recorded}
-        given_up = [p for p in self._queue if not p.is_dropped and p.key not in done]
-        for prompt in self._queue:
+        given_up = [p for p in self.queue if not p.is_dropped and p.key not in done]
+        for prompt in self.queue:
             self._inbox.finish(prompt.key, "killed")
-        self._queue.clear()
+        self.queue.clear()
         self._forget_under_way()
         self._restored.clear()
         await self.sleep()
@@ -315,28 +315,29 @@ class SessionRunner:
     async def _work(self) -> None:
         """Wake, then deliver what waits until nothing does."""
         try:
-            if not self._queue:
+            if not self.queue:
+                await self._renew()
                 await self.wake()
         except BridgeError as error:
             self._reports.failed(self, None, error)
-        while self._queue:
+        while self.queue:
             try:
-                await self._deliver(self._queue[0])
+                await self._deliver(self.queue.first)
             except StoreWriteError as error:
                 log.error("a prompt waits until it can be noted down: %s", error)
                 await asyncio.sleep(_DISK_SECONDS)
                 continue
             except BridgeError as error:
-                await self._give_up(self._queue[0], error)
+                await self._give_up(self.queue.first, error)
             except Exception as error:
                 if isinstance(error, OSError) and is_passing(error):
                     log.error("a prompt waits until there is room: %s", error.strerror)
                     await asyncio.sleep(_DISK_SECONDS)
                     continue
                 log.exception("a prompt could not be handled")
-                await self._give_up(self._queue[0], BridgeError("The bridge's log says why."))
+                await self._give_up(self.queue.first, BridgeError("The bridge's log says why."))
             self._forget_under_way()
-            self._queue.popleft()
+            self.queue.pop()
 
     def _forget_under_way(self) -> None:
         under_way, self._under_way = self._under_way, None
@@ -360,9 +361,11 @@ class SessionRunner:
         under_way = self._under_way
         for _ in range(_TRIES):
             try:
+                if not under_way.typed_at:
+                    await self._renew()
                 is_fresh = await self.wake()
                 if not await self._typist.is_there(under_way):
-                    await self._typist.type(under_way, lambda: self._queue[0])
+                    await self._typist.type(under_way, lambda: self.queue.first)
                 elif (
                     is_fresh and not under_way.has_ended
                 ):  # the turn went with the process that had the prompt
@@ -370,7 +373,7 @@ class SessionRunner:
                     self._inbox.finish(prompt.key, "interrupted")
                     return
                 await self._typist.until_ended(under_way)
-                self._inbox.finish(prompt.key, "answered")
+                self._inbox.finish(under_way.prompt.key, under_way.outcome)
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 await self._let_go()
@@ -415,6 +418,4 @@ class SessionRunner:
             await self._claude.until(is_ready)
 
     def _transcript(self) -> Path | None:
-        """Where it is; without a hook's word it is looked for."""
-        path = self._session(self.session_id).state.get("transcript")
-        return Path(path) if path else self._launcher.find_transcript(self.session_id)
+        return self._launcher.transcript_of(self._session(self.session_id))

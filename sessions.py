@@ -20,6 +20,7 @@ from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
+from core.choices import Choices, note_launched
 from core.conversation import make_title, render_event
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
@@ -39,7 +40,7 @@ from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore
-from session_book import SessionBook, chat_of, has_news
+from session_book import SessionBook, chat_of, has_news, is_delivery
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
@@ -54,6 +55,9 @@ _WOKEN = {
     "left": "Resumed.",
     None: "Resumed after a restart.",
 }
+
+
+Equip = Callable[[Session, TranscriptEvent, Post], Post]
 
 
 class SessionObserver(Protocol):
@@ -76,9 +80,10 @@ class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start; `on_asked` finds the answer
-    (JSON, "" for none) to a hook that waits for one; `is_asked` knows whether one of the runner's
-    does. `observers` are told what happens.
+    that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
+    prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
+    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
+    an event its buttons. `observers` are told what happens.
     """
 
     def __init__(
@@ -102,8 +107,10 @@ class Sessions:
         self.on_failed: Callable[[SessionRunner, Prompt | None, BridgeError], None] = (
             lambda runner, prompt, error: None
         )
+        self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
         self._inbox = inbox
@@ -190,12 +197,19 @@ class Sessions:
         """The session's runner, made if there is none."""
         return self.find_runner(session.session_id) or self._runner(session)
 
-    def submit(self, session: Session, prompt: Prompt, person: int) -> None:
-        """Give the session a person's prompt; buttons that come of it are for that person alone."""
+    def submit(
+        self, session: Session, prompt: Prompt, person: int, *, merges: Sequence[str] = ()
+    ) -> None:
+        """Give the session a person's prompt; buttons that come of it are for that person alone.
+
+        It is also the prompt of the inbox entries in `merges`.
+        """
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(prompt.key, "assigned", session_id=session_id, text=prompt.text)
+        self._inbox.advance(
+            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
+        )
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
         is_waiting = runner.process is not None and runner.process.status == "waiting"
@@ -203,6 +217,7 @@ class Sessions:
             text = "This message waits: Claude asks something first, see above."
             self.tell(session, f"waits:{prompt.key}", text)
         runner.submit(prompt)
+        self.on_waiting(runner, prompt)
 
     async def _look_after(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
@@ -211,7 +226,7 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner):
+            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
                 if await self._is_watched(runner) or runner.has_work:
                     continue
                 self.book.edit_state(runner.session_id, asleep="idle")
@@ -249,6 +264,11 @@ class Sessions:
             return False
         return self._clock() - process.since_ms / 1000 > self._idle_seconds
 
+    def _is_kept_awake(self, runner: SessionRunner) -> bool:
+        """Whether Claude Code waits by itself for a time that is yet to come."""
+        until = self.book.for_id(runner.session_id).state.get("awake_until")
+        return isinstance(until, int | float) and self._clock() < until
+
     def _runner(self, session: Session) -> SessionRunner:
         name = session.tmux_session or self._free_name(session)
         runner = SessionRunner(
@@ -274,18 +294,22 @@ class Sessions:
 
     # --- what runners report --------------------------------------------------------------------
 
-    def woke(self, runner: SessionRunner, start: str) -> None:
+    def woke(self, runner: SessionRunner, start: str, choices: Choices) -> None:
         """Tell the chat, once, with which history Claude runs again."""
         session = self.book.for_id(runner.session_id)
         launches = session.state.get("launches", 0) + 1
         asleep = session.state.get("asleep")
         session = self.book.edit_state(
-            runner.session_id, launches=launches, asleep=None, followed_by=None
+            runner.session_id,
+            launches=launches,
+            launched=note_launched(choices),
+            asleep=None,
+            followed_by=None,
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
-        if start == "resumed":
+        if start == "resumed":  # and not "renewed", which is a person's wish
             self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
         elif start == "lost":
             self.tell(
@@ -302,7 +326,8 @@ class Sessions:
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Tell the chat that an answer was cut off; nothing is run twice by itself."""
         text = "Claude Code ended while it worked at this. It has your message; say “continue”."
-        self.tell(self.book.for_id(runner.session_id), f"cut:{prompt.key}", text)
+        chat = chat_of(self.book.for_id(runner.session_id))
+        self._outbox.put(Post(f"cut:{prompt.key}", chat, text))
 
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""
@@ -349,16 +374,18 @@ class Sessions:
         session = self.book.for_id(session_id)
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
-        posts: list[Post | None] = []
+        posts: dict[str, tuple[Post, TranscriptEvent]] = {}
         for _, event in events:
             is_ours = runner.claims(event) if runner is not None else False
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
-            posts.append(render_event(event, session_id, chat_of(session), is_ours=is_ours))
+            post = render_for(session, event, is_ours=is_ours)
+            if post is not None:
+                posts[post.key] = (post, event)
         is_news = session_id not in self._unread
-        self._show(session, [post for post in posts if post is not None], end)
+        self._show(session, posts, end)
         session = self.book.edit_state(session_id, **changes)
         if session.state.get("transcript"):
             self.keeper.keep(session_id, Path(session.state["transcript"]))
@@ -366,17 +393,23 @@ class Sessions:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
 
-    def _show(self, session: Session, posts: list[Post], end: int) -> None:
+    def _show(
+        self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int
+    ) -> None:
         """Put the posts; of many that came while nobody listened, the last answer will do."""
-        if session.session_id not in self._unread:
-            self._outbox.put(*posts)
-            return
-        self._unread.discard(session.session_id)
-        left_out, shown = summarise_absence(posts)
+        left_out, shown = 0, [post for post, _ in posts.values()]
+        if session.session_id in self._unread:
+            self._unread.discard(session.session_id)
+            left_out, shown = summarise_absence(shown)
         if left_out:
             place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
             self._outbox.put(self.render_left_out(session, place))
-        self._outbox.put(*shown)
+        self._outbox.put(*(self._equip(session, posts[post.key][1], post) for post in shown))
+
+    def _equip(self, session: Session, event: TranscriptEvent, post: Post) -> Post:
+        for equip in self.equips:
+            post = equip(session, event, post)
+        return post
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
@@ -438,6 +471,15 @@ class Sessions:
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+
+
+def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
+    """The post of an event for the session's chat, if it is shown there."""
+    if is_delivery(session, event):
+        return None
+    directory = session.state.get("project_dir", "")
+    chat = chat_of(session)
+    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
 
 
 def render_left_out(session: Session, place: dict[str, Any]) -> Post:

@@ -29,7 +29,7 @@ def claimed(config: Config, settings_folder: Path) -> Iterator[None]:
         ConfigError: a folder can't be used.
         AlreadyRunningError: another bridge has the state or the token.
     """
-    for folder in (config.state_dir, config.bridge_dir, settings_folder):
+    for folder in (config.state_dir, config.bridge_dir, config.files_dir, settings_folder):
         _prepare(folder)
     token = hashlib.sha256(config.telegram_bot_token.reveal().encode()).hexdigest()[:16]
     paths = (config.bridge_dir / "bridge.lock", settings_folder / f"{token}.lock")

@@ -41,12 +41,10 @@ from core.errors import (
 )
 from core.keystrokes import split_pieces
 from core.model import PaneScreen
+from core.tmux_keys import render_key
 from core.tmux_options import TMUX_OPTIONS
 
 OLDEST_TMUX = (3, 2)
-_EDITING_KEYS = {"Enter", "Escape", "Tab", "BTab", "Space", "BSpace"}
-_MOVING_KEYS = {"Up", "Down", "Left", "Right", "PageUp", "PageDown", "Home", "End"}
-KEY_NAMES = frozenset({*_EDITING_KEYS, *_MOVING_KEYS, "C-c", "C-u", "C-s", "C-o"})
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -214,8 +212,11 @@ class TmuxControl:
         before = self.find(name)
         if before is not None and not before.is_dead:
             raise TerminalError(f"The terminal {name} is already open.")
-        self.close(name)
-        answer = self._start(self._opening_chain(name, command, str(directory)))
+        if before is not None and before.is_attached:
+            answer = self._start_again(before, command, str(directory))
+        else:
+            self.close(name)
+            answer = self._start(self._opening_chain(name, command, str(directory)))
         if answer.returncode != 0:
             raise _error_for(answer, name)
         for pane in _parse_panes(answer):
@@ -270,7 +271,7 @@ class TmuxControl:
         Raises:
             TerminalError: a key that is neither, and nothing was pressed; else as `type_text`.
         """
-        arguments = [_render_key(key) for key in keys]
+        arguments = [render_key(key) for key in keys]
         pane = self._for_name(name)
         presses = [f"send-keys -t {pane.pane_id} {argument}" for argument in arguments]
         with self._typing_folder() as folder:
@@ -366,6 +367,16 @@ class TmuxControl:
         ]
         return _join_commands(commands)
 
+    def _start_again(self, pane: Pane, command: Sequence[str], directory: str) -> tmux_cmd:
+        """In the same pane, so that who is attached to it stays; it keeps its environment."""
+        where = ("-c", _escape_format(directory))
+        commands: list[list[str]] = [
+            ["respawn-pane", "-t", pane.pane_id, *where, "--", *_LAUNCHER, directory, *command],
+            ["list-panes", "-s", "-t", f"={pane.name}:", "-F", _PANE_FORMAT],
+        ]
+        chain = _join_commands(commands)
+        return self._server.cmd(chain[0], *chain[1:])
+
     def _remembered_variables(self) -> set[str]:
         """Names of the variables that a running server would give to every pane."""
         answer = self._server.cmd("show-environment", "-g")
@@ -441,15 +452,6 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
-
-
-def _render_key(key: str) -> str:
-    if key in KEY_NAMES:
-        return key
-    if len(key) == 1 and key.isascii() and key.isprintable():
-        # By number: tmux would read some characters as syntax.
-        return f"-H {ord(key):02x}"
-    raise TerminalError(f"{key!r} is not a key that can be pressed from here.")
 
 
 def _escape_format(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from buttons import Action, Buttons, Press, PressHandler
-from core.conversation import render_event, shorten
+from core.conversation import shorten
 from core.delivery import Prompt
 from core.errors import (
     BridgeError,
@@ -31,7 +31,7 @@ from pulse import Background, Pulse
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
-from sessions import Sessions, render_left_out
+from sessions import Sessions, render_for, render_left_out
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +97,8 @@ class Troubles:
         session = self._sessions.book.for_id(action["session"])
         path = Path(session.state["transcript"])
         lines = await asyncio.to_thread(_read_lines, path, action["from"], action["to"])
-        chat = chat_of(session)
         posts = [
-            render_event(event, session.session_id, chat, is_ours=True)
-            for line in lines
-            for event in parse_line(line)
+            render_for(session, event, is_ours=True) for line in lines for event in parse_line(line)
         ]
         # Those that were shown already have keys that are known, so they are not shown again.
         self._outbox.put(*(replace(post, silent=True) for post in posts if post is not None))

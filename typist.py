@@ -18,16 +18,17 @@ from core.delivery import Prompt, UnderWay
 from core.errors import CommandUncertainError, TerminalError
 from core.keystrokes import is_same_prompt
 from core.screen import read_input_box
-from core.transcript import parse_line
 from inbox import Inbox
 from input_box import look_for_room
 from running_claude import RunningClaude
 from terminal import Terminal
+from transcript_file import read_events
 
 _PROOF_SECONDS = 3.0
 _RECORD_SECONDS = 15.0
 _COMMAND_SECONDS = 5.0
 _SETTLE_SECONDS = 1.5
+_OUTCOME_SECONDS = 0.5
 _LOOKS = 10
 
 
@@ -53,11 +54,19 @@ class Typist:
         self._transcript = transcript
         self._on_blind = on_blind
         self._unrecorded: deque[str] = deque(maxlen=8)
+        self._put_back = ""
 
     def forget(self, under_way: UnderWay) -> None:
         """It is done with; its record in the transcript may be read only later."""
         if under_way.typed_at and not under_way.is_shown:
             self._unrecorded.append(under_way.prompt.text)
+
+    def expect_back(self, text: str) -> None:
+        """Escape may put this text back into the box, from where the next typing has to clear it.
+
+        Claude Code does that when no answer had begun, also while it tries to reach the model.
+        """
+        self._put_back = text
 
     def claims_late(self, text: str) -> bool:
         """Whether a prompt that the transcript records now is one that was done with before."""
@@ -84,13 +93,7 @@ class Typist:
     def find_record(self, under_way: UnderWay) -> bool:
         """Look for the prompt in the transcript, behind where it ended before the typing."""
         entry = self._inbox.find(under_way.prompt.key)
-        path = self._transcript()
-        if entry is None or path is None or not path.exists():
-            return False
-        with path.open("rb") as file:
-            file.seek(entry.typed_from)
-            events = [event for line in file for event in parse_line(line)]
-        for event in events:
+        for event in read_events(self._transcript(), entry.typed_from) if entry else ():
             under_way.claims(event)
         return under_way.is_recorded
 
@@ -136,6 +139,7 @@ class Typist:
             return under_way.has_ended or is_idle_again
 
         await self._claude.until(ended)
+        await self._claude.until(lambda: under_way.has_ended, _OUTCOME_SECONDS)  # how it ended
 
     def withdraw(self, under_way: UnderWay) -> None:
         """Escape came before Claude had begun: it put the text back into the box, unrecorded."""
@@ -188,10 +192,11 @@ class Typist:
         """Wait for the input box, empty; when it stays away, have the terminal shown."""
         for attempt in itertools.count():
             await self._claude.until(lambda: self._claude.may_be_typed_at)
-            own = [under_way.prompt.text, *self._unrecorded]
+            own = [under_way.prompt.text, self._put_back, *self._unrecorded]
             is_empty = await look_for_room(self._terminal, self._claude.name, own)
             self.is_blind = is_empty is None and attempt > _LOOKS
             if is_empty:
+                self._put_back = ""
                 return
             if self.is_blind:
                 self._on_blind()

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 from telegram import (
     Bot,
     BotCommand,
+    BotCommandScopeChat,
     ReactionTypeEmoji,
 )
 from telegram.constants import ChatAction, ReactionEmoji
@@ -120,6 +121,18 @@ class TelegramChannel:
                 log.warning("Telegram can't be reached yet: %s", reason)
             await self._sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def set_menu(self, chat: Chat, menu: Sequence[tuple[str, str]]) -> bool:
+        """Show these commands in that chat's menu, in place of everybody's, if that works out."""
+        try:
+            await self._bot.set_my_commands(
+                [BotCommand(name, description) for name, description in menu],
+                scope=BotCommandScopeChat(chat.chat_id),
+            )
+        except TelegramError as error:
+            log.info("a chat's menu could not be set: %s", translate(error))
+            return False
+        return True
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -20,7 +20,9 @@ def summarise_absence(posts: Sequence[Post]) -> tuple[int, list[Post]]:
     """How many of the posts are left out, and the rest, which is shown in order."""
     if len(posts) <= A_FEW:
         return 0, list(posts)
-    answers = [number for number, post in enumerate(posts) if post.style == "markdown"]
+    answers = [
+        number for number, post in enumerate(posts) if post.style == "markdown" and not post.silent
+    ]
     last = answers[-1] if answers else len(posts) - 1
     shown = [posts[last], *posts[last + 1 :][-A_FEW:]]
     return len(posts) - len(shown), shown

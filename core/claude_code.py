@@ -83,6 +83,8 @@ HOOKS: tuple[Hook, ...] = (
     Hook("UserPromptSubmit", ("prompt",)),
     Hook("Stop", ("stop_hook_active",)),
     Hook("StopFailure", ("error",), (2, 1, 80)),
+    Hook("SubagentStart", ("agent_id", "agent_type"), (2, 1, 50)),
+    Hook("SubagentStop", ("agent_id", "agent_type"), (2, 1, 50)),
     Hook("PermissionRequest", ("tool_name", "tool_input", "permission_suggestions")),
     # Up to 2.1.150 the name alone makes the dialog come.
     Hook("MessageDisplay", ("turn_id", "message_id", "index", "final", "delta"), (2, 1, 197)),

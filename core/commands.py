@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 CommandName = Literal[
     "start",
@@ -17,22 +17,38 @@ CommandName = Literal[
     "resume",
     "stop",
     "queue",
+    "model",
+    "effort",
+    "mode",
+    "agent",
+    "compact",
+    "context",
+    "commands",
     "kill",
     "status",
+    "cost",
     "screen",
+    "quiet",
+    "get",
     "sh",
     "help",
 ]
+Group = Literal["Sessions", "This turn", "How Claude works", "See", "Help"]
 
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One row of the table; `arguments` as shown in /help."""
+    """One row of the table; `arguments` as shown in /help.
+
+    `is_claudes`: Claude Code's own command, which is only named here so that people find it.
+    """
 
     name: CommandName
     arguments: str
     description: str
+    group: Group
     is_in_menu: bool = True
+    is_claudes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +60,33 @@ class Command:
 
 
 TABLE: tuple[MenuEntry, ...] = (
-    MenuEntry("new", "[dir]", "Start a new session, here or in a directory"),
-    MenuEntry("sessions", "", "Pick a session to continue"),
-    MenuEntry("resume", "[id]", "Continue a session by its id"),
-    MenuEntry("stop", "", "Interrupt what Claude is doing"),
-    MenuEntry("queue", "", "Show the messages that wait; remove some"),
-    MenuEntry("screen", "", "Show the terminal"),
-    MenuEntry("status", "", "Show the session, and how to attach to it"),
-    MenuEntry("kill", "", "End the Claude process; the session stays"),
-    MenuEntry("help", "", "Show what this bot can do"),
-    MenuEntry("sh", "<line>", "Run a shell line (off unless switched on)", is_in_menu=False),
-    MenuEntry("start", "", "Show what this bot can do", is_in_menu=False),
+    MenuEntry("new", "[dir]", "Start a new session, here or in a directory", "Sessions"),
+    MenuEntry("sessions", "", "Pick a session to continue", "Sessions"),
+    MenuEntry("resume", "[id]", "Continue a session by its id", "Sessions"),
+    MenuEntry("kill", "", "End the Claude process; the session stays", "Sessions"),
+    MenuEntry("stop", "", "Interrupt Claude; twice: drop what waits too", "This turn"),
+    MenuEntry("queue", "", "Messages that wait: reorder, drop, send now", "This turn"),
+    MenuEntry("model", "[name]", "Choose the model", "How Claude works"),
+    MenuEntry("effort", "[level]", "Choose how hard it thinks", "How Claude works"),
+    MenuEntry("mode", "[name]", "Choose what it asks before it does it", "How Claude works"),
+    MenuEntry("agent", "[name]", "Choose which agent it is", "How Claude works"),
+    MenuEntry("compact", "[words]", "Summarise to make room", "How Claude works", is_claudes=True),
+    MenuEntry("status", "", "Show how the session is, and how to attach to it", "See"),
+    MenuEntry("context", "", "Show what fills the context", "See", is_claudes=True),
+    MenuEntry("cost", "", "Show the tokens used so far", "See"),
+    MenuEntry("screen", "", "Show the terminal", "See"),
+    MenuEntry("get", "[path]", "Get a file of the project", "See"),
+    MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound", "See"),
+    MenuEntry("commands", "", "List your and Claude Code's own commands", "Help"),
+    MenuEntry("help", "", "Show what this bot can do", "Help"),
+    MenuEntry("sh", "<line>", "Run a shell line, where switched on", "Help", is_in_menu=False),
+    MenuEntry("start", "", "Show what this bot can do", "Help", is_in_menu=False),
 )
 
-_ALIASES: dict[str, CommandName] = {"reset": "new"}
-_NAMES: dict[str, CommandName] = {entry.name: entry.name for entry in TABLE} | _ALIASES
+_ALIASES: dict[str, CommandName] = {"reset": "new", "usage": "cost"}
+_NAMES: dict[str, CommandName] = {
+    entry.name: entry.name for entry in TABLE if not entry.is_claudes
+} | _ALIASES
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?=\s|$)")
 
 
@@ -82,13 +110,16 @@ def parse_command(text: str, bot_name: str) -> Command | str | None:
 
 def render_help() -> str:
     """What /help says (plain text)."""
-    rows = [
-        f"/{entry.name}{' ' + entry.arguments if entry.arguments else ''} - {entry.description}"
-        for entry in TABLE
-        if entry.is_in_menu
-    ]
+    blocks = []
+    for group in get_args(Group):
+        rows = [
+            f"/{entry.name}{' ' + entry.arguments if entry.arguments else ''} - {entry.description}"
+            for entry in TABLE
+            if entry.is_in_menu and entry.group == group
+        ]
+        blocks.append("\n".join([group, *rows]))
     return (
         "Send a text and Claude Code on your machine answers; this chat and your terminal share "
-        "one session, and it remembers.\n\n" + "\n".join(rows) + "\n\n"
-        "Every other /command goes to Claude Code as it is: /clear, /compact, /model, your own."
+        "one session, and it remembers.\n\n" + "\n\n".join(blocks) + "\n\n"
+        "Every other /command goes to Claude Code as it is: /clear, /init, your own."
     )

@@ -7,6 +7,7 @@ the file (`TELEGRAM_BOT_TOKEN` is `telegram_bot_token`). An empty variable count
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shlex
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ PermissionMode = Literal[
 Minutes = Annotated[float, msgspec.Meta(gt=0, le=525_600)]
 Days = Annotated[float, msgspec.Meta(gt=0, le=36_500)]
 TelegramUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")]
+Megabytes = Annotated[float, msgspec.Meta(gt=0, le=2_000)]
+ModelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 SocketName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_./-]+$", max_length=90)]
 
 _PREFIX = "BRIDGE_"
@@ -64,11 +67,21 @@ class Config:
     telegram_api_url: TelegramUrl = "https://api.telegram.org"
     claude_command: tuple[str, ...] = ("claude",)
     permission_mode: PermissionMode = "default"
+    bypass_permissions: bool = False
     tmux_socket: SocketName = "claude-telegram"
     idle_minutes: Minutes = 60.0
     retention_days: Days = 30.0
     shell: bool = False
     mask_secrets: bool = True
+    files_dir: Path = Path("~/.local/share/claude-telegram")
+    upload_megabytes: Megabytes = 20.0
+    transcribe_command: tuple[str, ...] = ()
+    whisper_model: ModelName = "base"
+
+    @property
+    def allows_bypass(self) -> bool:
+        """Whether a chat may choose the permission mode that never asks."""
+        return self.bypass_permissions or self.permission_mode == "bypassPermissions"
 
     @property
     def bridge_dir(self) -> Path:
@@ -114,7 +127,15 @@ def load_config(environ: Mapping[str, str], file_text: str = "") -> Config:
             )
     values.setdefault("state_dir", claude_config_dir(environ) / "sessions" / "telegram")
     values.setdefault("project_dir", _absolute("~", environ))
+    values.setdefault("files_dir", _files_dir(values["state_dir"], environ))
     return Config(**values)
+
+
+def _files_dir(state_dir: Path, environ: Mapping[str, str]) -> Path:
+    """Not below `.claude`, where Claude Code asks before it writes; of this state alone."""
+    base = _absolute(environ.get("XDG_DATA_HOME") or "~/.local/share", environ)
+    name = hashlib.sha256(str(state_dir).encode()).hexdigest()[:8]
+    return base / "claude-telegram" / f"files-{name}"
 
 
 def _parse_file(text: str) -> dict[str, Any]:
@@ -153,7 +174,7 @@ def _parse_command(where: str, value: Any) -> tuple[str, ...]:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{where} is {value!r}, which is no command line: {error}.") from error
     if not words:
-        raise ConfigError(f"{where} is empty; it should name the claude command.")
+        raise ConfigError(f"{where} is empty; it should name a command.")
     return tuple(words)
 
 

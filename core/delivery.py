@@ -15,6 +15,7 @@ from typing import Literal
 
 from core.keystrokes import is_same_prompt
 from core.model import (
+    ErrorReported,
     HookEvent,
     PromptRecorded,
     PromptSubmitted,
@@ -28,14 +29,20 @@ Interruption = Literal["nothing", "running", "interrupted", "stopped", "withdraw
 """What became of a wish to stop: nothing to stop, still running, stopped as the transcript tells,
 stopped with no word in it, stopped before it had begun, or too late."""
 
+Outcome = Literal["answered", "failed", "interrupted"]
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is to be typed (already prepared), for the inbox entry of that key."""
+    """What is to be typed (already prepared), for the inbox entry of that key.
+
+    `place`: its number in an order that a person gave to what waits; 0: that of arrival.
+    """
 
     key: str
     text: str
     is_dropped: bool = False
+    place: int = 0
 
     @property
     def is_command(self) -> bool:
@@ -50,7 +57,7 @@ class UnderWay:
 
     `prompt_id`: Claude's own, once the hook has told it; some versions tell none.
     `is_interrupted`: it was stopped in the middle; `is_withdrawn`: before Claude had begun;
-    `is_shown`: its record was met by who shows the transcript.
+    `is_stopping`: Escape was pressed; `is_shown`: its record was met by who shows the transcript.
     """
 
     prompt: Prompt
@@ -62,6 +69,15 @@ class UnderWay:
     is_interrupted: bool = False
     is_withdrawn: bool = False
     is_shown: bool = False
+    is_stopping: bool = False
+    has_failed: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is to be noted down of it at its end."""
+        if self.is_interrupted or self.is_withdrawn or (self.is_stopping and not self.has_ended):
+            return "interrupted"
+        return "failed" if self.has_failed else "answered"
 
     @property
     def is_taken(self) -> bool:
@@ -76,6 +92,7 @@ class UnderWay:
                 self.prompt_id = event.prompt_id
             case TurnEnded() if self.is_taken and event.may_end(self.prompt_id):
                 self.has_ended = True
+                self.has_failed |= event.error is not None
 
     def claims(self, event: TranscriptEvent) -> bool:
         """Take note of a transcript's event; whether it is the record of this prompt."""
@@ -85,6 +102,8 @@ class UnderWay:
             case PromptRecorded() if is_same_prompt(self.prompt.text, event.command or event.text):
                 self.is_recorded = True
                 return True
+            case ErrorReported() if self.is_recorded:
+                self.has_failed = True
             case TurnInterrupted() if self.is_recorded:
                 self.has_ended = self.is_interrupted = True
             case TurnRecorded() if self.is_recorded:

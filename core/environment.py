@@ -5,6 +5,8 @@
 - What a Claude Code sets for its children is left out, though its own settings pass: a bridge that
   was started from inside a session must not make its sessions think that they are that one's
   children (with `CLAUDE_CODE_CHILD_SESSION` set, 2.1.330 writes no transcript at all).
+- Claude Code is told not to guess the next prompt, unless the caller's environment says otherwise:
+  at every turn that would ask the model once more, for a guess that nobody at a phone sees.
 - No variable passes that holds a secret of the caller's, under whatever name.
 """
 
@@ -46,13 +48,14 @@ _FROM_A_PARENT = re.compile(
     r"(?:CHILD|SESSION|MESSAGING|PARENT|REMOTE|WEBSOCKET|BRIDGE)(?:_.*)?"
     r"|ENTRYPOINT|EXECPATH|SSE_PORT|CONTAINER_ID|.*_FILE_DESCRIPTOR)"
 )
+_DEFAULTS = {"TERM": "xterm-256color", "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false"}
 _USABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def claude_environment(
     environ: Mapping[str, str], *, secrets: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The part of `environ` that Claude Code may see, and a TERM.
+    """The part of `environ` that Claude Code may see, and what it should have in any case.
 
     Args:
         secrets: values that must not be in any variable.
@@ -63,7 +66,7 @@ def claude_environment(
         for name, value in environ.items()
         if _is_allowed(name) and not any(secret in value for secret in hidden)
     }
-    return {"TERM": "xterm-256color"} | allowed
+    return _DEFAULTS | allowed
 
 
 def _is_allowed(name: str) -> bool:

@@ -129,6 +129,14 @@ class FileNotReceivedError(ChannelError):
     """A file that was sent could not be fetched."""
 
 
+class FileRefusedError(BridgeError):
+    """A file that is not sent, or not taken."""
+
+
+class TranscriptionError(BridgeError):
+    """A voice message could not be written down."""
+
+
 class PromptError(BridgeError):
     """A text that cannot be typed into Claude Code."""
 

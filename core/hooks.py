@@ -20,22 +20,25 @@ import msgspec
 from core.claude_code import HOOKS, is_oldest
 from core.foreign_text import decode_json
 from core.model import (
+    BackgroundTask,
     HookEvent,
     PermissionAsked,
     PromptSubmitted,
     SessionEnded,
     SessionStarted,
+    SubagentEnded,
+    SubagentStarted,
     TextStreamed,
     TurnEnded,
 )
 
 _FOLLOWED = (
     *("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"),
-    *("PermissionRequest", "MessageDisplay"),
+    *("PermissionRequest", "MessageDisplay", "SubagentStart", "SubagentStop"),
 )
 _SECONDS = 10
 _ANSWER_SECONDS = 7 * 86_400  # Claude's own dialog is open meanwhile
-_WITHOUT_WAITING = frozenset({"UserPromptSubmit", "Stop", "StopFailure", "MessageDisplay"})
+_WITHOUT_WAITING = frozenset(_FOLLOWED) - {"SessionStart", "SessionEnd", "PermissionRequest"}
 _WITHOUT_WAITING_SINCE = (2, 1, 50)
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
 
@@ -62,6 +65,7 @@ class _Payload(msgspec.Struct):
     index: Any = None
     final: Any = None
     delta: Any = None
+    background_tasks: Any = None
 
 
 class _Envelope(msgspec.Struct):
@@ -75,16 +79,16 @@ class _Envelope(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
-def render_settings(command: Sequence[str], version: tuple[int, ...]) -> str:
+def render_settings(command: Sequence[str], version: tuple[int, ...], **others: Any) -> str:
     """The settings (JSON) that make Claude Code run `command` at every event the bridge follows.
 
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
-    for hooks whose answer it has no use for.
+    for hooks whose answer it has no use for. `others` are more settings for that process.
     """
     known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
     names = [name for name in _FOLLOWED if name in known]
     hooks = {name: [{"hooks": [_render_hook(command, name, version)]}] for name in names}
-    return json.dumps({"hooks": hooks})
+    return json.dumps({"hooks": hooks, **others})
 
 
 def _render_hook(
@@ -125,14 +129,21 @@ def parse_hook(line: bytes) -> HookEvent | None:
             prompt = _text(found.prompt)
             return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id), mode)
         case "Stop":
-            ended = _text(found.prompt_id)
-            return TurnEnded(found.session_id, pane, mode=mode, prompt_id=ended)
+            ended, background = _text(found.prompt_id), _parse_background(found.background_tasks)
+            return TurnEnded(found.session_id, pane, None, mode, ended, background)
         case "StopFailure":
             error = str(found.error or "unknown error")
             ended = _text(found.prompt_id)
             return TurnEnded(found.session_id, pane, error, mode, ended)
         case "PermissionRequest" if envelope.request:
             return _parse_permission(envelope)
+        case _:
+            return _parse_progress(pane, found)
+
+
+def _parse_progress(pane: str, found: _Payload) -> HookEvent | None:
+    """What happens within a turn."""
+    match found.hook_event_name:
         case "MessageDisplay":
             return TextStreamed(
                 found.session_id,
@@ -142,8 +153,25 @@ def parse_hook(line: bytes) -> HookEvent | None:
                 _text(found.delta),
                 found.final is True,
             )
+        # Claude Code's own assistants (a summary, a suggestion) have no type.
+        case "SubagentStart" if _text(found.agent_type):
+            agent = _text(found.agent_id)
+            return SubagentStarted(found.session_id, pane, agent, _text(found.agent_type))
+        case "SubagentStop" if _text(found.agent_type):
+            return SubagentEnded(found.session_id, pane, _text(found.agent_id))
         case _:
             return None
+
+
+def _parse_background(tasks: Any) -> tuple[BackgroundTask, ...] | None:
+    """What Stop says of the work that goes on; None when this version says nothing."""
+    if not isinstance(tasks, list):
+        return None
+    return tuple(
+        BackgroundTask(_text(t.get("id")), _text(t.get("type")), _text(t.get("description")))
+        for t in tasks
+        if isinstance(t, dict) and t.get("status", "running") == "running"
+    )
 
 
 def _parse_permission(envelope: _Envelope) -> PermissionAsked:

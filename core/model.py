@@ -180,10 +180,20 @@ class PromptSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """A sub-agent, or a command, that works on by itself; `kind`: `subagent`, `shell`, …"""
+
+    task_id: str
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """The hook's word that Claude has finished; `error` when the model's service failed.
 
     Hooks overtake each other: `prompt_id` says with which prompt, "" in versions that don't.
+    `background`: what works on meanwhile; None when this version does not tell.
     """
 
     session_id: str
@@ -191,6 +201,7 @@ class TurnEnded:
     error: str | None = None
     mode: str = ""
     prompt_id: str = ""
+    background: tuple[BackgroundTask, ...] | None = None
 
     def may_end(self, prompt_id: str) -> bool:
         """Whether it can be the end of the turn that began with this prompt ("": any)."""
@@ -207,6 +218,25 @@ class TextStreamed:
     index: int
     delta: str
     is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubagentStarted:
+    """A sub-agent began; what it is to do is told by the tool that began it."""
+
+    session_id: str
+    pane: str
+    agent_id: str
+    agent_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubagentEnded:
+    """A sub-agent has finished."""
+
+    session_id: str
+    pane: str
+    agent_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +273,11 @@ class PromptRecorded:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGiven:
-    """Claude said this (Markdown) in the main conversation."""
+    """Claude said this (Markdown) in the main conversation; not final when a tool follows it."""
 
     uuid: str
     text: str
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,10 +323,25 @@ class ContextCompacted:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReported:
-    """Claude Code told of an error of the model's service."""
+    """Claude Code told of an error of the model's service.
+
+    `kind` is what it calls it (`rate_limit`, `server_error`, …, "" where it does not say);
+    `resets_at`: when a usage limit ends, in seconds since the epoch.
+    """
 
     uuid: str
     text: str
+    kind: str = ""
+    resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitWaited:
+    """At a usage limit Claude Code waits, to go on by itself; `is_over`: it goes on now."""
+
+    uuid: str
+    text: str
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +368,14 @@ class TurnRecorded:
 
 
 HookEvent = (
-    SessionStarted | SessionEnded | PromptSubmitted | TurnEnded | TextStreamed | PermissionAsked
+    SessionStarted
+    | SessionEnded
+    | PromptSubmitted
+    | TurnEnded
+    | TextStreamed
+    | SubagentStarted
+    | SubagentEnded
+    | PermissionAsked
 )
 TranscriptEvent = (
     PromptRecorded
@@ -332,6 +385,7 @@ TranscriptEvent = (
     | ContextMeasured
     | ContextCompacted
     | ErrorReported
+    | LimitWaited
     | CommandAnswered
     | TurnInterrupted
     | TurnRecorded

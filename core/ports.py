@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from core.choices import Choices
 from core.commands import MenuEntry
 from core.delivery import Prompt
 from core.errors import BridgeError
@@ -33,6 +34,9 @@ class Channel(Protocol):
 
     async def start(self, menu: Sequence[MenuEntry]) -> None:
         """Connect and show the menu of commands. Raises ChannelRefusedError."""
+
+    async def set_menu(self, chat: Chat, menu: Sequence[tuple[str, str]]) -> bool:
+        """Show these commands (name, description) in that chat's menu; whether that worked."""
 
     async def receive(self, take: TakeUpdates) -> None:
         """Hand updates, as (key, raw) pairs, to `take` until cancelled.
@@ -83,8 +87,8 @@ class Channel(Protocol):
 class RunnerReports(Protocol[Runner]):
     """Who is told what a runner meets."""
 
-    def woke(self, runner: Runner, start: str) -> None:
-        """Claude runs; `start` says with which history."""
+    def woke(self, runner: Runner, start: str, choices: Choices) -> None:
+        """Claude runs; `start` says with which history, `choices` what it was started with."""
 
     def failed(self, runner: Runner, prompt: Prompt | None, error: BridgeError) -> None:
         """The prompt could not be delivered, or (None) Claude could not be started."""

@@ -17,6 +17,7 @@ from core.claude_code import DIALOGS, INTERRUPT_OFFER, PROMPT_SIGN, SPINNER_SIGN
 from core.transcript import strip_ansi
 
 _RULE = re.compile(r"^[─━]{10,}.*")
+_RETRY = re.compile(r"^\W*(\S.*?retrying in \d+s · attempt \d+/\d+)", re.MULTILINE)
 _SPINNER = re.compile(rf"[{re.escape(SPINNER_SIGNS)}] \S[^…]{{0,60}}…")
 _LINES_ABOVE_BOX = 6
 _FRAME = re.compile(r"\s{0,4}(?:[─━▔]{20,}|╭─)")
@@ -117,6 +118,15 @@ def find_dialog(screen: str) -> Dialog | None:
     if _find_box([line.rstrip() for line in plain.split("\n")]) is not None:
         return None
     return next((dialog for dialog in DIALOGS if dialog.sign in plain), None)
+
+
+def read_retry(plain: str) -> str | None:
+    """What Claude Code says while it tries to reach the model again; None when it does not.
+
+    As `529 Overloaded · retrying in 36s · attempt 7/10`. Nothing but the screen tells.
+    """
+    found = _RETRY.findall(strip_ansi(plain))
+    return " ".join(found[-1].split()) if found else None
 
 
 def render_screen(plain: str) -> str:

@@ -48,7 +48,7 @@ def service_environment(environ: Mapping[str, str], *, secrets: Iterable[str]) -
     return {
         name: value
         for name, value in sorted(claude_environment(environ, secrets=secrets).items())
-        if not _OF_A_LOGIN.fullmatch(name) and value.isprintable()
+        if name in environ and not _OF_A_LOGIN.fullmatch(name) and value.isprintable()
     }
 
 

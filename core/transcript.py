@@ -23,6 +23,7 @@ from core.model import (
     ContextCompacted,
     ContextMeasured,
     ErrorReported,
+    LimitWaited,
     PromptRecorded,
     ToolEnded,
     ToolStarted,
@@ -45,6 +46,7 @@ _COMMAND = ("<command-name>", "<command-message>")
 _BY_THE_PROGRAM = (None, "", "system")
 _SHELL_LINE = re.compile(_TAG.format("bash-input"), re.DOTALL)
 _NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
+_LATEST_TIME = 1e11  # in seconds; what is later is no time
 _READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -52,6 +54,7 @@ class _Message(msgspec.Struct):
     content: Any = None
     model: Any = None
     usage: Any = None
+    stop_reason: Any = None
 
 
 class _Attachment(msgspec.Struct):
@@ -77,6 +80,8 @@ class _Line(msgspec.Struct):
     durationMs: float | None = 0.0  # noqa: N815
     toolUseResult: Any = None  # noqa: N815
     compactMetadata: Any = None  # noqa: N815
+    error: Any = None
+    quotaLimits: Any = None  # noqa: N815
 
 
 class _Place(msgspec.Struct):
@@ -131,11 +136,25 @@ def _from_assistant(line: _Line) -> list[TranscriptEvent]:
         return []
     text = "\n\n".join(_texts(line.message.content)).strip()
     if line.isApiErrorMessage:
-        return [ErrorReported(line.uuid, text)] if text else []
+        return [_read_error(line, text)] if text else []
     if line.message.model == "<synthetic>":
         return []  # Claude Code's own filler: "No response requested." after a turn cut off
-    answer = [AnswerGiven(line.uuid, text)] if text else []
+    is_final = line.message.stop_reason != "tool_use"
+    answer = [AnswerGiven(line.uuid, text, is_final)] if text else []
     return [*answer, *_tool_starts(line), *_context(line)]
+
+
+def _read_error(line: _Line, text: str) -> ErrorReported:
+    limits = line.quotaLimits if isinstance(line.quotaLimits, dict) else {}
+    resets_at = limits.get("resetsAt")
+    if not isinstance(resets_at, int | float) or not 0 < resets_at < _LATEST_TIME:
+        resets_at = None
+    return ErrorReported(
+        line.uuid,
+        text,
+        line.error if isinstance(line.error, str) else "",
+        float(resets_at) if resets_at is not None else None,
+    )
 
 
 def _tool_starts(line: _Line) -> Iterator[ToolStarted]:
@@ -183,8 +202,16 @@ def _from_system(line: _Line) -> list[TranscriptEvent]:
         return [TurnRecorded(line.uuid, (line.durationMs or 0.0) / 1000)]
     if line.subtype == "local_command":
         return _from_command(line.uuid, text) or _from_output(line.uuid, text)
-    if line.subtype == "informational" and text.startswith("Unknown command: "):
-        return [CommandAnswered(line.uuid, text)]
+    if line.subtype == "informational":
+        return _from_information(line.uuid, text)
+    return []
+
+
+def _from_information(uuid: str, text: str) -> list[TranscriptEvent]:
+    if text.startswith("Unknown command: "):
+        return [CommandAnswered(uuid, text)]
+    if text.startswith("Usage limit re") and "continu" in text.lower():
+        return [LimitWaited(uuid, text, is_over=text.startswith("Usage limit reset"))]
     return []
 
 

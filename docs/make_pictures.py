@@ -1,4 +1,4 @@
-"""Makes the README's pictures of real conversations: docs/conversation.png and docs/permission.png.
+"""Makes the README's pictures of real conversations, docs/*.png.
 
     .venv/bin/python docs/make_pictures.py      (after ./install.sh --test; takes half a minute)
 
@@ -11,23 +11,22 @@
 
 from __future__ import annotations
 
-import html
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
+from docs.chat_page import Story, render_page  # noqa: E402
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool  # noqa: E402
-from tests.standins.telegram_state import Json, Message  # noqa: E402
-from tests.world import World, find_claude  # noqa: E402
+from tests.standins.telegram_state import Message  # noqa: E402
+from tests.world import World, find_claude, wait_until  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW_TO_GET = (
@@ -62,6 +61,44 @@ FOLLOW_UP_ANSWER = "Still fine: `pizza-night`. The 🍕 has no letters, so it *m
 MEMORY_TEST = "Home now. Which title broke?"
 TESTS_PLEASE = "Run the tests, please"
 TEST_COMMAND = "python -m unittest -q"
+CHOICE = {
+    "question": "Which one shall I take?",
+    "header": "Database",
+    "options": [
+        {"label": "SQLite", "description": "a file beside the code, nothing to run"},
+        {"label": "PostgreSQL", "description": "what the shop has already"},
+    ],
+    "multiSelect": False,
+}
+FIX_PLEASE = "A test fails since yesterday. Can you mend it?"
+FIXED = """\
+**Mended.** The accents were thrown away together with their letters; now `NFKD` takes them apart \
+first. Both tests pass."""
+SLUGS = """\
+import re
+
+
+def slugify(title):
+    flat = title.encode("ascii", "ignore")
+    words = re.findall(r"\\w+", flat.decode())
+    return "-".join(words).lower()
+"""
+SLUGS_TEST = """\
+import time
+import unittest
+
+from slugs import slugify
+
+
+class SlugTest(unittest.TestCase):
+    def test_plain(self):
+        time.sleep(2)
+        self.assertEqual(slugify("Hello World"), "hello-world")
+
+    def test_accents(self):
+        time.sleep(2)
+        self.assertEqual(slugify("Crème brûlée"), "creme-brulee")
+"""
 
 
 def answer(request: ModelRequest) -> Reply:
@@ -80,18 +117,24 @@ def answer(request: ModelRequest) -> Reply:
     return UseTool("Bash", call, "I'll run the suite as it is.")
 
 
-@dataclass
-class Story:
-    """What one picture shows: messages, and lines that tell what happened between them."""
-
-    title: str
-    entries: list[Message | str] = field(default_factory=list)
-
-    def add_messages(self, world: World) -> None:
-        """All that the chat shows now and did not before."""
-        known = {entry.message_id for entry in self.entries if isinstance(entry, Message)}
-        shown = world.telegram.messages(world.chat)
-        self.entries += [message for message in shown if message.message_id not in known]
+def mend(project: Path) -> Iterator[Reply]:
+    """What Claude does about the test, one answer of the model after the other."""
+    module = str(project / "slugs.py")
+    run = {"command": TEST_COMMAND, "description": "Run the test suite"}
+    yield UseTool("TaskCreate", {"subject": "Find the failing test", "description": "Run them"})
+    yield UseTool("TaskCreate", {"subject": "Mend slugify()", "description": "Accents"})
+    yield UseTool("Bash", run, "Let me see which one it is.")
+    yield UseTool("Read", {"file_path": module})
+    yield UseTool("TaskUpdate", {"taskId": "1", "status": "completed"})
+    yield UseTool("TaskUpdate", {"taskId": "2", "status": "in_progress"})
+    old = '    flat = title.encode("ascii", "ignore")\n'
+    new = '    flat = normalize("NFKD", title)\n    flat = flat.encode("ascii", "ignore")\n'
+    yield UseTool("Edit", {"file_path": module, "old_string": old, "new_string": new})
+    imports = {"old_string": "import re\n"}
+    imports["new_string"] = "import re\nfrom unicodedata import normalize\n"
+    yield UseTool("Edit", {"file_path": module, **imports})
+    yield UseTool("Bash", run)
+    yield Say((FIXED,), tokens=42_000)
 
 
 def play_conversation(world: World) -> Story:
@@ -122,194 +165,55 @@ def play_permission(world: World) -> Story:
     return story
 
 
-# --- a message as HTML ----------------------------------------------------------------------------
-
-TAGS = {
-    "bold": "b",
-    "italic": "i",
-    "underline": "u",
-    "strikethrough": "s",
-    "code": "code",
-    "blockquote": "blockquote",
-    "expandable_blockquote": "blockquote",
-    "bot_command": "a",
-    "url": "a",
-    "text_link": "a",
-}
-TOKEN = re.compile(
-    r"(?P<string>[rbf]?\"(?:\\.|[^\"\\\n])*\"|[rbf]?'(?:\\.|[^'\\\n])*')|(?P<comment>\#[^\n]*)"
-    r"|\b(?P<word>def|return|import|from|for|in|if|else|class|with|as|not|None|True|False)\b"
-    r"|\b(?P<type>str|int|bytes|list|dict|bool)\b|(?P<call>\b\w+(?=\())"
-)
-
-
-def render_text(text: str, entities: Sequence[Json]) -> str:
-    """The text with its entities, whose offsets count UTF-16 units, as HTML."""
-    units = text.encode("utf-16-le")
-    ordered = sorted(entities, key=lambda entity: (entity["offset"], -entity["length"]))
-    return _render_span(units, 0, len(units) // 2, ordered)
+def play_turn(world: World) -> Story:
+    """A turn with tools: its card while it runs, the diffs, and what is left of it at the end."""
+    story = Story("Claude Code")
+    world.project.joinpath("slugs.py").write_text(SLUGS)
+    world.project.joinpath("test_slugs.py").write_text(SLUGS_TEST)
+    allowed = {"permissions": {"allow": ["Bash", "Read", "Edit"]}}
+    world.home.joinpath(".claude").mkdir(exist_ok=True)
+    world.home.joinpath(".claude", "settings.json").write_text(json.dumps(allowed))
+    world.settings["CLAUDE_CODE_ENABLE_TODO_TOOLS"] = "1"
+    script = mend(world.project)
+    world.model.answer = lambda request: next(script)
+    world.start_bridge()
+    asked = world.say(FIX_PLEASE)
+    world.reads("import normalize")
+    card = wait_until(lambda: _running_again(world), "the tests run once more")
+    story.entries += [world.telegram.message(world.chat, asked), card]
+    story.entries.append("half a minute later")
+    world.reads("Both tests pass")
+    wait_until(lambda: world.cards()[0].text.startswith("✅"), "the card is folded")
+    wait_until(lambda: "👌" in world.telegram.reactions(world.chat, asked), "the last sign")
+    story.entries += world.telegram.messages(world.chat)
+    return story
 
 
-def _render_span(units: bytes, start: int, end: int, entities: Sequence[Json]) -> str:
-    """The span from `start` to `end`; entities are nested or apart, never crossed."""
-    parts, position, rest = [], start, list(entities)
-    while rest:
-        entity = rest.pop(0)
-        last = entity["offset"] + entity["length"]
-        inner = [other for other in rest if other["offset"] < last]
-        rest = rest[len(inner) :]
-        parts.append(html.escape(_decode(units, position, entity["offset"])))
-        content = _render_span(units, entity["offset"], last, inner)
-        parts.append(_render_entity(entity, content))
-        position = last
-    parts.append(html.escape(_decode(units, position, end)))
-    return "".join(parts)
+def play_question(world: World) -> Story:
+    """Claude asks which way to go, with a button for each."""
+    story = Story("Claude Code")
+    world.model.answer = lambda request: UseTool("AskUserQuestion", {"questions": [CHOICE]})
+    world.start_bridge()
+    world.ask("Keep the slugs in a database, please", "Which one")
+    story.add_messages(world)
+    return story
 
 
-def _decode(units: bytes, start: int, end: int) -> str:
-    return units[2 * start : 2 * end].decode("utf-16-le")
+def play_screen(world: World) -> Story:
+    """The terminal as a picture, with keys below it."""
+    story = Story("Claude Code")
+    world.start_bridge()
+    world.ask(FOLLOW_UP, "pizza-night")
+    asked = world.say("/screen")
+    shown = wait_until(lambda: [m for m in world.telegram.messages(world.chat) if m.media], "it")
+    story.entries += [world.telegram.message(world.chat, asked), *shown]
+    return story
 
 
-def _render_entity(entity: Json, content: str) -> str:
-    if entity["type"] == "pre":
-        language = html.escape(entity.get("language", ""))
-        label = f"<header>{language}</header>" if language else ""
-        code = _colour(content) if language == "python" else content
-        return f"<pre>{label}{code}</pre>"
-    tag = TAGS.get(entity["type"], "span")
-    return f"<{tag}>{content}</{tag}>"
+def _running_again(world: World) -> Message | None:
+    card = world.cards()[0]
+    return card if "Running Bash" in card.text and "✏️" in card.text else None
 
-
-def _colour(code: str) -> str:
-    """Python with its strings, comments and words in colours; `code` is HTML already."""
-    plain = html.unescape(code)
-    parts, position = [], 0
-    for match in TOKEN.finditer(plain):
-        parts.append(html.escape(plain[position : match.start()]))
-        parts.append(f'<span class="{match.lastgroup}">{html.escape(match[0])}</span>')
-        position = match.end()
-    return "".join([*parts, html.escape(plain[position:])])
-
-
-def render_message(message: Message, *, is_last: bool) -> str:
-    """A bubble with its time, and the keyboard below it; `is_last` of its sender's in a row."""
-    body = render_text(message.text, message.entities)
-    body = re.sub(r"\n*(<pre>|</pre>)\n*", r"\1", body)
-    time = datetime.fromtimestamp(message.date).astimezone().strftime("%H:%M")
-    side = "bot" if message.from_bot else "mine"
-    ticks = "" if message.from_bot else TICKS
-    has_screen = message.text and body.startswith("<pre>") and body.endswith("</pre>")
-    classes = f"message {side}{' last' if is_last else ''}{' screen' if has_screen else ''}"
-    stamp = f"<time>{time}{ticks}</time>"
-    keyboard = "".join(_render_row(row) for row in message.buttons)
-    keyboard = f'<div class="keyboard">{keyboard}</div>' if keyboard else ""
-    return f'<div class="{classes}"><div class="bubble">{body}{stamp}</div>{keyboard}</div>'
-
-
-def _render_row(row: Sequence[Json]) -> str:
-    buttons = "".join(f"<button>{html.escape(button['text'])}</button>" for button in row)
-    return f'<div class="row">{buttons}</div>'
-
-
-def render_page(story: Story) -> str:
-    """The whole chat as a page that needs nothing else."""
-    parts = []
-    for entry, after in zip(story.entries, [*story.entries[1:], ""], strict=True):
-        if isinstance(entry, str):
-            parts.append(f'<div class="event">{html.escape(entry)}</div>')
-        else:
-            is_last = isinstance(after, str) or after.from_bot != entry.from_bot
-            parts.append(render_message(entry, is_last=is_last))
-    page = PAGE.replace("STYLE", STYLE).replace("TITLE", html.escape(story.title))
-    return page.replace("CHAT", "\n".join(parts))
-
-
-TICKS = '<svg viewBox="0 0 18 11"><path d="M1 6l3.5 3.5L11 1.5M8 9l.5.5L15 1.5"/></svg>'
-PAGE = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>TITLE</title>
-<style>STYLE</style>
-<body>
-<nav><svg class="back" viewBox="0 0 10 18"><path d="M9 1L1 9l8 8"/></svg>
-<div class="face">&gt;_</div><div><h1>TITLE</h1><p>bot</p></div></nav>
-<main>
-CHAT
-</main>
-<footer><span>Message</span><svg viewBox="0 0 22 22"><path d="M2 20l18-9L2 2l2 7 9 2-9 2z"/></svg>
-</footer>
-<script>document.documentElement.dataset.height = document.body.scrollHeight</script>
-</body>
-</html>
-"""
-STYLE = """
-* { box-sizing: border-box; margin: 0; }
-body {
-  width: 400px; color: #101418; background: #fff; -webkit-font-smoothing: antialiased;
-  font: 15px/1.36 "Inter", "Roboto", "Noto Sans", "DejaVu Sans", "Noto Sans CJK SC",
-    "WenQuanYi Zen Hei", "Noto Color Emoji", Symbola, sans-serif;
-}
-nav, footer { display: flex; align-items: center; background: #fff; padding: 9px 14px; }
-nav { gap: 12px; border-bottom: 1px solid #dfe3e6; }
-nav h1 { font-size: 16px; line-height: 1.25; font-weight: 600; }
-nav p { font-size: 13px; line-height: 1.25; color: #7c8a96; }
-nav .back { width: 10px; height: 18px; fill: none; stroke: #2f7fc1; stroke-width: 2; }
-nav .face {
-  width: 40px; height: 40px; border-radius: 50%; background: linear-gradient(#e59a72, #cf6f45);
-  color: #fff; font: 700 16px/39px "DejaVu Sans Mono", monospace; text-align: center;
-}
-main {
-  display: flex; flex-direction: column; padding: 12px 10px;
-  background: linear-gradient(160deg, #d6e4ea, #dfe6da 55%, #e7e2d3);
-}
-.message { display: flex; flex-direction: column; max-width: 348px; margin-bottom: 3px; }
-.message.last { margin-bottom: 9px; }
-.mine { align-self: flex-end; }
-.bot { align-self: flex-start; }
-.screen { width: 380px; max-width: 380px; }
-.bubble {
-  position: relative; padding: 6px 11px 7px; border-radius: 15px; white-space: pre-wrap;
-  overflow-wrap: anywhere; background: #fff; box-shadow: 0 1px 1px rgba(40, 60, 70, .16);
-}
-.mine .bubble { background: #e4fbd0; }
-.mine.last .bubble { border-bottom-right-radius: 4px; }
-.bot.last .bubble { border-bottom-left-radius: 4px; }
-time {
-  float: right; margin: 6px -3px -4px 12px; font-size: 11.5px; line-height: 18px; color: #8c99a3;
-}
-.mine time { color: #5fa04e; }
-time svg { width: 16px; height: 10px; margin-left: 4px; fill: none; stroke: #4fae4e;
-  stroke-width: 1.5; vertical-align: -1px; }
-code, pre { font-family: "DejaVu Sans Mono", "Noto Color Emoji", Symbola, monospace; }
-code { font-size: 13px; color: #1d6d9f; background: #eef3f6; border-radius: 4px; padding: 1px 3px; }
-.mine code { background: #d3efbd; }
-pre {
-  margin: 7px -3px; padding: 7px 9px; border-radius: 7px; background: #f1f5f8; color: #1f2a33;
-  border-left: 3px solid #5f9fcc; font-size: 10.6px; line-height: 1.5; white-space: pre-wrap;
-}
-pre header {
-  font: 600 12px/1 "Inter", "Roboto", "DejaVu Sans", sans-serif; color: #2f7fc1; padding: 1px 0 7px;
-}
-.screen pre { margin: 1px -5px 0; font-size: 10.2px; line-height: 1.32; }
-.string { color: #2c8a3d; } .comment { color: #86929c; } .word { color: #9b3fb5; }
-.type { color: #b3671c; } .call { color: #1d6d9f; }
-a { color: #2f7fc1; text-decoration: none; }
-blockquote { border-left: 3px solid #5f9fcc; padding-left: 8px; background: #f1f6fa; }
-.keyboard { margin-top: 4px; }
-.row { display: flex; gap: 4px; margin-bottom: 4px; }
-button {
-  flex: 1; padding: 9px 4px; border: 0; border-radius: 8px; color: #fff; background: #7d95a3;
-  font: 600 14px/1.2 "Inter", "Roboto", "DejaVu Sans", "Noto Color Emoji", sans-serif;
-}
-.event {
-  align-self: center; margin: 5px 0 14px; padding: 4px 13px; border-radius: 12px; color: #8a3324;
-  border: 1.5px dashed #c9705f; background: #fbeee9;
-  font: 600 12px/1.45 "DejaVu Sans Mono", monospace;
-}
-footer { justify-content: space-between; border-top: 1px solid #dfe3e6; color: #9aa5ad; }
-footer svg { width: 22px; height: 22px; fill: #2f7fc1; }
-"""
 
 # --- a page as a picture --------------------------------------------------------------------------
 
@@ -354,16 +258,20 @@ def _shrink(raw: Path, picture: Path) -> None:
 
 
 def main() -> None:
-    """Play both stories and take their pictures."""
+    """Play the stories, or those that are named, and take their pictures."""
     claude = find_claude()
     if claude is None or shutil.which("tmux") is None:
         raise SystemExit("Claude Code or tmux is missing. Get them as ./install.sh --test says.")
     stories: dict[str, Callable[[World], Story]] = {
         "conversation.png": play_conversation,
         "permission.png": play_permission,
+        "turn.png": play_turn,
+        "question.png": play_question,
+        "screen.png": play_screen,
     }
-    for name, play in stories.items():
-        with tempfile.TemporaryDirectory() as folder:
+    named = {name: play for name, play in stories.items() if name in sys.argv[1:]}
+    for name, play in (named or stories).items():
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             world = World(Path(folder), claude)
             world.project = world.home / "slugs"
             world.model.answer = answer

@@ -19,6 +19,7 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
+    "chat_settings",
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
@@ -26,7 +27,9 @@ EDGES = {
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
+    *("claude_catalog", "git_head", "transcript_file"),
     "request_book",
+    *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
 HUB = {
     *(
@@ -47,7 +50,17 @@ HUB = {
         "pending_requests",
         "request_posts",
         "chat_commands",
+        *("command_menu", "prompt_queue", "queue_commands", "renewal"),
+        *("status_report", "steering_commands"),
+        "live_cards",
+        "receipts",
+        "service_errors",
+        "quiet_hours",
+        "file_changes",
         "troubles",
+        "uploads",
+        "deliveries",
+        "file_browser",
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
@@ -63,6 +76,7 @@ PARTS = {
     "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
     "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
     "channels.telegram_tables": {"channels.telegram_entities"},
+    "outbox_folder": {"session_files"},
     "screen_painter": {"screen_cells", "screen_fonts"},
 }
 # Libraries that one module alone may know.
@@ -73,6 +87,7 @@ KEPT_BY = {
     "pyromark": {"channels.telegram_markdown"},
     "PIL": {"screen_painter", "screen_fonts"},
     "bittty": {"screen_cells"},
+    "faster_whisper": {"speech_writer"},  # not the bridge, which it would make large and slow
 }
 # What lets a module touch the world; core/ may not.
 WORLD = {

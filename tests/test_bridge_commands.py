@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.commands import TABLE
 from tests.world import World, wait_until
 
 STOPPED = {
@@ -16,37 +17,19 @@ STOPPED = {
     "Claude had finished before it could be stopped.",
 }
 
+MENU = [entry.name for entry in TABLE if entry.is_in_menu]
+
 
 def test_the_menu_is_registered(world: World) -> None:
     world.start_bridge()
     (commands,) = world.telegram.commands.values()
-    assert [command["command"] for command in commands] == [
-        "new",
-        "sessions",
-        "resume",
-        "stop",
-        "queue",
-        "screen",
-        "status",
-        "kill",
-        "help",
-    ]
+    assert [command["command"] for command in commands] == MENU
 
 
 def test_help_names_every_command_of_the_menu(world: World) -> None:
     world.start_bridge()
     text = world.ask("/help", "Claude Code on your machine").text or ""
-    assert re.findall(r"^/(\w+)", text, re.MULTILINE) == [
-        "new",
-        "sessions",
-        "resume",
-        "stop",
-        "queue",
-        "screen",
-        "status",
-        "kill",
-        "help",
-    ]
+    assert re.findall(r"^/(\w+)", text, re.MULTILINE) == MENU
 
 
 def test_new_begins_a_conversation_that_knows_nothing(world: World) -> None:
@@ -149,6 +132,7 @@ def test_stop_always_says_what_became_of_it(world: World, moment: str) -> None:
     world.start_bridge()
     world.ask("warm", "Echo: warm")
     for number in range(4):
+        world.wait_for_process("idle")
         text = f"hold paint{number}"
         world.say(text)
         if moment == "in the box":
@@ -202,7 +186,7 @@ def test_status_names_the_session_and_how_to_attach(world: World) -> None:
     session = world.sessions()[0]
     assert session.session_id in text
     assert str(world.project) in text
-    assert re.search(r"State: idle, \d+ MB", text)
+    assert re.search(r"Awake: idle, \d+ MB", text)
     assert f"tmux -L {world.socket} -f /dev/null attach" in text
 
 

@@ -132,8 +132,14 @@ def test_several_prompts_that_were_typed_are_each_looked_for_and_typed_once(worl
     texts = ("one", "two", "three")
     inbox.receive(Arrival(f"test:{text}", "telegram", {}) for text in texts)
     for text in texts:
-        facts = {"session_id": world.sessions()[0].session_id, "typed_at": 1.0}
-        inbox.advance(f"test:{text}", "typed", text=text, typed_from=0, **facts)
+        inbox.advance(
+            f"test:{text}",
+            "typed",
+            session_id=world.sessions()[0].session_id,
+            text=text,
+            typed_from=0,
+            typed_at=1.0,
+        )
     inbox.close()
     world.start_bridge()
     world.ask("four", "Echo: four")

@@ -138,6 +138,16 @@ def test_the_trust_dialog_is_shown_and_answered_from_the_phone(world: World) -> 
     world.reads("Echo: hello")
 
 
+def test_an_option_of_a_dialog_is_chosen_by_its_button(world: World) -> None:
+    """The first one is "No, exit", and marked."""
+    world.write_claude_settings(trusted=[])
+    world.start_bridge()
+    world.say("hello")
+    shown = world.reads("Yes, I trust this folder")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Yes, I trust this folder")
+    world.reads("Echo: hello")
+
+
 def test_the_keys_below_a_dialog_go_on_working_when_one_changes_nothing(world: World) -> None:
     world.write_claude_settings(trusted=[])
     world.start_bridge()

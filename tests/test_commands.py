@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.commands import TABLE, Command, parse_command, render_help
+from core.commands import TABLE, Command, MenuEntry, parse_command, render_help
 from tests.standins.telegram_rules import Params, read_commands
 
 BOT = "our_bot"
@@ -18,13 +18,20 @@ def parse(text: str) -> Command | str | None:
     return parse_command(text, BOT)
 
 
-@pytest.mark.parametrize("entry", TABLE, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "entry", [entry for entry in TABLE if not entry.is_claudes], ids=lambda entry: entry.name
+)
 def test_every_row_of_the_table_is_understood(entry: object) -> None:
     name = entry.name  # type: ignore[attr-defined]
     for text in (f"/{name}", f"/{name.upper()}", f"/{name}@{BOT}", f"/{name}@OUR_Bot  "):
         assert parse(text) == Command(name)
     assert parse(f"/{name} a  b \n") == Command(name, "a  b")
     assert parse(f"/{name}\na") == Command(name, "a")
+
+
+@pytest.mark.parametrize("entry", [entry for entry in TABLE if entry.is_claudes])
+def test_a_row_of_claudes_own_goes_to_claude(entry: MenuEntry) -> None:
+    assert parse(f"/{entry.name} some words") == f"/{entry.name} some words"
 
 
 def test_reset_is_another_word_for_new() -> None:

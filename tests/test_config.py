@@ -30,6 +30,28 @@ def test_the_environment_goes_before_the_file() -> None:
     assert config.allowed_users == (1, 2)
 
 
+def test_files_lie_outside_of_claudes_own_folder_and_apart_for_each_state() -> None:
+    one = load_config(HOME).files_dir
+    assert one.parent == Path("/home/ada/.local/share/claude-telegram")
+    assert one.name.startswith("files-")
+    other = load_config({**HOME, "XDG_DATA_HOME": "/data", "BRIDGE_STATE_DIR": "/state"}).files_dir
+    assert other.parent == Path("/data/claude-telegram")
+    assert other.name != one.name
+    assert load_config({**HOME, "BRIDGE_FILES_DIR": "~/x"}).files_dir == Path("/home/ada/x")
+
+
+def test_the_settings_of_uploads_and_voice_messages() -> None:
+    config = load_config(HOME)
+    assert (config.upload_megabytes, config.transcribe_command) == (20, ())
+    assert config.whisper_model == "base"
+    text = (
+        'upload_megabytes = 5\ntranscribe_command = "whisper --in {file}"\nwhisper_model = "tiny"'
+    )
+    config = load_config(HOME, text)
+    assert (config.upload_megabytes, config.whisper_model) == (5, "tiny")
+    assert config.transcribe_command == ("whisper", "--in", "{file}")
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert load_config({**HOME, "BRIDGE_IDLE_MINUTES": ""}).idle_minutes == 60
 
@@ -62,6 +84,9 @@ def test_the_claude_command_may_carry_arguments() -> None:
         ("BRIDGE_TELEGRAM_API_URL", "ftp://x", "expected str matching"),
         ("BRIDGE_CLAUDE_COMMAND", "'unclosed", "no command line"),
         ("BRIDGE_TMUX_SOCKET", "a;b", "expected str matching"),
+        ("BRIDGE_UPLOAD_MEGABYTES", "0", "expected float > 0"),
+        ("BRIDGE_TRANSCRIBE_COMMAND", "'unclosed", "no command line"),
+        ("BRIDGE_WHISPER_MODEL", "--help", "expected str matching"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(name: str, value: str, said: str) -> None:

@@ -12,12 +12,15 @@ from core.model import (
     Chat,
     CommandAnswered,
     ErrorReported,
+    LimitWaited,
     Post,
     PromptRecorded,
+    ToolEnded,
     TranscriptEvent,
     TurnInterrupted,
     TurnRecorded,
 )
+from tests.test_file_change import EDIT, ROOT
 
 CHAT = Chat("telegram", 7, 3)
 
@@ -97,3 +100,60 @@ def test_every_line_of_a_quote_is_marked(text: str) -> None:
     assert head == "[Forwarded from a /b]"
     assert lines
     assert all(line.startswith("> ") for line in lines)
+
+
+def test_what_is_said_before_a_tool_is_silent() -> None:
+    found = post(AnswerGiven("u", "First a look.", is_final=False))
+    assert found is not None
+    assert found.silent
+
+
+def test_a_change_of_a_file_is_a_silent_diff() -> None:
+    found = render_event(
+        ToolEnded("u", "t", False, "", EDIT), "s", CHAT, is_ours=True, directory=ROOT
+    )
+    assert found is not None
+    assert (found.key, found.style, found.silent) == ("s:u:t", "markdown", True)
+    assert found.text.startswith("✏️ `a.txt` +2 −1\n```diff\n")
+
+
+def test_other_tools_and_failed_ones_are_not_shown() -> None:
+    assert post(ToolEnded("u", "t", False, "out", {"stdout": "out"})) is None
+    assert post(ToolEnded("u", "t", True, "no", EDIT)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "Usage limit reached · set to continue automatically at 2:26am",
+            "⏰ Claude goes on by itself at 2:26am.",
+        ),
+        ("Usage limit reached · will continue", "⏰ Claude goes on by itself."),
+        ("Usage limit reset · Continuing automatically", "⏰ The limit has reset; Claude goes on."),
+    ],
+)
+def test_a_limit_that_is_waited_for_is_told_silently(said: str, shown: str) -> None:
+    found = post(LimitWaited("u", said, said.startswith("Usage limit reset")))
+    assert found is not None
+    assert (found.text, found.silent) == (shown, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("see @/etc/passwd now", "> see @ /etc/passwd now"),
+        ('(@"/a b.txt")', '> (@ "/a b.txt")'),
+        ("@~/.ssh/id_rsa", "> @ ~/.ssh/id_rsa"),
+        ("@src/main.py\n@a/b", "> @ src/main.py\n> @ a/b"),
+        ("ask @ada or ada@example.com/x", "> ask @ada or ada@example.com/x"),
+    ],
+)
+def test_other_peoples_words_attach_no_file(text: str, quoted: str) -> None:
+    assert quote("Forwarded", text) == f"[Forwarded]\n{quoted}"
+
+
+def test_the_title_of_a_photo_is_not_its_path() -> None:
+    photo = '[photo] @"/home/ada/.local/share/claude-telegram/files-1/2/in/7-photo.jpg"'
+    assert make_title(PromptRecorded("u", photo)) == "[photo]"
+    assert make_title(PromptRecorded("u", f"What is this?\n\n{photo}")) == "What is this? [photo]"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.environment import claude_environment
 
+DEFAULTS = {"TERM": "xterm-256color", "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false"}
 TOKEN = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"
 
 # What 2.1.330 puts into the environment of a command that it runs.
@@ -51,7 +52,7 @@ def test_what_a_person_and_claude_code_need_passes() -> None:
         "BASH_DEFAULT_TIMEOUT_MS": "1000",
         "TERM": "screen",
     }
-    assert claude_environment(needed) == needed
+    assert claude_environment(needed) == DEFAULTS | needed
 
 
 @pytest.mark.parametrize("name", sorted(SET_BY_A_PARENT_CLAUDE))
@@ -69,19 +70,21 @@ def test_what_nobody_asked_for_does_not_pass(name: str) -> None:
 
 def test_a_secret_passes_under_no_name() -> None:
     environ = {"ANTHROPIC_CUSTOM_HEADERS": f"X-Bot: {TOKEN}", "LC_ALL": TOKEN, "PATH": "/usr/bin"}
-    assert claude_environment(environ, secrets=[TOKEN, ""]) == {
-        "TERM": "xterm-256color",
-        "PATH": "/usr/bin",
-    }
+    assert claude_environment(environ, secrets=[TOKEN, ""]) == DEFAULTS | {"PATH": "/usr/bin"}
 
 
-def test_a_missing_term_is_given() -> None:
-    assert claude_environment({}) == {"TERM": "xterm-256color"}
+def test_a_missing_term_is_given_and_no_prompt_is_guessed() -> None:
+    assert claude_environment({}) == DEFAULTS
+
+
+def test_the_persons_own_word_on_guessed_prompts_counts() -> None:
+    own = {"CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "true"}
+    assert claude_environment(own) == DEFAULTS | own
 
 
 @given(st.dictionaries(st.text(), st.text()), st.text(min_size=1))
 def test_the_result_is_part_of_what_was_given(environ: dict[str, str], secret: str) -> None:
     allowed = claude_environment(environ, secrets=[secret])
-    assert allowed.items() <= ({"TERM": "xterm-256color"} | environ).items()
+    assert allowed.items() <= (DEFAULTS | environ).items()
     assert not any(secret in allowed[name] for name in allowed.keys() & environ.keys())
     assert claude_environment(allowed, secrets=[secret]) == allowed

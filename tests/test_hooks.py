@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from core.hooks import parse_hook, parse_version, render_settings
 from core.model import (
+    BackgroundTask,
     HookEvent,
     PermissionAsked,
     PromptSubmitted,
     SessionEnded,
     SessionStarted,
+    SubagentEnded,
+    SubagentStarted,
     TextStreamed,
     TurnEnded,
 )
@@ -213,3 +216,28 @@ def test_a_version_is_read_or_it_is_none(said: str, version: tuple[int, ...]) ->
 @given(st.text())
 def test_no_text_is_a_version_that_raises(said: str) -> None:
     parse_version(said)
+
+
+def test_subagents_come_and_go_and_claudes_own_assistants_are_passed_over() -> None:
+    begun = event("SubagentStart", agent_id="a1", agent_type="general-purpose")
+    assert begun == SubagentStarted("s", PANE, "a1", "general-purpose")
+    ended = event("SubagentStop", agent_id="a1", agent_type="general-purpose")
+    assert ended == SubagentEnded("s", PANE, "a1")
+    assert event("SubagentStop", agent_id="a2", agent_type="") is None
+    assert event("SubagentStop") is None
+
+
+def test_a_stop_says_what_works_on() -> None:
+    tasks = [
+        {"id": "a1", "type": "subagent", "status": "running", "description": "Look around"},
+        {"id": "b1", "type": "shell", "status": "completed", "description": "sleep"},
+        "odd",
+        {"id": 3},
+    ]
+    found = event("Stop", background_tasks=tasks)
+    assert isinstance(found, TurnEnded)
+    left = (BackgroundTask("a1", "subagent", "Look around"), BackgroundTask("", "", ""))
+    assert found.background == left
+    silent = event("Stop")
+    assert isinstance(silent, TurnEnded)
+    assert silent.background is None

@@ -55,6 +55,26 @@ def test_each_step_of_a_prompt_is_there_after_a_restart(tmp_path: Path) -> None:
     assert Inbox(tmp_path).find("a") is None
 
 
+def test_what_goes_on_as_a_part_of_another_is_done_at_the_same_moment(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    inbox.receive([arrival(key) for key in "abcd"])
+    inbox.advance("a", "assigned", merges=["b", "c"], session_id="s", text="hi")
+    assert keys(inbox) == ["a", "d"]
+    assert keys(Inbox(tmp_path)) == ["a", "d"]
+    assert inbox.receive([arrival("b")]) == []
+
+
+def test_a_torn_record_of_a_merge_is_no_merge(tmp_path: Path) -> None:
+    system = RefusingSystem()
+    inbox = Inbox(tmp_path, system=system)
+    inbox.receive([arrival(key) for key in "ab"])
+    system.refuses = "write"
+    with pytest.raises(StoreWriteError):
+        inbox.advance("a", "assigned", merges=["b"], session_id="s", text="hi")
+    assert keys(Inbox(tmp_path)) == ["a", "b"]
+    assert [entry.step for entry in Inbox(tmp_path).pending()] == ["received", "received"]
+
+
 def test_order_of_arrival_is_kept_through_restarts(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
     inbox.receive([arrival(key) for key in "abcd"])

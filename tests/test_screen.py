@@ -16,6 +16,7 @@ from core.screen import (
     is_quiet,
     next_key,
     read_input_box,
+    read_retry,
     render_screen,
 )
 
@@ -390,3 +391,22 @@ def test_no_screen_raises_when_options_are_looked_for(parts: list[str]) -> None:
     for screen in ("\n".join(parts), "".join(parts)):
         options = find_options(screen)
         assert options is None or sum(option.is_selected for option in options) == 1
+
+
+@pytest.mark.parametrize(
+    ("screen", "said"),
+    [
+        (
+            "● Hi\n\n✻ 529 Overloaded · retrying in 36s · attempt 7/10\n\n❯ ",
+            "529 Overloaded · retrying in 36s · attempt 7/10",
+        ),
+        (
+            "✻ API error · retrying in 1s · attempt 1/10",
+            "API error · retrying in 1s · attempt 1/10",
+        ),
+        ("retrying in a minute", None),
+        ("", None),
+    ],
+)
+def test_that_claude_tries_to_reach_the_model_again_is_read(screen: str, said: str | None) -> None:
+    assert read_retry(screen) == said

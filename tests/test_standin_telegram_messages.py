@@ -246,3 +246,17 @@ async def test_members_and_rights_can_be_asked(
     assert await bot.leave_chat(forum.id)
     with pytest.raises(Forbidden):
         await bot.send_message(forum.id, "x")
+
+
+async def test_a_download_can_break_off_in_the_middle(
+    api: TelegramApi, chat: Chat, ann: User, bot: Bot
+) -> None:
+    message = api.send_file(chat, ann, b"0123456789")
+    media = api.message(chat, message).media
+    assert media is not None
+    file = await bot.get_file(media.file.file_id)
+    api.drop("file")
+    with pytest.raises(NetworkError):
+        await file.download_as_bytearray()
+    assert await file.download_as_bytearray() == b"0123456789"
+    assert [call.method for call in api.calls_of("file")] == ["file", "file"]

@@ -163,8 +163,8 @@ def test_a_missing_directory_is_refused(desk: Desk, directory: str) -> None:
 def test_the_last_words_of_a_command_that_failed_can_be_read(desk: Desk) -> None:
     desk.control.open("one", ["sh", "-c", "echo No conversation found; exit 3"], desk.root)
     wait_until(lambda: (pane := desk.control.find("one")) and pane.exit_status == 3, "it failed")
-    words = desk.control.capture("one")
-    assert words.startswith("No conversation found\nPane is dead (status 3")
+    said = "No conversation found\nPane is dead (status 3"
+    wait_until(lambda: desk.control.capture("one").startswith(said), "tmux says so, too")
 
 
 def test_a_command_that_does_not_exist_says_so(desk: Desk) -> None:

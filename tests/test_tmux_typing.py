@@ -16,10 +16,10 @@ from core.errors import (
     TerminalError,
 )
 from core.keystrokes import LONGEST_PROMPT, prepare_prompt
+from core.tmux_keys import KEY_NAMES
 from tests.fixtures.hostile_texts import KEPT
 from tests.test_tmux_control import AT_ONCE, SECRET, Desk, desk
 from tests.world import wait_until
-from tmux_control import KEY_NAMES
 
 __all__ = ["desk"]  # the fixture
 

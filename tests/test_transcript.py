@@ -17,6 +17,7 @@ from core.model import (
     ContextCompacted,
     ContextMeasured,
     ErrorReported,
+    LimitWaited,
     PromptRecorded,
     ToolEnded,
     ToolStarted,
@@ -314,3 +315,52 @@ def test_a_compaction_tells_who_wanted_it() -> None:
     for trigger, metadata in (("auto", {"trigger": "auto"}), ("", None)):
         raw = json.dumps({**line, "compactMetadata": metadata}).encode()
         assert parse_line(raw) == [ContextCompacted("u", trigger)]
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "is_final"), [("end_turn", True), ("tool_use", False), (None, True), (3, True)]
+)
+def test_an_answer_that_a_tool_follows_is_not_final(stop_reason: Any, *, is_final: bool) -> None:
+    message = {"content": [{"type": "text", "text": "Hi"}], "stop_reason": stop_reason}
+    assert parse_line(line("assistant", message=message)) == [AnswerGiven("u", "Hi", is_final)]
+
+
+def error_line(**fields: Any) -> bytes:
+    message = {"model": "<synthetic>", "content": [{"type": "text", "text": "No."}]}
+    return line("assistant", message=message, isApiErrorMessage=True, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "event"),
+    [
+        ({}, ErrorReported("u", "No.")),
+        ({"error": "server_error"}, ErrorReported("u", "No.", "server_error")),
+        (
+            {"error": "rate_limit", "quotaLimits": {"resetsAt": 1795314417}},
+            ErrorReported("u", "No.", "rate_limit", 1795314417.0),
+        ),
+        ({"error": 3, "quotaLimits": {"resetsAt": "soon"}}, ErrorReported("u", "No.")),
+        ({"quotaLimits": {"resetsAt": 10**15}}, ErrorReported("u", "No.")),
+        ({"quotaLimits": [1]}, ErrorReported("u", "No.")),
+    ],
+)
+def test_an_error_says_of_which_kind_it_is_and_when_a_limit_ends(
+    fields: dict[str, Any], event: ErrorReported
+) -> None:
+    assert parse_line(error_line(**fields)) == [event]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_over"),
+    [
+        ("Usage limit reached · set to continue automatically at 2:26am", False),
+        ("Usage limit reset · Continuing automatically", True),
+    ],
+)
+def test_claude_says_that_it_waits_for_a_limit_and_goes_on(text: str, *, is_over: bool) -> None:
+    found = parse_line(line("system", subtype="informational", content=text))
+    assert found == [LimitWaited("u", text, is_over)]
+
+
+def test_other_information_yields_nothing() -> None:
+    assert parse_line(line("system", subtype="informational", content="Usage limit odd")) == []

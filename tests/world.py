@@ -23,6 +23,7 @@ from typing import Any, Self
 import psutil
 
 from claude_registry import ClaudeRegistry
+from core.card import FOLDED, LIVE
 from core.model import ClaudeProcess
 from journal import Journal
 from session import Session, SessionStore
@@ -32,6 +33,7 @@ from tests.standins.telegram_state import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 30.0
+_ABOUT_QUEUE = ("Waiting, number", "Waiting: ", "Nothing waits any more.")
 
 
 def wait_until(is_true: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
@@ -150,8 +152,9 @@ class World:
             os.close(child)
 
     def processes(self) -> list[ClaudeProcess]:
-        """The live Claude Code processes."""
-        return ClaudeRegistry(self.home / ".claude" / "sessions").processes()
+        """The live Claude Code processes, without those that the bridge asks something."""
+        found = ClaudeRegistry(self.home / ".claude" / "sessions").processes()
+        return [process for process in found if not _is_asked(process.pid)]
 
     def wait_for_process(self, status: str = "idle") -> ClaudeProcess:
         """The one process that has this status."""
@@ -259,19 +262,39 @@ class World:
         return self.telegram.send_text(self.chat, self.user, text)
 
     def reads(self, part: str, *, after: int = 0) -> Message:
-        """Wait until the chat shows it."""
+        """Wait until a message of the bot, other than the card of a turn, says it."""
+
+        def found() -> Message | None:
+            said = self._messages(are_cards=False)
+            new = (message for message in said if message.message_id > after)
+            return next((message for message in new if part in message.text), None)
+
         try:
-            return self.telegram.wait_for_text(self.chat, part, after=after, timeout=WAIT_SECONDS)
+            message = self.telegram.wait_for(found, WAIT_SECONDS, what=repr(part))
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()}") from error
+        assert message is not None
+        return message
 
     def ask(self, text: str, answer: str) -> Message:
         """Send a text, and wait for the answer to it."""
         return self.reads(answer, after=self.say(text))
 
     def texts(self) -> list[str]:
-        """What the bot has said, oldest first."""
-        return [message.text or "" for message in self.telegram.messages(self.chat, from_bot=True)]
+        """What the bot has said, oldest first; the cards of turns are no texts.
+
+        Without the line about what waits, which comes or not by how fast the machine is.
+        """
+        texts = [message.text or "" for message in self._messages(are_cards=False)]
+        return [text for text in texts if not text.startswith(_ABOUT_QUEUE)]
+
+    def cards(self) -> list[Message]:
+        """The live cards of turns, and those that were folded, oldest first."""
+        return self._messages(are_cards=True)
+
+    def _messages(self, *, are_cards: bool) -> list[Message]:
+        said = self.telegram.messages(self.chat, from_bot=True)
+        return [message for message in said if _is_card(message) == are_cards]
 
 
 def find_claude() -> Path | None:
@@ -279,6 +302,19 @@ def find_claude() -> Path | None:
     named = os.environ.get("BRIDGE_TEST_CLAUDE")
     path = Path(named) if named else ROOT / "tests/claude-cli/node_modules/.bin/claude"
     return path if shutil.which(path) else None
+
+
+def _is_asked(pid: int) -> bool:
+    """Whether it is `claude -p`: it ends by itself, and has no terminal."""
+    try:
+        return "-p" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+def _is_card(message: Message) -> bool:
+    first = message.edits[0].text if message.edits else message.text
+    return (first or "").startswith((LIVE, *FOLDED))
 
 
 def _runs(pid: int) -> bool:

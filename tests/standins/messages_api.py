@@ -20,14 +20,19 @@ from aiohttp import web
 from tests.standins.loop_thread import LoopThread
 
 API_KEY = "sk-ant-test-0000000000000000000000000000000000000000"
+OAUTH_TOKEN = "sk-ant-oat01-test-000000000000000000000000000000000000"
 
 
 @dataclass(frozen=True)
 class Say:
-    """Text, in pieces as they are streamed; `hold` names an event that each piece waits for."""
+    """Text, in pieces as they are streamed; `hold` names an event that each piece waits for.
+
+    `tokens`: how many the model claims to have read for it.
+    """
 
     pieces: tuple[str, ...]
     hold: str | None = None
+    tokens: int = 100
 
 
 @dataclass(frozen=True)
@@ -244,7 +249,8 @@ class MessagesApi:
         return response
 
     async def _events(self, body: dict[str, Any], reply: Say | UseTool) -> AsyncIterator[Any]:
-        yield {"type": "message_start", "message": _message(body, [], None)}
+        tokens = reply.tokens if isinstance(reply, Say) else 100
+        yield {"type": "message_start", "message": _message(body, [], None, tokens)}
         for index, block in enumerate(_blocks(reply)):
             empty: dict[str, Any] = {"text": ""} if block["type"] == "text" else {"input": {}}
             yield {"type": "content_block_start", "index": index, "content_block": block | empty}
@@ -278,7 +284,9 @@ def _stop_reason(reply: Say | UseTool) -> str:
     return "end_turn" if isinstance(reply, Say) else "tool_use"
 
 
-def _message(body: dict[str, Any], content: list[Any], stop: str | None) -> dict[str, Any]:
+def _message(
+    body: dict[str, Any], content: list[Any], stop: str | None, tokens: int = 100
+) -> dict[str, Any]:
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
         "type": "message",
@@ -287,7 +295,7 @@ def _message(body: dict[str, Any], content: list[Any], stop: str | None) -> dict
         "content": content,
         "stop_reason": stop,
         "stop_sequence": None,
-        "usage": {"input_tokens": 100, "output_tokens": 1},
+        "usage": {"input_tokens": tokens, "output_tokens": 1},
     }
 
 
@@ -301,7 +309,8 @@ def _error(reply: Fail) -> web.Response:
 
 
 def _refusal(http: web.Request, body: Any) -> Fail | None:
-    if http.headers.get("x-api-key") != API_KEY:
+    is_subscriber = http.headers.get("authorization") == f"Bearer {OAUTH_TOKEN}"
+    if http.headers.get("x-api-key") != API_KEY and not is_subscriber:
         return Fail(401, "authentication_error", "invalid x-api-key")
     if not http.headers.get("anthropic-version"):
         return Fail(400, "invalid_request_error", "anthropic-version: header is required")

@@ -123,6 +123,9 @@ class FakeChannel:
 
     async def start(self, menu: Sequence[MenuEntry]) -> None: ...
 
+    async def set_menu(self, chat: Chat, menu: Sequence[tuple[str, str]]) -> bool:
+        return True
+
     async def receive(self, take: TakeUpdates) -> None: ...
 
     async def stop(self) -> None: ...

@@ -1,7 +1,8 @@
 """Trouble on order: refusals, dropped connections, late answers, and flood control per chat.
 
-A fault applies to the next calls of a method (`"*"` for all), for one chat or any, a number of
-times or until `end`. Faults are asked in the order in which they were ordered.
+A fault applies to the next calls of a method (`"*"` for all, `"file"` for the download of one), for
+one chat or any, a number of times or until `end`. Faults are asked in the order in which they were
+ordered.
 """
 
 import math

@@ -98,7 +98,30 @@ class TelegramServer:
             return _refuse(RefusedError(401, "Unauthorized"))
         if stored is None:
             return _refuse(RefusedError(404, "Not Found"))
-        return web.Response(body=stored.data, content_type="application/octet-stream")
+        call = self._record("file", Params({"path": request.match_info["path"]}))
+        try:
+            refused = await self._suffer(call, "before")
+            if refused is not None:
+                return refused
+            return await self._serve(request, call, stored.data)
+        except RefusedError as refusal:
+            return _refuse(refusal)
+        except DroppedError:
+            if request.transport is not None:
+                request.transport.close()
+            return web.Response(status=500)
+
+    async def _serve(self, request: web.Request, call: Call, data: bytes) -> web.StreamResponse:
+        """A file's content; trouble "after" comes when one half of it has gone."""
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        response.content_length = len(data)
+        await response.prepare(request)
+        half = len(data) // 2
+        await response.write(data[:half])
+        await self._suffer(call, "after")
+        await response.write(data[half:])
+        self._finish(call, 200, "", None)
+        return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]

@@ -1,0 +1,64 @@
+"""What a chat has chosen for itself, on disk: one file, written whole.
+
+A file that can't be read is set aside, and every chat has the defaults again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from core.model import Chat
+from core.quiet import Quiet
+from durable import SystemCalls, replace_file
+
+log = logging.getLogger(__name__)
+
+
+class _Choices(msgspec.Struct, omit_defaults=True):
+    quiet: Quiet | None = None
+
+
+_decoder = msgspec.json.Decoder(dict[str, _Choices])
+
+
+class ChatSettings:
+    """What is in `directory`/chat_settings.json."""
+
+    def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
+        self._system = system
+        self._path = directory / "chat_settings.json"
+        self._chats = self._read()
+
+    def find_quiet(self, chat: Chat) -> Quiet | None:
+        """When the chat is quiet; None: never."""
+        choices = self._chats.get(_name(chat))
+        return choices.quiet if choices is not None else None
+
+    def set_quiet(self, chat: Chat, quiet: Quiet | None) -> None:
+        """Let the chat be quiet then. Raises StoreWriteError: it stays as it was."""
+        chats = {**self._chats, _name(chat): _Choices(quiet)}
+        replace_file(self._path, msgspec.json.encode(chats), system=self._system)
+        self._chats = chats
+
+    def _read(self) -> dict[str, _Choices]:
+        try:
+            return _decoder.decode(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+            log.warning("the settings of the chats can't be read and are set aside: %s", error)
+            with suppress(OSError):
+                self._path.rename(
+                    self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
+                )
+            return {}
+
+
+def _name(chat: Chat) -> str:
+    return f"{chat.channel}:{chat.chat_id}:{chat.topic or 0}"

@@ -1,0 +1,101 @@
+"""What a person chose for a session: model, effort, permission mode and agent.
+
+* Kept in the session's state and passed at every launch, as Claude Code itself forgets some of it.
+* A value reaches a command line only if it is made of harmless characters and is no option.
+* An empty value was never chosen: Claude Code's own settings decide. Claude Code remembers a model
+  and an agent by itself, so going back to its own is a choice too (`default`, `claude`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from core.claude_code import Version, is_there
+
+Kind = Literal["model", "effort", "mode", "agent"]
+
+FIELDS: dict[Kind, str] = {
+    "model": "model",
+    "effort": "effort",
+    "mode": "permission_mode",
+    "agent": "agent",
+}
+"""Where in the session's state a choice is."""
+
+OWN_AGENT = "claude"
+DEFAULT = "default"
+BYPASS = "bypassPermissions"
+
+_VALUE = re.compile(r"[A-Za-z0-9_.:\[\]][A-Za-z0-9_.:\[\]-]{0,99}")
+_AUTO_SINCE: Version = (2, 1, 197)
+# Without it 2.1.330 sends a resumed conversation the system prompt that it was begun with.
+_SNAPSHOT_SINCE: Version = (2, 1, 330)
+_MODES = {
+    DEFAULT: "asks before it edits or runs something",
+    "acceptEdits": "edits files without asking",
+    "plan": "only looks and plans",
+    "auto": "Claude Code judges what needs asking",
+    BYPASS: "never asks",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """One session's choices; "" for what was never chosen."""
+
+    model: str = ""
+    effort: str = ""
+    permission_mode: str = ""
+    agent: str = ""
+
+
+def is_usable(value: str) -> bool:
+    """Whether a value may be on a command line."""
+    return _VALUE.fullmatch(value) is not None
+
+
+def read_choices(state: Any) -> Choices:
+    """The choices in a session's state, or in its `launched`."""
+    found = state if isinstance(state, dict) else {}
+    values = {field: str(found.get(field) or "") for field in FIELDS.values()}
+    return Choices(**{field: value for field, value in values.items() if is_usable(value)})
+
+
+def note_launched(choices: Choices) -> dict[str, Any]:
+    """What the state keeps under `launched`: the choices that the process was started with."""
+    return asdict(choices)
+
+
+def is_outdated(state: dict[str, Any]) -> bool:
+    """Whether the process was started with other choices than the session has now."""
+    return read_choices(state) != read_choices(state.get("launched"))
+
+
+def render_options(choices: Choices, *, mode: str, is_resumed: bool, version: Version) -> list[str]:
+    """The part of the command line that the choices make; `mode` is the one in effect."""
+    options = ["--permission-mode", mode]
+    if choices.model:
+        options += ["--model", choices.model]
+    if choices.effort:
+        options += ["--effort", choices.effort]
+    if choices.agent:
+        options += ["--agent", choices.agent]
+        if is_resumed and is_there(_SNAPSHOT_SINCE, version):
+            options += ["--system-prompt-snapshot", "off"]
+    return options
+
+
+def list_modes(version: Version, *, with_bypass: bool) -> dict[str, str]:
+    """The permission modes that may be chosen, each with what it means."""
+    left_out = {name for name, is_out in ((BYPASS, not with_bypass),) if is_out}
+    if not is_there(_AUTO_SINCE, version):
+        left_out.add("auto")
+    return {name: meaning for name, meaning in _MODES.items() if name not in left_out}
+
+
+def mode_in_effect(choices: Choices, configured: str, *, with_bypass: bool) -> str:
+    """The permission mode to start with; one that the owner does not allow falls back."""
+    mode = choices.permission_mode or configured
+    return configured if mode == BYPASS and not with_bypass else mode

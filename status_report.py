@@ -1,0 +1,162 @@
+"""/status and /cost: how the session is, on one phone screen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from claude_launcher import project_directory
+from claude_registry import memory_of
+from core.commands import CommandName
+from core.context_window import find_window, render_tokens
+from core.conversation import read_title, render_age
+from core.model import Chat, ContextMeasured, Post
+from core.transcript import parse_line
+from core.usage import Tokens, count_tokens, render_usage, sum_tokens
+from git_head import find_branch
+from outbox import Outbox
+from session import Session
+from session_runner import SessionRunner
+from sessions import Sessions
+from steering_commands import SteeringCommands
+
+_LAST_LINES = 20
+_NO_SESSION = "No session yet. Send a text to start one."
+
+
+class StatusReport:
+    """What there is to know of the sessions of `sessions`; `describe_quiet`: of a chat's sounds."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        outbox: Outbox,
+        steering: SteeringCommands,
+        *,
+        describe_quiet: Callable[[Chat], str],
+    ) -> None:
+        self._describe_quiet = describe_quiet
+        self._sessions = sessions
+        self._outbox = outbox
+        self._steering = steering
+        self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
+            "status": self._status,
+            "cost": self._cost,
+        }
+
+    async def _status(self, chat: Chat, argument: str, person: int) -> None:
+        session = self._sessions.book.find_current(chat)
+        if session is None:
+            self._say(chat, _NO_SESSION)
+            return
+        runner = self._sessions.find_runner(session.session_id)
+        runner = runner if runner is not None and runner.is_awake else None
+        path = self._sessions.launcher.transcript_of(session)
+        measured, usage = await asyncio.to_thread(_measure, path)
+        directory = project_directory(session)
+        branch = await asyncio.to_thread(find_branch, directory)
+        blocks = [
+            [f"“{read_title(session.state)}”", _state(runner), self._queue_line(runner)],
+            self._choices(session, measured),
+            [f"Folder: {directory}", f"Branch: {branch}" if branch else ""],
+            [
+                _context_line(measured),
+                f"Tokens so far: {render_tokens(sum_tokens(usage))} (/cost)" if usage else "",
+            ],
+            [
+                f"Last activity: {_ago(session)}",
+                f"Quiet: {self._describe_quiet(chat)}",
+                f"Session: {session.session_id}",
+            ],
+            self._attach_lines(runner),
+        ]
+        kept = ["\n".join(filter(None, lines)) for lines in blocks]
+        self._say(chat, "\n\n".join(filter(None, kept)))
+
+    async def _cost(self, chat: Chat, argument: str, person: int) -> None:
+        session = self._sessions.book.find_current(chat)
+        if session is None:
+            self._say(chat, _NO_SESSION)
+            return
+        path = self._sessions.launcher.transcript_of(session)
+        _, usage = await asyncio.to_thread(_measure, path)
+        text = "Nothing was asked in this session yet."
+        if usage:
+            text = (
+                f"Tokens of this session\n\n{render_usage(usage)}\n\n"
+                "Claude Code does not write down what that costs."
+            )
+        self._say(chat, text)
+
+    def _choices(self, session: Session, measured: ContextMeasured | None) -> list[str]:
+        model = self._steering.present(session, "model")
+        if measured is not None and measured.model:
+            model = f"{model} (last: {measured.model})"
+        agent = self._steering.present(session, "agent")
+        return [
+            f"Model: {model}",
+            f"Effort: {self._steering.present(session, 'effort')}",
+            f"Mode: {self._steering.present(session, 'mode')}",
+            f"Agent: {agent}",
+        ]
+
+    def _attach_lines(self, runner: SessionRunner | None) -> list[str]:
+        if runner is None:
+            return []
+        return ["At the machine:", self._sessions.terminal.attach_command(runner.name)]
+
+    def _queue_line(self, runner: SessionRunner | None) -> str:
+        waiting = len(runner.queue.waiting) if runner is not None else 0
+        return f"Waiting: {waiting} (/queue)" if waiting else ""
+
+    def _say(self, chat: Chat, text: str) -> None:
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+
+
+def _state(runner: SessionRunner | None) -> str:
+    if runner is None:
+        return "Asleep; the next message wakes it"
+    status = runner.process.status if runner.process is not None else None
+    shown = "idle, with a command in the background" if status == "shell" else status
+    pid = runner.process.pid if runner.process is not None else runner.pane_pid
+    return f"Awake: {shown or 'starting'}, {memory_of(pid) >> 20} MB"
+
+
+def _ago(session: Session) -> str:
+    then = datetime.fromisoformat(session.last_activity).timestamp()
+    age = render_age(time.time() - then)
+    return age if age == "now" else f"{age} ago"
+
+
+def _context_line(measured: ContextMeasured | None) -> str:
+    if measured is None:
+        return ""
+    used, window = measured.tokens, find_window(measured.model, measured.tokens)
+    if window is None:
+        return f"Context: {render_tokens(used)} tokens"
+    left = 100 * (window - used) // window
+    return f"Context: {render_tokens(used)} of {render_tokens(window)} tokens, {left} % left"
+
+
+def _measure(path: Path | None) -> tuple[ContextMeasured | None, dict[str, Tokens]]:
+    """What was read last, and what was used in all, sub-agents included."""
+    if path is None:
+        return None, {}
+    last = deque(_lines(path), maxlen=_LAST_LINES)
+    events = (event for line in reversed(last) for event in parse_line(line))
+    measured = next((event for event in events if isinstance(event, ContextMeasured)), None)
+    agents = sorted((path.parent / path.stem / "subagents").glob("agent-*.jsonl"))
+    return measured, count_tokens(line for file in (path, *agents) for line in _lines(file))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from (line for line in file if b'"usage"' in line)
+    except OSError:
+        return

@@ -1,0 +1,252 @@
+"""/model, /effort, /mode and /agent: what a session is run with, by buttons or by a word.
+
+* A choice is kept with the session. A live process is started again with it when it is idle: typed,
+  these commands would change the person's own settings for all their sessions.
+* What a permission or a person at the terminal changed counts as chosen too: both windows show one
+  session.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from buttons import Action, Buttons, Press, PressHandler
+from claude_catalog import ClaudeCatalog
+from claude_launcher import project_directory
+from core.catalog import FALLBACK, Catalog
+from core.choices import (
+    DEFAULT,
+    FIELDS,
+    OWN_AGENT,
+    Kind,
+    is_outdated,
+    is_usable,
+    list_modes,
+    note_launched,
+    read_choices,
+)
+from core.commands import CommandName
+from core.config import Config
+from core.conversation import shorten
+from core.errors import BridgeError
+from core.model import Button, Chat, HookEvent, Post, PromptSubmitted, TranscriptEvent, TurnEnded
+from outbox import Outbox
+from pulse import Background
+from session import Session
+from session_runner import SessionRunner
+from sessions import Sessions
+
+_NAMES: dict[Kind, str] = {
+    "model": "Model",
+    "effort": "Effort",
+    "mode": "Mode",
+    "agent": "Agent",
+}
+_WORDS = {"manual": DEFAULT, "ask": DEFAULT, "accept": "acceptEdits", "bypass": "bypassPermissions"}
+_NOT_FOR_A_CHAT = (OWN_AGENT, "statusline-setup")
+_IN_A_ROW = 2
+_DESCRIPTION_LENGTH = 90
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One thing to choose: its value, and what it is for."""
+
+    value: str
+    description: str = ""
+
+
+class SteeringCommands:
+    """The choices of `sessions`; `catalog` says what there is to choose from."""
+
+    def __init__(
+        self,
+        config: Config,
+        sessions: Sessions,
+        outbox: Outbox,
+        buttons: Buttons,
+        catalog: ClaudeCatalog,
+        background: Background,
+    ) -> None:
+        self._config = config
+        self._sessions = sessions
+        self._outbox = outbox
+        self._buttons = buttons
+        self._catalog = catalog
+        self._background = background
+        self._book = sessions.book
+        self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
+            "model": partial(self._command, "model"),
+            "effort": partial(self._command, "effort"),
+            "mode": partial(self._command, "mode"),
+            "agent": partial(self._command, "agent"),
+        }
+        self.presses: dict[str, PressHandler] = {"choose": self._press}
+
+    # --- what a person says ---------------------------------------------------------------------
+
+    async def _command(self, kind: Kind, chat: Chat, argument: str, person: int) -> None:
+        session = self._book.find_current(chat) or self._book.create(chat, self._config.project_dir)
+        if not argument:
+            self._background.run(self._list(kind, session, chat, person))
+            return
+        # Not in the background: a message that comes next is meant to be run with it.
+        offers = [] if kind == "model" else await self._offers(kind, session)
+        text = self._choose(session, kind, _find_value(kind, argument, offers))
+        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+
+    async def _list(self, kind: Kind, session: Session, chat: Chat, person: int) -> None:
+        offers = await self._offers(kind, session)
+        key = f"say:{uuid.uuid4()}"
+        text = f"{_NAMES[kind]}: {self.present(session, kind)}"
+        listed = [
+            f"• {offer.value}: {shorten(offer.description, _DESCRIPTION_LENGTH)}"
+            for offer in offers
+            if offer.description
+        ]
+        text = "\n".join([text, *([""] if listed else []), *listed])
+        keyboard = self._keyboard(session, chat, kind, offers, key, person)
+        self._outbox.put(Post(key, chat, text, keyboard=keyboard))
+
+    async def _press(self, press: Press) -> str:
+        """A button of such a list was pressed; the list stays, with the new mark."""
+        action, chat = press.action, press.event.chat
+        kind: Kind = action["kind"]
+        session = self._book.for_id(action["session"])
+        offers = await self._offers(kind, session)
+        text = self._choose(session, kind, _find_value(kind, action["value"], offers))
+        session = self._book.for_id(session.session_id)
+        key, person = action["post"], press.event.person.user_id
+        keyboard = self._keyboard(session, chat, kind, offers, key, person)
+        post = Post(f"say:{uuid.uuid4()}", chat, text, keyboard=keyboard, edits=key)
+        self._outbox.put(post)
+        return ""
+
+    def _keyboard(
+        self,
+        session: Session,
+        chat: Chat,
+        kind: Kind,
+        offers: list[_Offer],
+        key: str,
+        person: int,
+    ) -> tuple[tuple[Button, ...], ...]:
+        present = self.present(session, kind)
+        base = {"do": "choose", "kind": kind, "session": session.session_id, "post": key}
+        made: list[tuple[str, Action]] = [
+            (f"{'✓ ' if o.value == present else ''}{o.value}", {**base, "value": o.value})
+            for o in offers
+        ]
+        rows = [made[n : n + _IN_A_ROW] for n in range(0, len(made), _IN_A_ROW)]
+        return self._buttons.issue(chat, rows, person=person)
+
+    # --- what there is, and what is chosen ------------------------------------------------------
+
+    async def catalog_of(self, session: Session) -> Catalog:
+        """What Claude Code offers in the session's directory, if that is known to be trusted."""
+        is_trusted = bool(session.state.get("transcript"))
+        return await self._catalog.ask(project_directory(session)) if is_trusted else FALLBACK
+
+    async def _offers(self, kind: Kind, session: Session) -> list[_Offer]:
+        launcher = self._sessions.launcher
+        if kind == "mode":
+            modes = list_modes(launcher.version, with_bypass=launcher.allows_bypass)
+            return [_Offer(mode, meaning) for mode, meaning in modes.items()]
+        catalog = await self.catalog_of(session)
+        if kind == "model":
+            return [_Offer(model.value, model.description) for model in catalog.models]
+        if kind == "effort":
+            levels = catalog.efforts_of(read_choices(session.state).model)
+            return [_Offer(level) for level in (DEFAULT, *levels)]
+        agents = [agent for agent in catalog.agents if agent.name not in _NOT_FOR_A_CHAT]
+        return [_Offer(DEFAULT), *(_Offer(agent.name, agent.description) for agent in agents)]
+
+    def present(self, session: Session, kind: Kind) -> str:
+        """What is chosen now, in the words of the buttons."""
+        choices = read_choices(session.state)
+        match kind:
+            case "model":
+                return choices.model or DEFAULT
+            case "effort":
+                return choices.effort or DEFAULT
+            case "agent":
+                return DEFAULT if choices.agent in ("", OWN_AGENT) else choices.agent
+            case "mode":
+                mode = self._sessions.launcher.mode_of(session)
+                return DEFAULT if mode == "manual" else mode
+
+    def _choose(self, session: Session, kind: Kind, value: str) -> str:
+        """Keep the choice and have it applied; returns what to say."""
+        if value == self.present(session, kind):
+            return f"{_NAMES[kind]}: {value}, as before"
+        kept: str | None = value
+        if value == DEFAULT and kind == "effort":
+            kept = None
+        if value == DEFAULT and kind == "agent":
+            kept = OWN_AGENT
+        session = self._book.edit_state(session.session_id, **{FIELDS[kind]: kept})
+        runner = self._sessions.find_runner(session.session_id)
+        when = self._apply(runner)
+        return f"{_NAMES[kind]}: {value}, {when}"
+
+    def _apply(self, runner: SessionRunner | None) -> str:
+        """Have an idle process started again; returns from when on the choice holds."""
+        if runner is None or not runner.is_awake:
+            return "from the next message on"
+        status = runner.process.status if runner.process is not None else None
+        if status == "shell":
+            return "once the command in the background has ended"
+        if status == "waiting":
+            return "once Claude's question is answered and the turn has ended"
+        if runner.is_working:
+            return "after this turn"
+        runner.begin()
+        return "from now on"
+
+    # --- what happens in the terminal -----------------------------------------------------------
+
+    def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
+        """Take note of the permission mode that the process is in."""
+        if not isinstance(event, PromptSubmitted | TurnEnded) or not event.mode:
+            return
+        if event.session_id != runner.session_id:
+            return
+        session = self._book.for_id(runner.session_id)
+        if is_outdated(session.state) or event.mode == self.present(session, "mode"):
+            return
+        launcher = self._sessions.launcher
+        if event.mode not in list_modes(launcher.version, with_bypass=launcher.allows_bypass):
+            return
+        choices = read_choices(session.state | {FIELDS["mode"]: event.mode})
+        self._book.edit_state(
+            session.session_id, permission_mode=event.mode, launched=note_launched(choices)
+        )
+
+    def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
+        """The transcript tells nothing that matters here."""
+
+    def hear_status(self, runner: SessionRunner) -> None:
+        """Apply what was chosen while the process worked."""
+        process = runner.process
+        if process is None or process.status != "idle" or runner.has_work or not runner.is_awake:
+            return
+        if is_outdated(self._book.for_id(runner.session_id).state):
+            runner.begin()
+
+
+def _find_value(kind: Kind, given: str, offers: list[_Offer]) -> str:
+    """The value that is meant. Raises BridgeError."""
+    word = _WORDS.get(given.lower(), given) if kind == "mode" else given
+    found = next((offer.value for offer in offers if offer.value.lower() == word.lower()), None)
+    if found is not None:
+        return found
+    is_open = kind == "model" or (kind == "agent" and len(offers) == 1)
+    if is_open and is_usable(given):
+        return given.lower() if kind == "model" else given
+    if is_open:
+        raise BridgeError(f"“{shorten(given, 40)}” can't be the name of a {kind}.")
+    listed = ", ".join(offer.value for offer in offers)
+    raise BridgeError(f"There is no {kind} “{shorten(given, 40)}” here. There is: {listed}.")

@@ -1,0 +1,17 @@
+"""Reading Claude Code's transcript files, which it writes and may remove at any time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.model import TranscriptEvent
+from core.transcript import parse_line
+
+
+def read_events(path: Path | None, start: int = 0) -> list[TranscriptEvent]:
+    """The events behind byte `start`; none when there is no such file."""
+    if path is None or not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(start)
+        return [event for line in file for event in parse_line(line)]
