@@ -146,6 +146,20 @@ def test_a_permission_request_is_never_answered_by_a_text(old: World) -> None:
     old.reads("Echo: a text that must not answer")
 
 
+def test_a_permission_answered_at_the_terminal_takes_the_buttons_away(old: World) -> None:
+    old.start_bridge()
+    made = old.root / "made"
+    old.say(f'tool Bash {{"command":"touch {made}","description":"make it"}}')
+    shown = old.reads("Run this command?")
+    wait_until(lambda: "❯ 1. Yes" in old.screen(), "the dialog is on the screen")
+    name = old.tmux("list-sessions", "-F", "#{session_name}").split()[0]
+    old.tmux("send-keys", "-t", f"={name}:", "Escape")
+    old.telegram.wait_for(
+        lambda: not old.telegram.message(old.chat, shown.message_id).labels, timeout=20
+    )
+    assert not made.exists()
+
+
 def test_the_trust_dialog_is_shown_and_nothing_is_typed_at_it(old: World) -> None:
     old.write_claude_settings(trusted=[])
     old.start_bridge()

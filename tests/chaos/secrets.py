@@ -160,8 +160,8 @@ def _go_through_trouble(world: World, size: int) -> int:
         wait_until(lambda last=last: last in _asked(world), "the last text", 60)  # type: ignore[misc]
         world.telegram.end_faults()
     failed = sum(call.status not in (200, None) for call in world.telegram.calls)
-    shown = world.ask('tool Bash {"command":"env","description":"look"}', "Do you want to proceed?")
-    world.telegram.press(world.chat, world.user, shown.message_id, "1")
+    shown = world.ask('tool Bash {"command":"env","description":"look"}', "Run this command?")
+    world.telegram.press(world.chat, world.user, shown.message_id, "Allow")
     world.reads("The tool said", after=shown.message_id)
     return failed
 
