@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import latency, store
+from benchmarks import latency, store, turn
 
 if __name__ == "__main__":
-    sys.exit(max(store.main(), latency.main()))
+    sys.exit(max(store.main(), latency.main(), turn.main()))

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -95,6 +95,9 @@ class TimedModel(MessagesApi):
             self.replied[request.user_texts[-1]] = request.at
 
 
+Model = TypeVar("Model", bound=TimedModel)
+
+
 class Phone:
     """A person who writes to the bridge."""
 
@@ -142,18 +145,27 @@ class Hand:
 
     def ask(self, text: str) -> Round:
         """Paste the text and press Enter; the answer is there with its line in the transcript."""
-        buffer = self.world.root / "text"
-        buffer.write_text(text)
         known = self._find_transcript()
         offset = known.stat().st_size if known else 0
-        started = time.monotonic()
-        load = ["load-buffer", "-b", _PANE, str(buffer)]
-        paste = ["paste-buffer", "-p", "-d", "-b", _PANE, "-t", _PANE]
-        self.world.tmux(*load, ";", *paste, ";", "send-keys", "-t", _PANE, "Enter")
+        started = self.type(text)
         asked = self._model.wait_for_text(text, timeout=WAIT_SECONDS).at
         answer = f"Echo: {text}".encode()
         wait_closely(lambda: self._is_recorded(answer, offset), "the answer is in the transcript")
         return Round(started, asked, self._model.replied[text], time.monotonic())
+
+    def type(self, text: str) -> float:
+        """Paste the text and press Enter; returns when that began."""
+        buffer = self.world.root / "text"
+        buffer.write_text(text)
+        started = time.monotonic()
+        load = ["load-buffer", "-b", _PANE, str(buffer)]
+        paste = ["paste-buffer", "-p", "-d", "-b", _PANE, "-t", _PANE]
+        self.world.tmux(*load, ";", *paste, ";", "send-keys", "-t", _PANE, "Enter")
+        return started
+
+    def press(self, key: str) -> None:
+        """Press one key."""
+        self.world.tmux("send-keys", "-t", _PANE, key)
 
     def put_to_sleep(self) -> None:
         """End Claude Code."""
@@ -197,17 +209,20 @@ def main() -> int:
     if claude is None or not shutil.which("tmux"):
         print("Claude Code (BRIDGE_TEST_CLAUDE names it) or tmux is missing.", file=sys.stderr)
         return 2
-    with machine(claude) as (world, model), machine(claude) as (other_world, other_model):
+    with (
+        machine(claude, TimedModel()) as (world, model),
+        machine(claude, TimedModel()) as (other_world, other_model),
+    ):
         figures = measure(Phone(world, model), Hand(other_world, other_model), rounds)
         print_table(figures)
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
 @contextmanager
-def machine(claude: Path) -> Iterator[tuple[World, TimedModel]]:
+def machine(claude: Path, model: Model) -> Iterator[tuple[World, Model]]:
     """Somebody's machine, which ends with all that runs on it."""
     with tempfile.TemporaryDirectory(prefix="latency-") as root:
-        world, model = World(Path(root), claude), TimedModel()
+        world = World(Path(root), claude)
         world.model = model
         with world:
             try:
