@@ -204,6 +204,7 @@ def test_a_turn_that_died_with_claude_is_told_and_not_run_again(world: World) ->
     world.say("hold paint")
     world.wait_for_process("busy")
     wait_until(lambda: "hold paint" in world.transcripts(), "the prompt is in the transcript")
+    world.model.wait_for_text("hold paint")
     world.kill_claude()
     world.reads("say “continue”")
     world.ask("recall", "You told me")
