@@ -48,7 +48,7 @@ from sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-_FIRST_LOOK_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 0.7
 _SECOND_LOOK_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 1.0  # the transcript is written a little after the hook has told the end
 _IDLE_SECONDS = 3.0
