@@ -168,7 +168,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
         features.uploads,
-        takes_text=features.requests.takes_text,
+        takes_text=(features.requests.takes_text, features.keypad.takes_text),
         say=partial(_say, base.outbox),
     )
     return Parts(

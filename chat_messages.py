@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from chat_commands import ChatCommands
 from command_menu import CommandMenu
@@ -37,7 +37,7 @@ class ChatMessages:
         menu: CommandMenu,
         uploads: Uploads,
         *,
-        takes_text: Callable[[TextSent], Awaitable[bool]],
+        takes_text: Sequence[Callable[[TextSent], Awaitable[bool]]],
         say: Callable[[Chat, str], None],
     ) -> None:
         self._config = config
@@ -65,12 +65,19 @@ class ChatMessages:
             case Command():
                 await self._commands.run(parsed, message)
                 return True
-            case str() if message.forwarded_from is None and await self._takes_text(message):
+            case str() if message.forwarded_from is None and await self._answers(message):
                 return True
             case str():
                 text = await self._menu.restore(message.chat, parsed)
                 self._submit(entry, message, prepare_prompt(text))
                 return False
+
+    async def _answers(self, message: TextSent) -> bool:
+        """Whether it is the answer to something that waits for one, and is done with."""
+        for takes in self._takes_text:
+            if await takes(message):
+                return True
+        return False
 
     def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
         """As `handle_text`, for all that is always a prompt."""

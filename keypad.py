@@ -1,8 +1,9 @@
 """A terminal that asks something, in the chat: its screen and a row of keys to answer it.
 
-* Shown when nothing better is known of the dialog; a text from the chat is never typed at it.
+* Shown when nothing better is known of the dialog; no other text from the chat is typed at it.
 * Where it is certain what can be chosen, each option has a button; a press on it chooses just that.
-* A press on a key sends one key, and the message then shows what became of the screen.
+* A press on a key sends one key, and a reply to the message types its text, without Enter; the
+  message then shows what became of the screen.
 * When the dialog is gone, however it was answered, the keys go too; and so they do when `is_asked`
   says that it is shown better than by its screen.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from buttons import Action, Buttons, Press, PressHandler
 from core.conversation import shorten
 from core.errors import BridgeError
-from core.model import Button, Post
+from core.model import Button, Post, TextSent
 from core.screen import Option, find_options, next_key, render_screen
 from outbox import Outbox
 from session_book import chat_of
@@ -28,7 +29,8 @@ from sessions import Sessions
 log = logging.getLogger(__name__)
 
 _ROWS = (
-    (("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")),
+    (("1", "1"), ("2", "2"), ("3", "3"), ("4", "4"), ("5", "5")),
+    (("6", "6"), ("7", "7"), ("8", "8"), ("9", "9"), ("0", "0")),
     (("↑", "Up"), ("↓", "Down"), ("←", "Left"), ("→", "Right")),
     (("Enter ⏎", "Enter"), ("Tab", "Tab"), ("Esc", "Escape")),
 )
@@ -38,6 +40,7 @@ _CHANGE_LOOKS = 30
 _MOST_KEYS = 12
 _MOST_OPTIONS = 8
 _LABEL_LENGTH = 60
+_LONGEST_TEXT = 200
 _LOOKS = 15
 
 
@@ -81,6 +84,40 @@ class Keypad:
             self._tasks[runner.name] = asyncio.create_task(
                 self._accompany(runner, reason), name=f"dialog {runner.name}"
             )
+
+    async def takes_text(self, message: TextSent) -> bool:
+        """Type a reply to a dialog's message into it, without Enter; whether it was such a reply.
+
+        Raises BridgeError: it is one, but can't be typed.
+        """
+        terminal = self._find_replied(message)
+        if terminal is None:
+            return False
+        runner = next((r for r in self._sessions.runners if r.name == terminal), None)
+        shown = self._shown[terminal]
+        session_id = runner.session_id if runner is not None else ""
+        found = await self._find({"session": session_id, "terminal": terminal, "post": shown.key})
+        if isinstance(found, str):
+            raise BridgeError(f"{found} Nothing was typed.")
+        if not message.text.isascii() or not message.text.isprintable():
+            raise BridgeError("Only plain letters, digits and signs in one line can be typed here.")
+        if len(message.text) > _LONGEST_TEXT:
+            raise BridgeError(f"At most {_LONGEST_TEXT} characters can be typed here.")
+        await self._sessions.terminal.press(terminal, *message.text)
+        shown.needs_keys = True
+        return True
+
+    def _find_replied(self, message: TextSent) -> str | None:
+        """The terminal whose dialog the message replies to, if it is this person's to answer."""
+        for terminal, shown in self._shown.items():
+            runner = next((r for r in self._sessions.runners if r.name == terminal), None)
+            if runner is None or message.reply_to not in self._outbox.messages_of(shown.key):
+                continue
+            session = self._sessions.book.for_id(runner.session_id)
+            is_theirs = session.state.get("person") in (None, message.person.user_id)
+            if is_theirs and chat_of(session) == message.chat:
+                return terminal
+        return None
 
     async def _press(self, press: Press) -> str:
         """Press the button's key."""

@@ -148,6 +148,34 @@ def test_an_option_of_a_dialog_is_chosen_by_its_button(world: World) -> None:
     world.reads("Echo: hello")
 
 
+def test_a_reply_to_a_dialog_types_into_it_and_any_other_text_waits(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    world.wait_for_process("idle")
+    pane = world.tmux("list-panes", "-a", "-F", "#{pane_id}").strip()
+    world.tmux("send-keys", "-t", pane, "/config", "Enter")
+    world.wait_for_process("waiting")
+    shown = world.reads("Settings")
+    world.say("this one waits")
+    world.telegram.send_text(world.chat, world.user, "verb", reply_to=shown.message_id)
+    wait_until(lambda: "verb" in world.screen(), "it is typed into the search")
+    assert "this one waits" not in world.screen()
+    wait_until(
+        lambda: "verb" in world.telegram.message(world.chat, shown.message_id).text, "it is shown"
+    )
+    world.telegram.send_text(world.chat, world.user, "é", reply_to=shown.message_id)
+    world.reads("plain letters")
+
+    def is_left() -> bool:
+        if world.processes()[0].status == "idle":
+            return True
+        world.tmux("send-keys", "-t", pane, "Escape")  # the first one clears the search
+        return False
+
+    wait_until(is_left, "the dialog is left")
+    world.reads("Echo: this one waits")
+
+
 def test_the_keys_below_a_dialog_go_on_working_when_one_changes_nothing(world: World) -> None:
     world.write_claude_settings(trusted=[])
     world.start_bridge()
