@@ -65,9 +65,10 @@ EXPERIMENTS = (
         bring_back_ten_sessions,
         1,
         10,
-        "Ten topics of a group have a session each. The tmux server is killed, all ten are asked "
-        "at once for what they were told, and the time until the last answer is in its topic is "
-        "taken. It is mostly ten starts of Claude Code, so it depends on the processor.",
+        "Ten people have a session each (a group would not do: Telegram takes 20 messages a minute "
+        "there). The tmux server is killed, all ten are asked at once for what they were told, and "
+        "the time until the last answer is in its chat is taken. It is mostly ten starts of Claude "
+        "Code, so it depends on the processor.",
     ),
     Experiment(
         "kill-store",

@@ -19,7 +19,7 @@ from inbox import Inbox
 from tests.chaos.experiment import Figure, judge, open_world, percentile
 from tests.world import ROOT, World, wait_until
 
-_TOPICS = 10
+_CHATS = 10
 _TEN_SESSIONS_SECONDS = 10.0
 _NOTICES = ("Resumed", "Claude Code ended while it worked")
 
@@ -240,22 +240,22 @@ def bring_back_ten_sessions(size: int, seed: int, folder: Path) -> Figure:
     """The tmux server is killed with ten sessions in it, and all are asked something at once."""
     took: list[float] = []
     forgetful: list[str] = []
-    with open_world(folder, BRIDGE_ALLOWED_GROUPS="-1001") as world:
-        group = world.telegram.group(-1001, "Team", True, members=(world.user,))
+    with open_world(folder) as world:
+        people = {
+            f"cat {number}": world.telegram.user(first_name="Ada") for number in range(_CHATS)
+        }
+        chats = {name: world.telegram.private_chat(user) for name, user in people.items()}
+        world.settings["BRIDGE_ALLOWED_USERS"] = ",".join(str(u.id) for u in people.values())
         world.start_bridge()
-        names = [f"topic{number}" for number in range(_TOPICS)]
-        topics = {name: world.telegram.create_topic(group, world.user, name) for name in names}
 
         def ask_all(text: str, answer: str) -> None:
             after = {
-                name: world.telegram.send_text(
-                    group, world.user, text.format(name=name), topic=topic
-                )
-                for name, topic in topics.items()
+                name: world.telegram.send_text(chat, people[name], text.format(name=name))
+                for name, chat in chats.items()
             }
-            for name, topic in topics.items():
+            for name, chat in chats.items():
                 world.telegram.wait_for_text(
-                    group, answer.format(name=name), after=after[name], topic=topic, timeout=60
+                    chat, answer.format(name=name), after=after[name], timeout=60
                 )
 
         ask_all("my colour is {name}", "Echo: my colour is {name}")
@@ -274,7 +274,7 @@ def bring_back_ten_sessions(size: int, seed: int, folder: Path) -> Figure:
     slow = [f"{seconds:.1f} s" for seconds in counted if seconds >= _TEN_SESSIONS_SECONDS]
     return judge(
         "ten sessions after a kill -9 of the tmux server",
-        f"{size} times {_TOPICS} sessions",
+        f"{size} times {_CHATS} sessions",
         "all ten answer from their history in under 10 s",
         {"without history": forgetful, "with another id": sorted(after ^ ids), "too slow": slow},
         f"all back in {percentile(took, 0.5):.1f} s (at most {max(took):.1f} s)",
