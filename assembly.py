@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,7 @@ from core.commands import CommandName
 from core.config import Config, claude_config_dir, config_path
 from core.environment import claude_environment
 from core.hooks import parse_version
-from core.model import Chat, Post
+from core.model import Chat
 from core.ports import Channel
 from core.redaction import Redactor
 from deliveries import Deliveries
@@ -333,7 +332,7 @@ def _build_uploads(base: _Base) -> Uploads:
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:
-    outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+    outbox.say(chat, text, silent=False)  # what is told so is mostly why something failed
 
 
 def _build_sessions(

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from core.foreign_text import decode_json
-from core.model import Button, ButtonPressed, Chat
+from core.model import Button, ButtonPressed, Chat, Keyboard
 from durable import SystemCalls, replace_file
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Buttons:
         rows: Sequence[Sequence[tuple[str, Action]]],
         *,
         person: int | None = None,
-    ) -> tuple[tuple[Button, ...], ...]:
+    ) -> Keyboard:
         """Buttons (label, action) by rows, for that chat, and for that person alone if given.
 
         Raises:

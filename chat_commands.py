@@ -14,8 +14,8 @@ from core.commands import Command, CommandName, render_help
 from core.config import Config
 from core.conversation import read_title, render_age
 from core.errors import BridgeError
-from core.model import Button, Chat, Post, Style, TextSent
-from outbox import Outbox
+from core.model import Chat, Post, TextSent
+from outbox import Outbox, new_key
 from screen_view import ScreenView
 from session import Session
 from session_book import chat_of
@@ -72,16 +72,16 @@ class ChatCommands:
         chat = press.event.chat
         session = self._book.switch(chat, press.action["session"])
         text = f"Continuing “{read_title(session.state)}”."
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, edits=press.action["post"]))
+        self._outbox.say(chat, text, edits=press.action["post"])
         return ""
 
     async def _help(self, chat: Chat, argument: str, person: int) -> None:
-        self._say(chat, render_help())
+        self._outbox.say(chat, render_help())
 
     async def _new(self, chat: Chat, argument: str, person: int) -> None:
         directory = self._directory(argument)
         session = self._book.create(chat, directory)
-        self._say(chat, f"New session in {directory}.")
+        self._outbox.say(chat, f"New session in {directory}.")
         self._sessions.runner_of(session).begin()
 
     def _directory(self, argument: str) -> Path:
@@ -95,10 +95,10 @@ class ChatCommands:
         current = self._book.find_current(chat)
         mine = [s for s in self._book.store.list_sessions(chat.chat_id) if chat_of(s) == chat]
         if not mine:
-            self._say(chat, "No session yet. Send a text to start one.")
+            self._outbox.say(chat, "No session yet. Send a text to start one.")
             return
         lines, rows = [], []
-        key = f"say:{uuid.uuid4()}"
+        key = new_key()
         for number, session in enumerate(mine[:_LISTED], 1):
             mark = "▸" if current and session.session_id == current.session_id else " "
             title = read_title(session.state)
@@ -122,7 +122,7 @@ class ChatCommands:
         session = (
             self._book.switch(chat, known[0].session_id) if known else self._adopt(chat, wanted)
         )
-        self._say(chat, f"Continuing “{read_title(session.state)}”.")
+        self._outbox.say(chat, f"Continuing “{read_title(session.state)}”.")
 
     def _adopt(self, chat: Chat, session_id: str) -> Session:
         transcript = None
@@ -137,17 +137,19 @@ class ChatCommands:
     async def _kill(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         if runner is None:
-            self._say(chat, "No Claude process runs for this chat.")
+            self._outbox.say(chat, "No Claude process runs for this chat.")
             return
         given_up = await self._sessions.kill(runner)
         lost = f" Messages given up with it: {given_up}." if given_up else ""
         text = f"Ended.{lost} The next message resumes it with its history; /new starts afresh."
-        self._say(chat, text)
+        self._outbox.say(chat, text)
 
     async def _screen(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
         if runner is None:
-            self._say(chat, "No Claude process runs for this chat. The next message wakes it.")
+            self._outbox.say(
+                chat, "No Claude process runs for this chat. The next message wakes it."
+            )
             return
         await self._screens.show(chat, runner, person)
 
@@ -155,16 +157,6 @@ class ChatCommands:
         session = self._book.find_current(chat)
         runner = self._sessions.find_runner(session.session_id) if session else None
         return runner if runner is not None and runner.is_awake else None
-
-    def _say(
-        self,
-        chat: Chat,
-        text: str,
-        *,
-        style: Style = "notice",
-        keyboard: tuple[tuple[Button, ...], ...] = (),
-    ) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, style, keyboard, silent=True))
 
 
 def _age(session: Session) -> str:

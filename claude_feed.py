@@ -24,8 +24,8 @@ from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
 from core.errors import SessionNotFoundError
+from core.events import HookEvent, PermissionAsked, TranscriptEvent
 from core.hooks import parse_hook
-from core.model import HookEvent, PermissionAsked, TranscriptEvent
 from core.transcript import parse_line
 
 log = logging.getLogger(__name__)

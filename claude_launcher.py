@@ -24,9 +24,9 @@ from claude_registry import ClaudeRegistry
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
 from core.claude_code import CANNOT_RESUME, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
+from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
-from core.model import ClaudeProcess
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse

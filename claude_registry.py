@@ -15,9 +15,9 @@ import msgspec
 import psutil
 
 from core.claude_code import SESSION_FOLLOWED_SINCE, STATUSES
+from core.events import ClaudeProcess, Status
 from core.foreign_text import decode_json
 from core.hooks import parse_version
-from core.model import ClaudeProcess, Status
 
 _CLOCK_SLACK_SECONDS = 10
 _LOOKS = 5

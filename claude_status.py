@@ -18,7 +18,7 @@ from typing import Protocol
 
 from core.claude_code import SESSION_FOLLOWED_SINCE, Version, is_there
 from core.errors import PaneNotFoundError, TerminalError
-from core.model import ClaudeProcess, HookEvent, TranscriptEvent
+from core.events import ClaudeProcess, HookEvent, TranscriptEvent
 from core.observed_status import ObservedStatus
 from terminal import Terminal
 

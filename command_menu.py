@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 
 from core.catalog import CommandOffer, list_menu, restore_name, spell_for_chat
 from core.commands import TABLE, CommandName
 from core.conversation import shorten
-from core.model import Chat, HookEvent, Post, TranscriptEvent, TurnEnded
+from core.events import HookEvent, TranscriptEvent, TurnEnded
+from core.model import Chat
 from core.ports import Channel
 from outbox import Outbox
 from pulse import Background
@@ -70,16 +70,16 @@ class CommandMenu:
     async def _list(self, chat: Chat, argument: str, person: int) -> None:
         session = self._sessions.book.find_current(chat)
         if session is None:
-            self._say(chat, "No session yet. Send a text to start one.")
+            self._outbox.say(chat, "No session yet. Send a text to start one.")
             return
         self._background.run(self._show_list(session, chat))
 
     async def _show_list(self, session: Session, chat: Chat) -> None:
         catalog = await self._steering.catalog_of(session)
         if not catalog.is_told:
-            self._say(chat, "Not known yet. Claude Code tells once it has run here.")
+            self._outbox.say(chat, "Not known yet. Claude Code tells once it has run here.")
             return
-        self._say(chat, _render(catalog.commands))
+        self._outbox.say(chat, _render(catalog.commands))
         await self._show_menu(session)
 
     async def _show_menu(self, session: Session) -> None:
@@ -112,9 +112,6 @@ class CommandMenu:
 
     def hear_status(self, runner: SessionRunner) -> None:
         """Nothing there changes what commands there are."""
-
-    def _say(self, chat: Chat, text: str) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
 
 
 def _render(commands: tuple[CommandOffer, ...]) -> str:

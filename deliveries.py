@@ -18,7 +18,8 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 from core.errors import StoreError, StoreWriteError
-from core.model import Attachment, HookEvent, Post, ToolEnded, TranscriptEvent, TurnEnded
+from core.events import HookEvent, ToolEnded, TranscriptEvent, TurnEnded
+from core.model import Attachment, Post
 from outbox import Outbox
 from outbox_folder import FoundFile, OutboxFolder
 from session import Session

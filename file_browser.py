@@ -27,7 +27,7 @@ from core.file_names import (
     render_size,
 )
 from core.foreign_text import replace_halves
-from core.model import Attachment, Button, Chat, Post
+from core.model import Attachment, Chat, Keyboard, Post
 from folder_reader import FolderReader, Listed
 from outbox import Outbox
 from session import Session
@@ -143,7 +143,7 @@ class FileBrowser:
         head = await asyncio.to_thread(reader.copy, view.place, target)
         shown = replace_halves(name)
         is_photo = is_shown_as_photo(name, head)
-        keyboard: tuple[tuple[Button, ...], ...] = ()
+        keyboard: Keyboard = ()
         if is_photo:
             action = {"do": "as file", "path": str(target), "name": shown}
             keyboard = self._buttons.issue(chat, [[("As a file", action)]], person=person)

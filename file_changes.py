@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from buttons import Buttons, Press, PressHandler
+from core.events import ToolEnded, TranscriptEvent
 from core.file_change import is_cut, name_file, read_change, render_file
-from core.model import Attachment, Post, ToolEnded, TranscriptEvent
+from core.model import Attachment, Post
 from core.transcript import parse_line
 from outbox import Outbox
 from session import Session

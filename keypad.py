@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from buttons import Action, Buttons, Press, PressHandler
 from core.conversation import shorten
 from core.errors import BridgeError
-from core.model import Button, Post, TextSent
+from core.model import Keyboard, Post, TextSent
 from core.screen import Option, find_options, next_key, render_screen
 from outbox import Outbox
 from session_book import chat_of
@@ -228,13 +228,13 @@ class Keypad:
         runner: SessionRunner,
         shown: _Shown,
         text: str,
-        keyboard: tuple[tuple[Button, ...], ...],
+        keyboard: Keyboard,
     ) -> None:
         chat = chat_of(self._sessions.book.for_id(runner.session_id))
         key = f"{shown.key}:{uuid.uuid4()}"
         self._outbox.put(Post(key, chat, text, "screen", keyboard, edits=shown.key))
 
-    def _keyboard(self, runner: SessionRunner, shown: _Shown) -> tuple[tuple[Button, ...], ...]:
+    def _keyboard(self, runner: SessionRunner, shown: _Shown) -> Keyboard:
         base = {"session": runner.session_id, "terminal": runner.name, "post": shown.key}
         rows: list[list[tuple[str, Action]]] = [
             [(render_option(option), {**base, "do": "option", **_name(option)})]

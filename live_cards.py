@@ -21,13 +21,9 @@ from pathlib import Path
 from buttons import Buttons, Press, PressHandler
 from core.card import Card, Outcome, advance, end_card, follow_up, render_card
 from core.errors import BridgeError, StoreWriteError
-from core.keystrokes import is_same_prompt
-from core.model import (
-    Button,
-    Chat,
+from core.events import (
     ErrorReported,
     HookEvent,
-    Post,
     PromptRecorded,
     PromptSubmitted,
     SessionEnded,
@@ -38,6 +34,8 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
+from core.keystrokes import is_same_prompt
+from core.model import Chat, Keyboard, Post
 from core.screen import read_retry
 from core.transcript import parse_line
 from outbox import Outbox
@@ -82,7 +80,7 @@ class _Turn:
     is_stopped: bool = False
     is_written: bool = False
     needs_keys: bool = True
-    keyboard: tuple[tuple[Button, ...], ...] = ()
+    keyboard: Keyboard = ()
     shown: tuple[str, str] | None = None
     next_tick: float = 0.0
     look_at: float = 0.0
@@ -390,7 +388,7 @@ class LiveCards:
             )
         )
 
-    def _issue_keys(self, turn: _Turn, session: Session) -> tuple[tuple[Button, ...], ...]:
+    def _issue_keys(self, turn: _Turn, session: Session) -> Keyboard:
         base = {"session": turn.session_id, "card": turn.key}
         row = [
             ("⏹ Stop", {"do": "stop turn", **base}),

@@ -19,6 +19,7 @@ import asyncio
 import logging
 import os
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from core.errors import (
     StoreWriteError,
 )
 from core.flood import FloodBudget
-from core.model import Chat, Piece, Post, Sign
+from core.model import Chat, Keyboard, Piece, Post, Sign
 from core.ports import Channel
 from durable import SystemCalls
 from outbox_records import Lane, OutboxRecords, Waiting, lane_of
@@ -59,6 +60,11 @@ class _Traffic:
     paused_until: float = float("-inf")
     has_more: asyncio.Event = field(default_factory=asyncio.Event)
     is_calling: bool = False
+
+
+def new_key() -> str:
+    """A key for a post that nothing else could make again."""
+    return f"say:{uuid.uuid4()}"
 
 
 class Outbox:
@@ -130,6 +136,18 @@ class Outbox:
         self._records.put(list(new.values()))
         for lane in {lane_of(post) for post in new.values()}:
             self._open_lane(lane)
+
+    def say(
+        self,
+        chat: Chat,
+        text: str,
+        *,
+        keyboard: Keyboard = (),
+        edits: str | None = None,
+        silent: bool = True,
+    ) -> None:
+        """Answer what a person has just done, in a post of its own. Raises StoreWriteError."""
+        self.put(Post(new_key(), chat, text, keyboard=keyboard, silent=silent, edits=edits))
 
     def again(self, key: str) -> bool:
         """Send once more what may not have arrived; False when that is not known of."""

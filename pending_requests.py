@@ -26,21 +26,18 @@ from msgspec.structs import replace
 
 from buttons import Press, PressHandler
 from core.errors import StoreWriteError
-from core.model import (
-    ButtonPressed,
-    Chat,
+from core.events import (
     HookEvent,
     PermissionAsked,
-    Person,
     PromptSubmitted,
     SessionEnded,
-    TextSent,
     ToolEnded,
     ToolStarted,
     TranscriptEvent,
     TurnEnded,
     TurnInterrupted,
 )
+from core.model import ButtonPressed, Chat, Person, TextSent
 from core.permissions import Permission
 from core.plans import Plan
 from core.questions import read_questions

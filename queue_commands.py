@@ -18,8 +18,9 @@ from core.commands import CommandName
 from core.conversation import shorten
 from core.delivery import Prompt
 from core.errors import StoreError
-from core.model import Button, Chat, HookEvent, Post, PromptSubmitted, TranscriptEvent
-from outbox import Outbox
+from core.events import HookEvent, PromptSubmitted, TranscriptEvent
+from core.model import Chat, Keyboard, Post
+from outbox import Outbox, new_key
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -80,7 +81,7 @@ class QueueCommands:
         runner = self._sessions.find_runner(session.session_id) if session else None
         text = await self._end_turn(chat, runner)
         if text:
-            self._say(chat, text)
+            self._outbox.say(chat, text)
 
     async def _press_stop(self, press: Press) -> str:
         """Stop the session of the button; `session` is in its action."""
@@ -131,11 +132,11 @@ class QueueCommands:
         session = self._sessions.book.find_current(chat)
         runner = self._sessions.find_runner(session.session_id) if session else None
         if runner is None or not runner.queue.waiting:
-            self._say(chat, "Nothing waits.")
+            self._outbox.say(chat, "Nothing waits.")
             return
-        key = f"say:{uuid.uuid4()}"
+        key = new_key()
         text, keyboard = self._render(runner, chat, key, person)
-        self._outbox.put(Post(key, chat, text, keyboard=keyboard))
+        self._outbox.put(Post(key, chat, text, keyboard=keyboard, silent=True))
 
     async def _press_queue(self, press: Press) -> str:
         """Do what the button says to the queue, and show it as it is then."""
@@ -143,14 +144,11 @@ class QueueCommands:
         runner = self._sessions.find_runner(action["session"])
         said = await self._change(runner, action) if runner is not None else _GONE
         text = "Nothing waits."
-        keyboard: tuple[tuple[Button, ...], ...] = ()
+        keyboard: Keyboard = ()
         if runner is not None and runner.queue.waiting:
             person = press.event.person.user_id
             text, keyboard = self._render(runner, chat, action["post"], person)
-        post = Post(
-            f"say:{uuid.uuid4()}", chat, text, keyboard=keyboard, silent=True, edits=action["post"]
-        )
-        self._outbox.put(post)
+        self._outbox.say(chat, text, keyboard=keyboard, edits=action["post"])
         if runner is not None:
             self._take_over_line(runner, press)
             self._refresh_line(runner)
@@ -183,7 +181,7 @@ class QueueCommands:
 
     def _render(
         self, runner: SessionRunner, chat: Chat, key: str, person: int
-    ) -> tuple[str, tuple[tuple[Button, ...], ...]]:
+    ) -> tuple[str, Keyboard]:
         """The queue's text, and its buttons for the post of that key."""
         waiting = runner.queue.waiting
         shown = waiting[:_LISTED]
@@ -259,9 +257,7 @@ class QueueCommands:
         )
         self._outbox.put(post)
 
-    def _line_keyboard(
-        self, session: Session, runner: SessionRunner, line: _Line
-    ) -> tuple[tuple[Button, ...], ...]:
+    def _line_keyboard(self, session: Session, runner: SessionRunner, line: _Line) -> Keyboard:
         action = {"do": "queue", "what": "show", "key": "", "session": runner.session_id}
         rows = [[("Show the queue", {**action, "post": line.key})]]
         return self._buttons.issue(chat_of(session), rows, person=session.state.get("person"))
@@ -280,9 +276,6 @@ class QueueCommands:
         """A queue that is empty by other ways than a prompt's is told of too."""
         if not runner.has_work:
             self._refresh_line(runner)
-
-    def _say(self, chat: Chat, text: str) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
 
 
 def _count(number: int) -> str:

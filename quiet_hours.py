@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 
@@ -11,7 +10,7 @@ from chat_settings import ChatSettings
 from core.errors import BridgeError
 from core.model import Chat, Post
 from core.quiet import Quiet, parse_quiet, render_quiet
-from outbox import Outbox
+from outbox import Outbox, new_key
 
 _CHOICES = ("off", "on", "22-7")
 
@@ -47,9 +46,9 @@ class QuietHours:
         """What /quiet does: with an argument it sets, without one it asks. Raises BridgeError."""
         if argument:
             self._set(chat, argument)
-            self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, self._tell(chat), silent=True))
+            self._outbox.say(chat, self._tell(chat))
             return
-        key = f"say:{uuid.uuid4()}"
+        key = new_key()
         row = [(choice, {"do": "quiet", "to": choice, "post": key}) for choice in _CHOICES]
         keyboard = self._buttons.issue(chat, [row], person=person)
         text = f"{self._tell(chat)}\nOther hours: /quiet 23:30-6"
@@ -59,7 +58,7 @@ class QuietHours:
         chat, action = press.event.chat, press.action
         self._set(chat, action["to"])
         text = self._tell(chat)
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text, edits=action["post"]))
+        self._outbox.say(chat, text, edits=action["post"])
         return ""
 
     def _set(self, chat: Chat, argument: str) -> None:

@@ -12,7 +12,7 @@ import signal
 from contextlib import suppress
 
 from claude_registry import is_alive
-from core.model import ClaudeProcess
+from core.events import ClaudeProcess
 from core.screen import read_input_box
 from terminal import Terminal
 

@@ -13,7 +13,7 @@ import uuid
 from msgspec.structs import replace
 
 from buttons import Buttons
-from core.model import Attachment, Button, Post
+from core.model import Attachment, Keyboard, Post
 from core.redaction import Redactor
 from core.requests import Request, View
 from outbox import Outbox
@@ -75,9 +75,7 @@ class RequestPosts:
         """Tell how it was answered, and take the buttons away. Raises StoreWriteError."""
         self._edit(record, f"{outcome}\n\n{record.asked}", ())
 
-    def _edit(
-        self, record: RequestRecord, text: str, keyboard: tuple[tuple[Button, ...], ...]
-    ) -> None:
+    def _edit(self, record: RequestRecord, text: str, keyboard: Keyboard) -> None:
         key = f"{record.post}:{uuid.uuid4()}"
         self._outbox.put(Post(key, record.chat, text, "markdown", keyboard, edits=record.post))
 

@@ -14,7 +14,7 @@ from claude_registry import ClaudeRegistry, find_parents, is_alive
 from claude_status import status_source
 from core.claude_code import Version
 from core.errors import ClaudeDiedError
-from core.model import ClaudeProcess, HookEvent, TranscriptEvent
+from core.events import ClaudeProcess, HookEvent, TranscriptEvent
 from pulse import Pulse
 from terminal import Terminal
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from buttons import Action, Buttons, Press, PressHandler
 from core.errors import PictureError
-from core.model import Attachment, Button, Chat, PaneScreen, Post
+from core.model import Attachment, Chat, Keyboard, PaneScreen, Post
 from core.screen import render_screen
 from durable import replace_file
 from outbox import Outbox
@@ -122,7 +122,7 @@ class ScreenView:
 
     def _issue(
         self, chat: Chat, runner: SessionRunner, person: int, key: str, screen: PaneScreen
-    ) -> tuple[tuple[Button, ...], ...]:
+    ) -> Keyboard:
         base: Action = {"terminal": runner.name, "session": runner.session_id, "post": key}
         pressed = {**base, "do": "screen key", "screen": _identify(screen)}
         rows: list[list[tuple[str, Action]]] = [

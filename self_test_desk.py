@@ -30,8 +30,7 @@ from core.claude_code import (
     typing_for,
 )
 from core.errors import BridgeError, PaneNotFoundError
-from core.keystrokes import is_same_prompt, prepare_prompt
-from core.model import (
+from core.events import (
     AnswerGiven,
     ClaudeProcess,
     HookEvent,
@@ -43,6 +42,7 @@ from core.model import (
     TurnEnded,
     TurnInterrupted,
 )
+from core.keystrokes import is_same_prompt, prepare_prompt
 from core.screen import find_dialog, is_quiet, read_input_box, render_screen
 from self_test_api import API_KEY, ModelServer
 from session import Session

@@ -26,18 +26,17 @@ from buttons import Action, Buttons, Press, PressHandler
 from core.context_window import nearly_full, render_context
 from core.delivery import Prompt
 from core.errors import BridgeError
-from core.keystrokes import prepare_prompt
-from core.model import (
-    Button,
+from core.events import (
     ContextCompacted,
     ContextMeasured,
     ErrorReported,
     HookEvent,
     LimitWaited,
-    Post,
     PromptRecorded,
     TranscriptEvent,
 )
+from core.keystrokes import prepare_prompt
+from core.model import Keyboard, Post
 from core.transcript import parse_line
 from inbox import Arrival, Inbox
 from outbox import Outbox
@@ -123,9 +122,7 @@ class ServiceErrors:
     def _with_button(self, session: Session, post: Post, label: str, action: Action) -> Post:
         return replace(post, keyboard=self._issue(session, label, action))
 
-    def _issue(
-        self, session: Session, label: str, action: Action
-    ) -> tuple[tuple[Button, ...], ...]:
+    def _issue(self, session: Session, label: str, action: Action) -> Keyboard:
         carried = {**action, "session": session.session_id}
         person = session.state.get("person")
         return self._buttons.issue(chat_of(session), [[(label, carried)]], person=person)
@@ -228,7 +225,7 @@ class ServiceErrors:
         session: Session,
         key: str,
         text: str,
-        keyboard: tuple[tuple[Button, ...], ...] = (),
+        keyboard: Keyboard = (),
     ) -> None:
         name = f"{key}:{uuid.uuid4()}"
         post = Post(name, chat_of(session), text, keyboard=keyboard, silent=True, edits=key)

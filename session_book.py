@@ -14,7 +14,8 @@ from typing import Any
 from core.choices import FIELDS
 from core.conversation import make_title
 from core.errors import SessionNotFoundError
-from core.model import Chat, PromptRecorded, ToolEnded, TranscriptEvent
+from core.events import PromptRecorded, ToolEnded, TranscriptEvent
+from core.model import Chat
 from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
 

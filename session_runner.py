@@ -26,13 +26,7 @@ from core.errors import (
     PaneNotTypableError,
     StoreWriteError,
 )
-from core.model import (
-    ClaudeProcess,
-    HookEvent,
-    PromptRecorded,
-    TranscriptEvent,
-    TurnInterrupted,
-)
+from core.events import ClaudeProcess, HookEvent, PromptRecorded, TranscriptEvent, TurnInterrupted
 from core.ports import RunnerReports
 from durable import is_passing
 from inbox import Entry, Inbox

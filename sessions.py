@@ -24,17 +24,16 @@ from core.choices import Choices, note_launched
 from core.conversation import make_title, render_event
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
-from core.model import (
-    Chat,
+from core.events import (
     HookEvent,
     PermissionAsked,
-    Post,
     PromptRecorded,
     SessionEnded,
     SessionStarted,
     TranscriptEvent,
     TurnEnded,
 )
+from core.model import Chat, Post
 from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
@@ -15,7 +14,8 @@ from claude_registry import memory_of
 from core.commands import CommandName
 from core.context_window import find_window, render_tokens
 from core.conversation import read_title, render_age
-from core.model import Chat, ContextMeasured, Post
+from core.events import ContextMeasured
+from core.model import Chat
 from core.transcript import parse_line
 from core.usage import Tokens, count_tokens, render_usage, sum_tokens
 from git_head import find_branch
@@ -52,7 +52,7 @@ class StatusReport:
     async def _status(self, chat: Chat, argument: str, person: int) -> None:
         session = self._sessions.book.find_current(chat)
         if session is None:
-            self._say(chat, _NO_SESSION)
+            self._outbox.say(chat, _NO_SESSION)
             return
         runner = self._sessions.find_runner(session.session_id)
         runner = runner if runner is not None and runner.is_awake else None
@@ -76,12 +76,12 @@ class StatusReport:
             self._attach_lines(runner),
         ]
         kept = ["\n".join(filter(None, lines)) for lines in blocks]
-        self._say(chat, "\n\n".join(filter(None, kept)))
+        self._outbox.say(chat, "\n\n".join(filter(None, kept)))
 
     async def _cost(self, chat: Chat, argument: str, person: int) -> None:
         session = self._sessions.book.find_current(chat)
         if session is None:
-            self._say(chat, _NO_SESSION)
+            self._outbox.say(chat, _NO_SESSION)
             return
         path = self._sessions.launcher.transcript_of(session)
         _, usage = await asyncio.to_thread(_measure, path)
@@ -91,7 +91,7 @@ class StatusReport:
                 f"Tokens of this session\n\n{render_usage(usage)}\n\n"
                 "Claude Code does not write down what that costs."
             )
-        self._say(chat, text)
+        self._outbox.say(chat, text)
 
     def _choices(self, session: Session, measured: ContextMeasured | None) -> list[str]:
         model = self._steering.present(session, "model")
@@ -113,9 +113,6 @@ class StatusReport:
     def _queue_line(self, runner: SessionRunner | None) -> str:
         waiting = len(runner.queue.waiting) if runner is not None else 0
         return f"Waiting: {waiting} (/queue)" if waiting else ""
-
-    def _say(self, chat: Chat, text: str) -> None:
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
 
 
 def _state(runner: SessionRunner | None) -> str:

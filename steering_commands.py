@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -32,8 +31,9 @@ from core.commands import CommandName
 from core.config import Config
 from core.conversation import shorten
 from core.errors import BridgeError
-from core.model import Button, Chat, HookEvent, Post, PromptSubmitted, TranscriptEvent, TurnEnded
-from outbox import Outbox
+from core.events import HookEvent, PromptSubmitted, TranscriptEvent, TurnEnded
+from core.model import Chat, Keyboard, Post
+from outbox import Outbox, new_key
 from pulse import Background
 from session import Session
 from session_runner import SessionRunner
@@ -96,11 +96,11 @@ class SteeringCommands:
         # Not in the background: a message that comes next is meant to be run with it.
         offers = [] if kind == "model" else await self._offers(kind, session)
         text = self._choose(session, kind, _find_value(kind, argument, offers))
-        self._outbox.put(Post(f"say:{uuid.uuid4()}", chat, text))
+        self._outbox.say(chat, text)
 
     async def _list(self, kind: Kind, session: Session, chat: Chat, person: int) -> None:
         offers = await self._offers(kind, session)
-        key = f"say:{uuid.uuid4()}"
+        key = new_key()
         text = f"{_NAMES[kind]}: {self.present(session, kind)}"
         listed = [
             f"• {offer.value}: {shorten(offer.description, _DESCRIPTION_LENGTH)}"
@@ -109,7 +109,7 @@ class SteeringCommands:
         ]
         text = "\n".join([text, *([""] if listed else []), *listed])
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
-        self._outbox.put(Post(key, chat, text, keyboard=keyboard))
+        self._outbox.put(Post(key, chat, text, keyboard=keyboard, silent=True))
 
     async def _press(self, press: Press) -> str:
         """A button of such a list was pressed; the list stays, with the new mark."""
@@ -121,8 +121,7 @@ class SteeringCommands:
         session = self._book.for_id(session.session_id)
         key, person = action["post"], press.event.person.user_id
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
-        post = Post(f"say:{uuid.uuid4()}", chat, text, keyboard=keyboard, edits=key)
-        self._outbox.put(post)
+        self._outbox.say(chat, text, keyboard=keyboard, edits=key)
         return ""
 
     def _keyboard(
@@ -133,7 +132,7 @@ class SteeringCommands:
         offers: list[_Offer],
         key: str,
         person: int,
-    ) -> tuple[tuple[Button, ...], ...]:
+    ) -> Keyboard:
         present = self.present(session, kind)
         base = {"do": "choose", "kind": kind, "session": session.session_id, "post": key}
         made: list[tuple[str, Action]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.model import TranscriptEvent
+from core.events import TranscriptEvent
 from core.transcript import parse_line
 
 

@@ -22,7 +22,7 @@ from core.errors import (
     SessionElsewhereError,
     TerminalError,
 )
-from core.model import Button, Post
+from core.model import Keyboard, Post
 from core.screen import render_screen
 from core.transcript import parse_line
 from inbox import Inbox
@@ -126,7 +126,7 @@ class Troubles:
             await self._retry(press)
         except BridgeError as error:
             self._inbox.finish(press.key, "failed")
-            self._outbox.put(Post(f"say:{uuid.uuid4()}", press.event.chat, str(error)))
+            self._outbox.say(press.event.chat, str(error), silent=False)
 
     async def _end_other(self, action: Action) -> None:
         """End the other process that has the session. Raises SessionElsewhereError."""
@@ -166,7 +166,7 @@ class Troubles:
         """One post; the button, if there is one, brings the prompt along."""
         session = self._sessions.book.for_id(runner.session_id)
         chat = chat_of(session)
-        keyboard: tuple[tuple[Button, ...], ...] = ()
+        keyboard: Keyboard = ()
         if action is not None and prompt is not None:
             carried = {**action, "session": runner.session_id, "text": prompt.text}
             keyboard = self._buttons.issue(

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from core.context_window import render_context
-from core.file_change import FileChange, inline_code, read_change, render_counts
-from core.model import (
+from core.events import (
     AnswerGiven,
     BackgroundTask,
     ContextMeasured,
@@ -30,6 +29,7 @@ from core.model import (
     TurnEnded,
     TurnRecorded,
 )
+from core.file_change import FileChange, inline_code, read_change, render_counts
 from core.streamed_text import StreamedText
 from core.tool_use import cut_line, find_icon, read_argument, sum_up
 

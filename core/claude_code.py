@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.model import Status
+from core.events import Status
 
 Version = tuple[int, ...]
 

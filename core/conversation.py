@@ -10,20 +10,19 @@ import re
 from typing import Any
 
 from core.context_usage import render_context_usage
-from core.file_change import read_change, render_change
-from core.model import (
+from core.events import (
     AnswerGiven,
-    Chat,
     CommandAnswered,
     ContextCompacted,
     ErrorReported,
     LimitWaited,
-    Post,
     PromptRecorded,
     ToolEnded,
     TranscriptEvent,
     TurnInterrupted,
 )
+from core.file_change import read_change, render_change
+from core.model import Chat, Post
 
 _TIME = re.compile(r" at (.+)$")
 _QUOTE_LENGTH = 300

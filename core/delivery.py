@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.keystrokes import is_same_prompt
-from core.model import (
+from core.events import (
     ErrorReported,
     HookEvent,
     PromptRecorded,
@@ -24,6 +23,7 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
+from core.keystrokes import is_same_prompt
 
 Interruption = Literal["nothing", "running", "interrupted", "stopped", "withdrawn", "finished"]
 """What became of a wish to stop: nothing to stop, still running, stopped as the transcript tells,

@@ -18,8 +18,7 @@ from typing import Any
 import msgspec
 
 from core.claude_code import HOOKS, is_oldest
-from core.foreign_text import decode_json
-from core.model import (
+from core.events import (
     BackgroundTask,
     HookEvent,
     PermissionAsked,
@@ -31,6 +30,7 @@ from core.model import (
     TextStreamed,
     TurnEnded,
 )
+from core.foreign_text import decode_json
 
 _FOLLOWED = (
     *("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"),

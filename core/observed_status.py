@@ -15,8 +15,7 @@ again, or the screen is quiet for long.
 from __future__ import annotations
 
 from core.claude_code import STILL_SECONDS
-from core.keystrokes import is_same_prompt
-from core.model import (
+from core.events import (
     ErrorReported,
     HookEvent,
     PromptSubmitted,
@@ -27,6 +26,7 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
+from core.keystrokes import is_same_prompt
 from core.screen import cut_footer, find_dialog, is_quiet, read_input_box
 
 # What is typed in the first moments after a start can be swallowed.

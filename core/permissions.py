@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.conversation import shorten
-from core.model import PermissionAsked
+from core.events import PermissionAsked
 from core.requests import (
     Allow,
     Answered,

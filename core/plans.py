@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.conversation import shorten
-from core.model import PermissionAsked
+from core.events import PermissionAsked
 from core.permissions import render_heading
 from core.requests import (
     Allow,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.conversation import shorten
-from core.model import PermissionAsked
+from core.events import PermissionAsked
 from core.permissions import render_heading
 from core.requests import (
     Allow,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from core.events import ToolEnded
 from core.file_change import read_change, relative_path, render_counts
-from core.model import ToolEnded
 
 _ICONS = {
     "Bash": "💻",

@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 
 from core.claude_code import INTERRUPTED
-from core.foreign_text import decode_json
-from core.model import (
+from core.events import (
     AnswerGiven,
     CommandAnswered,
     ContextCompacted,
@@ -31,6 +30,7 @@ from core.model import (
     TurnInterrupted,
     TurnRecorded,
 )
+from core.foreign_text import decode_json
 
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_]|[ -/]+[0-~])|[\x0e\x0f]"

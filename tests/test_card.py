@@ -20,13 +20,11 @@ from core.card import (
     render_card,
     render_seconds,
 )
-from core.model import (
+from core.events import (
     AnswerGiven,
     BackgroundTask,
-    Chat,
     ContextMeasured,
     HookEvent,
-    Post,
     PromptSubmitted,
     SubagentEnded,
     SubagentStarted,
@@ -37,6 +35,7 @@ from core.model import (
     TurnEnded,
     TurnRecorded,
 )
+from core.model import Chat, Post
 from tests.test_file_change import EDIT, NEW, ROOT, anything
 
 Event = HookEvent | TranscriptEvent

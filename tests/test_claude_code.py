@@ -14,8 +14,8 @@ from core.claude_code import (
     render_version,
     typing_for,
 )
+from core.events import TurnInterrupted
 from core.hooks import parse_version, render_settings
-from core.model import TurnInterrupted
 
 
 def test_only_hooks_that_a_version_knows_are_asked_for() -> None:

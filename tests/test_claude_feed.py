@@ -19,7 +19,7 @@ from watchdog.observers.api import BaseObserver
 import claude_feed as claude_feed_module
 from claude_feed import ClaudeFeed
 from core.errors import SessionNotFoundError
-from core.model import (
+from core.events import (
     AnswerGiven,
     HookEvent,
     PermissionAsked,

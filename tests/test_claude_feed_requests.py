@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import claude_feed
-from core.model import PromptSubmitted
+from core.events import PromptSubmitted
 from tests.test_claude_feed import World, answer, hook_message, running
 
 ASKED = hook_message("PermissionRequest", tool_name="Bash", tool_input={"command": "ls"})

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from core.events import SessionStarted
 from core.hooks import parse_hook
-from core.model import SessionStarted
 
 ROOT = Path(__file__).resolve().parent.parent
 ASKED = {"hook_event_name": "PermissionRequest", "session_id": "s", "tool_name": "Bash"}

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from claude_registry import ClaudeRegistry, find_parents, is_alive, memory_of
-from core.model import ClaudeProcess
+from core.events import ClaudeProcess
 
 RECORDED: dict[str, Any] = {
     "pid": 25094,

@@ -7,19 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.conversation import make_title, quote, read_title, render_age, render_event, shorten
-from core.model import (
+from core.events import (
     AnswerGiven,
-    Chat,
     CommandAnswered,
     ErrorReported,
     LimitWaited,
-    Post,
     PromptRecorded,
     ToolEnded,
     TranscriptEvent,
     TurnInterrupted,
     TurnRecorded,
 )
+from core.model import Chat, Post
 from tests.test_file_change import EDIT, ROOT
 
 CHAT = Chat("telegram", 7, 3)

@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.delivery import Prompt, UnderWay
-from core.model import (
-    PromptRecorded,
-    PromptSubmitted,
-    TurnEnded,
-    TurnInterrupted,
-    TurnRecorded,
-)
+from core.events import PromptRecorded, PromptSubmitted, TurnEnded, TurnInterrupted, TurnRecorded
 
 SUBMITTED = PromptSubmitted("s", "pane", "hello ", "p2")
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.hooks import parse_hook, parse_version, render_settings
-from core.model import (
+from core.events import (
     BackgroundTask,
     HookEvent,
     PermissionAsked,
@@ -24,6 +23,7 @@ from core.model import (
     TextStreamed,
     TurnEnded,
 )
+from core.hooks import parse_hook, parse_version, render_settings
 
 RECORDED = Path(__file__).parent / "fixtures" / "hooks-2.1.330.jsonl"
 PAYLOADS = [json.loads(text) for text in RECORDED.read_text().splitlines()]

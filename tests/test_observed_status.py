@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.claude_code import STILL_SECONDS
-from core.model import (
+from core.events import (
     AnswerGiven,
     ErrorReported,
     HookEvent,

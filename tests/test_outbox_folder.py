@@ -14,7 +14,8 @@ import pytest
 
 import outbox_folder
 from core.errors import StoreWriteError
-from core.model import Attachment, Chat, Post, ToolEnded
+from core.events import ToolEnded
+from core.model import Attachment, Chat, Post
 from deliveries import Deliveries
 from outbox import Outbox
 from outbox_folder import OutboxFolder

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.model import PermissionAsked
+from core.events import PermissionAsked
 from core.permissions import Permission, make_diff
 from core.requests import Answered, Changed
 from core.suggestions import read_always

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model import PermissionAsked
+from core.events import PermissionAsked
 from core.plans import Plan
 from core.questions import Questions, read_questions
 from core.requests import Answered, Changed, State

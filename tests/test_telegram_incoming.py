@@ -9,14 +9,7 @@ import pytest
 from channels.telegram import TelegramChannel
 from core.config import Secret
 from core.model import Chat as Place
-from core.model import (
-    FilesSent,
-    Incoming,
-    KindNotHandled,
-    LocationSent,
-    RemoteFile,
-    TextSent,
-)
+from core.model import FilesSent, Incoming, KindNotHandled, LocationSent, RemoteFile, TextSent
 from tests.standins.telegram_api import TelegramApi
 from tests.standins.telegram_state import Chat, User
 

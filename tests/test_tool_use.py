@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model import ToolEnded
+from core.events import ToolEnded
 from core.tool_use import find_icon, read_argument, sum_up
 from tests.test_file_change import EDIT, NEW, ROOT, anything
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.model import (
+from core.events import (
     AnswerGiven,
     CommandAnswered,
     ContextCompacted,

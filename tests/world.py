@@ -24,7 +24,7 @@ import psutil
 
 from claude_registry import ClaudeRegistry
 from core.card import FOLDED, LIVE
-from core.model import ClaudeProcess
+from core.events import ClaudeProcess
 from journal import Journal
 from session import Session, SessionStore
 from tests.standins.messages_api import API_KEY, MessagesApi
