@@ -166,9 +166,8 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     _connect(base, features)
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
-        features.uploads,
+        *(features.uploads, base.outbox),
         takes_text=(features.requests.takes_text, features.keypad.takes_text),
-        say=partial(_say, base.outbox),
     )
     return Parts(
         channel=base.channel,

@@ -17,15 +17,16 @@ from core.config import Config
 from core.conversation import quote
 from core.errors import BridgeError
 from core.keystrokes import prepare_prompt
-from core.model import Chat, FilesSent, LocationSent, TextEdited, TextSent
+from core.model import FilesSent, LocationSent, TextEdited, TextSent
 from core.ports import Channel
 from inbox import Entry, Inbox
+from outbox import Outbox
 from sessions import Sessions
 from uploads import Uploads
 
 
 class ChatMessages:
-    """The messages of `channel`, for `sessions`; `takes_text` may take one, `say` answers."""
+    """The messages of `channel`, for `sessions`; `takes_text` may take one."""
 
     def __init__(
         self,
@@ -36,9 +37,9 @@ class ChatMessages:
         commands: ChatCommands,
         menu: CommandMenu,
         uploads: Uploads,
+        outbox: Outbox,
         *,
         takes_text: Sequence[Callable[[TextSent], Awaitable[bool]]],
-        say: Callable[[Chat, str], None],
     ) -> None:
         self._config = config
         self._channel = channel
@@ -48,7 +49,7 @@ class ChatMessages:
         self._menu = menu
         self._takes_text = takes_text
         self._uploads = uploads
-        self._say = say
+        self._outbox = outbox
 
     async def handle_text(self, entry: Entry, message: TextSent) -> bool:
         """Do what it says; False when it is a prompt, whose end its session's runner tells.
@@ -74,6 +75,8 @@ class ChatMessages:
 
     async def _answers(self, message: TextSent) -> bool:
         """Whether it is the answer to something that waits for one, and is done with."""
+        if message.reply_to is not None:
+            await self._outbox.until_at_rest(message.chat)
         for takes in self._takes_text:
             if await takes(message):
                 return True
@@ -102,9 +105,11 @@ class ChatMessages:
                 prompt = prepare_prompt(text)
                 is_waiting = self._uploads.rewrite(entry.key, prompt)
                 if is_waiting or (runner and runner.queue.rewrite(entry.key, prompt)):
-                    self._say(edit.chat, "Changed; it still waits.")
+                    self._outbox.say(edit.chat, "Changed; it still waits.")
                     return
-        self._say(edit.chat, "Claude has that message already; send the change as a new one.")
+        self._outbox.say(
+            edit.chat, "Claude has that message already; send the change as a new one."
+        )
 
     def _read(self, message: TextSent, text: str | None = None) -> Command | str | None:
         """The command or the prompt that a message is, or would be with another text."""

@@ -21,6 +21,7 @@ import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,13 +54,13 @@ _LONGEST_PAUSE = 60.0
 
 @dataclass(slots=True)
 class _Traffic:
-    """What goes on in one lane."""
+    """What goes on in one lane; `at_rest`: no call to the channel is under way."""
 
     budget: FloodBudget
     task: asyncio.Task[None] | None = None
     paused_until: float = float("-inf")
     has_more: asyncio.Event = field(default_factory=asyncio.Event)
-    is_calling: bool = False
+    at_rest: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def new_key() -> str:
@@ -113,7 +114,7 @@ class Outbox:
         self._is_started = False
         running = [t for t in self._traffic.values() if t.task is not None and not t.task.done()]
         for traffic in running:
-            if traffic.task is not None and not traffic.is_calling:
+            if traffic.task is not None and traffic.at_rest.is_set():
                 traffic.task.cancel()
         tasks = [traffic.task for traffic in running if traffic.task is not None]
         if tasks:
@@ -162,6 +163,16 @@ class Outbox:
         """Put a sign on a person's message, in place of the one before, if that works out."""
         self._reactions.put(chat, message_id, sign)
 
+    async def until_at_rest(self, chat: Chat, patience: float = _PATIENCE) -> None:
+        """Wait until it is known which message the chat has just been sent, if it is sent one.
+
+        Who answers a message may be faster than the service's word that it is there.
+        """
+        traffic = self._traffic.get((chat.channel, chat.chat_id))
+        if traffic is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(traffic.at_rest.wait(), patience)
+
     def find_message(self, key: str) -> int | None:
         """The message id of a post that was shown."""
         return next(iter(self._records.messages_of(key)), None)
@@ -209,6 +220,7 @@ class Outbox:
             channel = self._channels.get(lane[0])
             limits = [] if channel is None else channel.flood_limits(lane[1])
             traffic = self._traffic[lane] = _Traffic(FloodBudget(limits))
+            traffic.at_rest.set()
         traffic.has_more.set()
         if traffic.task is None or traffic.task.done():
             work = self._run_lane(lane, traffic)
@@ -276,7 +288,7 @@ class Outbox:
 
     async def _call(self, waiting: Waiting, traffic: _Traffic, call: Awaitable[None]) -> None:
         """Let the channel do it, and draw the conclusions from what it says."""
-        traffic.is_calling = True
+        traffic.at_rest.clear()
         try:
             await call
         except FloodLimitError as error:
@@ -295,7 +307,7 @@ class Outbox:
             if isinstance(error, ChatUnreachableError):
                 self._send_elsewhere(waiting.post)
         finally:
-            traffic.is_calling = False
+            traffic.at_rest.set()
 
     async def _deliver(self, channel: Channel, piece: Piece, waiting: Waiting) -> None:
         """Send or edit. Raises ChannelError's subclasses."""

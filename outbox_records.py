@@ -67,8 +67,9 @@ class OutboxRecords:
         return key in self.waiting or key in self._shown or key in self.live
 
     def messages_of(self, key: str) -> Sequence[int]:
-        """The messages that a post was shown as."""
-        return self._shown.get(key, ())
+        """The messages that a post was shown as, so far."""
+        waiting = self.waiting.get(key)
+        return self._shown.get(key, waiting.messages if waiting is not None else ())
 
     def find_target(self, waiting: Waiting) -> int | None:
         """The message that its next piece takes the place of; None: it is a new one."""

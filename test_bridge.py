@@ -215,15 +215,9 @@ def test_a_turn_that_died_with_claude_is_told_and_not_run_again(world: World) ->
 # --- one session, two windows ---------------------------------------------------------------------
 
 
-def type_at_the_terminal(world: World, text: str) -> None:
-    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
-    world.tmux("send-keys", "-t", f"={name}:", "-l", text)
-    world.tmux("send-keys", "-t", f"={name}:", "Enter")
-
-
 def test_what_is_typed_at_the_terminal_is_answered_into_the_chat(world: World) -> None:
     tell_it_about_the_cat(world)
-    type_at_the_terminal(world, "from the desk")
+    world.type_at_terminal("from the desk")
     world.reads("Echo: from the desk")
     assert "⌨️ from the desk" in world.texts()
     said = world.ask("recall", "You told me").text
@@ -252,10 +246,10 @@ def test_after_clear_the_chat_follows_and_the_old_session_stays(world: World, pl
     if place == "the chat":
         world.say("/clear")
     elif place == "the terminal":
-        type_at_the_terminal(world, "/clear")
+        world.type_at_terminal("/clear")
     else:
         world.kill_bridge()
-        type_at_the_terminal(world, "/clear")
+        world.type_at_terminal("/clear")
     wait_until(lambda: [p for p in world.processes() if p.session_id != old], "another session id")
     if world.bridge is None:
         world.start_bridge()

@@ -37,13 +37,6 @@ def press_at(world: World, name: str, *keys: str) -> None:
     world.tmux("send-keys", "-t", f"={name}:", *keys)
 
 
-def type_at(world: World, name: str, text: str) -> None:
-    """A person at the terminal enters a line."""
-    press_at(world, name, "-l", text)
-    wait_until(lambda: text in box(world, name), "the text stands in the box")
-    press_at(world, name, "Enter")
-
-
 def box(world: World, name: str) -> str:
     """What stands in the input box."""
     return read_input_box(screen(world, name, "-e")) or ""
@@ -150,7 +143,7 @@ def test_resume_typed_at_the_terminal_takes_the_chat_along_to_a_known_session(
     wait_for_no_claude(world)
     world.ask("/new", "New session")
     world.ask("my dog is called Linus", "Echo")
-    type_at(world, terminal(world), f"/resume {cat}")
+    world.type_at_terminal(f"/resume {cat}", terminal(world))
     wait_until(
         lambda: [p for p in world.processes() if p.session_id == cat], "it is resumed in place"
     )
@@ -183,7 +176,7 @@ def test_words_said_at_the_desk_before_are_no_proof_that_the_same_words_arrived(
     world.ask("/kill", "Ended.")
     wait_for_no_claude(world)
     open_at_the_desk(world, world.sessions()[0].session_id)
-    type_at(world, "desk", "continue")
+    world.type_at_terminal("continue", "desk")
     wait_for_record(world, "Echo: continue")
     leave_the_desk(world)
     world.say("continue")

@@ -175,10 +175,7 @@ def test_a_turn_begun_at_the_terminal_has_a_card(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo: hello")
     world.wait_for_process("idle")
-    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
-    world.tmux("send-keys", "-t", f"={name}:", "-l", "hold paint")
-    wait_until(lambda: "❯\xa0hold paint" in world.screen(), "the text is in the box")
-    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+    world.type_at_terminal("hold paint")
     card(world, "Held paint.")
     world.model.release("paint")
     card(world, "✅ Done in")

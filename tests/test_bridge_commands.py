@@ -93,8 +93,7 @@ def test_a_session_begun_in_a_plain_terminal_is_continued_by_its_id(world: World
         lambda: [p for p in world.processes() if p.session_id == session_id and p.status == "idle"],
         "the other Claude is ready",
     )
-    world.tmux("send-keys", "-t", f"={name}:", "-l", "my cat is called Grace")
-    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+    world.type_at_terminal("my cat is called Grace", name)
     wait_until(lambda: "Echo: my cat" in world.transcripts(), "the other Claude has answered")
     world.ask(f"/resume {session_id}", "Continuing “my cat is called Grace”")
     world.ask("hello", "open in another terminal")

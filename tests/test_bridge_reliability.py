@@ -175,10 +175,8 @@ def test_a_long_absence_is_summarised_and_can_be_read(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo: hello")
     world.kill_bridge()
-    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
     for number in range(12):
-        world.tmux("send-keys", "-t", f"={name}:", "-l", f"note {number}")
-        world.tmux("send-keys", "-t", f"={name}:", "Enter")
+        world.type_at_terminal(f"note {number}")
         wait_until(lambda n=number: f"Echo: note {n}" in world.transcripts(), "an answer")  # type: ignore[misc]
     world.start_bridge()
     notice = world.reads("earlier messages")

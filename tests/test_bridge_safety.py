@@ -104,10 +104,7 @@ def test_a_dialog_that_no_hook_tells_of_is_shown_with_keys_and_never_typed_at(
     world.start_bridge()
     world.ask("hello", "Echo: hello")
     world.wait_for_process("idle")
-    name = world.tmux("list-sessions", "-F", "#{session_name}").split()[0]
-    world.tmux("send-keys", "-t", f"={name}:", "-l", "/model")
-    wait_until(lambda: "❯\xa0/model" in world.screen(), "the command is in the box")
-    world.tmux("send-keys", "-t", f"={name}:", "Enter")
+    world.type_at_terminal("/model")
     shown = world.reads("Select model")
     world.say("2")
     world.say("a text that must not answer")
@@ -153,7 +150,7 @@ def test_a_reply_to_a_dialog_types_into_it_and_any_other_text_waits(world: World
     world.ask("hello", "Echo: hello")
     world.wait_for_process("idle")
     pane = world.tmux("list-panes", "-a", "-F", "#{pane_id}").strip()
-    world.tmux("send-keys", "-t", pane, "/config", "Enter")
+    world.type_at_terminal("/config")
     world.wait_for_process("waiting")
     shown = world.reads("Settings")
     world.say("this one waits")
@@ -166,13 +163,9 @@ def test_a_reply_to_a_dialog_types_into_it_and_any_other_text_waits(world: World
     world.telegram.send_text(world.chat, world.user, "é", reply_to=shown.message_id)
     world.reads("plain letters")
 
-    def is_left() -> bool:
-        if world.processes()[0].status == "idle":
-            return True
-        world.tmux("send-keys", "-t", pane, "Escape")  # the first one clears the search
-        return False
-
-    wait_until(is_left, "the dialog is left")
+    while "Settings" in (shown_now := world.screen()):  # the first ones only leave the search
+        world.tmux("send-keys", "-t", pane, "Escape")
+        wait_until(lambda s=shown_now: world.screen() != s, "Escape has done something")  # type: ignore[misc]
     world.reads("Echo: this one waits")
 
 

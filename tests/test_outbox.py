@@ -78,6 +78,23 @@ async def test_a_post_for_no_channel_or_that_breaks_holds_up_no_other(world: Out
     assert world.texts() == ["c"]
 
 
+async def test_who_answers_a_message_at_once_finds_that_it_was_sent(world: OutboxWorld) -> None:
+    arriving, second = asyncio.Event(), asyncio.Event()
+    world.answer(arriving, second)
+    world.outbox.put(post("a", "1|2"))
+    await world.until(lambda: bool(world.channel.calls))
+    answering = asyncio.create_task(world.outbox.until_at_rest(Chat("fake", 1)))
+    await world.settle()
+    assert not answering.done()
+    arriving.set()
+    await answering
+    assert world.outbox.messages_of("a") == [1]  # though its second message is still to come
+    second.set()
+    await world.until_empty()
+    await world.outbox.until_at_rest(Chat("fake", 1))
+    assert world.outbox.messages_of("a") == [1, 2]
+
+
 # --- what goes wrong on the way ----------------------------------------------------------------
 
 

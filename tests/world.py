@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ import psutil
 from claude_registry import ClaudeRegistry
 from core.card import FOLDED, LIVE
 from core.events import ClaudeProcess
+from core.screen import read_input_box
 from journal import Journal
 from session import Session, SessionStore
 from tests.standins.messages_api import API_KEY, MessagesApi
@@ -168,6 +169,26 @@ class World:
         panes = self.tmux("list-panes", "-a", "-F", "#{pane_id}").split()
         return self.tmux("capture-pane", "-p", "-t", panes[0]) if panes else ""
 
+    def type_at_terminal(self, text: str, terminal: str = "") -> None:
+        """A person at a terminal, the first there is, enters a line, and sees to it that it goes.
+
+        Claude Code loses an Enter now and then when it is busy drawing.
+        """
+        names = self.tmux("list-sessions", "-F", "#{session_name}").split()
+        target = f"={terminal or names[0]}:"
+
+        def stands() -> bool:
+            return read_input_box(self.tmux("capture-pane", "-pe", "-t", target)) == text
+
+        self.tmux("send-keys", "-t", target, "-l", text)
+        wait_until(stands, f"{text!r} stands in the box")
+        for _ in range(5):
+            self.tmux("send-keys", "-t", target, "Enter")
+            with suppress(AssertionError):
+                wait_until(lambda: not stands(), f"{text!r} is taken", seconds=3)
+                return
+        raise AssertionError(f"{text!r} is not taken: {self.screen()}")
+
     def transcripts(self) -> str:
         """All that Claude Code has written down."""
         found = (self.home / ".claude" / "projects").glob("*/*.jsonl")
@@ -254,12 +275,13 @@ class World:
         """What an observer would look at first when something went wrong, under headings."""
         said = [f"{m.message_id}: {m.text!r}" for m in self.telegram.messages(self.chat)]
         asked = [repr(request.user_texts[-1:]) for request in self.model.requests]
+        ends = [line[:300] for line in self.transcripts().splitlines()[-20:]]
         return [
             ("the screen", self.screen()),
             ("the chat", "\n".join(said)),
             ("what the model was asked last", "\n".join(asked[-10:])),
             ("Claude Code's processes", "\n".join(repr(process) for process in self.processes())),
-            ("the transcripts' ends", "\n".join(self.transcripts().splitlines()[-20:])),
+            ("the transcripts' ends", "\n".join(ends)),
             ("the bridge's log", self.log()),
         ]
 

@@ -242,9 +242,7 @@ def _send_at_one_machine(size: int, seed: int, folder: Path) -> _DialogRun:
 def _open_model_dialog(world: World) -> None:
     """At a quiet moment a person at the machine opens it; the key pad closes it."""
     world.wait_for_process("idle")
-    press_at_terminal(world, "-l", "/model")
-    wait_until(lambda: "/model" in _screen(world), "the command is in the box")
-    press_at_terminal(world, "Enter")
+    world.type_at_terminal("/model")
 
 
 def _draw_answer(chance: random.Random, number: int) -> str:
