@@ -32,6 +32,7 @@ from core.redaction import Redactor
 from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
+from fresh_starts import FreshStarts
 from inbox import Inbox
 from keypad import Keypad
 from live_cards import LiveCards
@@ -80,6 +81,7 @@ class Parts:
     errors: ServiceErrors
     admission: Admission
     messages: ChatMessages
+    fresh_starts: FreshStarts
     presses: Presses
     requests: PendingRequests
     files: SessionFiles
@@ -143,12 +145,14 @@ class _Features:
     errors: ServiceErrors
     deliveries: Deliveries
     uploads: Uploads
+    fresh_starts: FreshStarts
 
     @property
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
             *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+            self.fresh_starts,
         )
 
     @property
@@ -166,7 +170,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     _connect(base, features)
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
-        features.uploads,
+        *(features.uploads, features.fresh_starts),
         takes_text=(features.requests.takes_text, features.keypad.takes_text),
         say=partial(_say, base.outbox),
     )
@@ -178,6 +182,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         sessions=base.sessions,
         admission=base.admission,
         messages=messages,
+        fresh_starts=features.fresh_starts,
         presses=_build_presses(base, features),
         requests=features.requests,
         cards=features.cards,
@@ -223,6 +228,7 @@ def _build_features(base: _Base) -> _Features:
         errors=ServiceErrors(sessions, base.inbox, outbox, buttons, version=base.version),
         deliveries=Deliveries(sessions, outbox, base.files),
         uploads=_build_uploads(base),
+        fresh_starts=FreshStarts(config.freshness, sessions, base.inbox, outbox, buttons),
     )
 
 
@@ -232,6 +238,7 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
+    sessions.on_typed = features.fresh_starts.note_in
     sessions.render_left_out = troubles.render_left_out
     sessions.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [

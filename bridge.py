@@ -149,22 +149,28 @@ class Hub:
         """Handle it; False when its end will be told by its session's runner."""
         if not self._parts.admission.admits(incoming):
             return True
-        say = self._parts.say
+        is_done = True
         try:
-            match incoming:
-                case TextSent() | FilesSent() | LocationSent():
-                    return await self._handle_message(entry, incoming)
-                case ButtonPressed():
-                    return await self._parts.presses.handle(entry, incoming)
-                case TextEdited():
-                    self._parts.messages.handle_edit(incoming)
-                case _:
-                    say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
+            is_done = await self._do(entry, incoming)
         except StoreWriteError:
             raise
         except BridgeError as error:
             self._parts.admission.note(incoming, f"failed: {error}")
-            say(incoming.chat, str(error))
+            self._parts.say(incoming.chat, str(error))
+        self._parts.fresh_starts.note(incoming.chat)
+        return is_done
+
+    async def _do(self, entry: Entry, incoming: Incoming) -> bool:
+        """What is asked for; as `_dispatch`. Raises BridgeError."""
+        match incoming:
+            case TextSent() | FilesSent() | LocationSent():
+                return await self._handle_message(entry, incoming)
+            case ButtonPressed():
+                return await self._parts.presses.handle(entry, incoming)
+            case TextEdited():
+                self._parts.messages.handle_edit(incoming)
+            case _:
+                self._parts.say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
         return True
 
     async def _handle_message(

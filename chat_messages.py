@@ -19,6 +19,7 @@ from core.errors import BridgeError
 from core.keystrokes import prepare_prompt
 from core.model import Chat, FilesSent, LocationSent, TextEdited, TextSent
 from core.ports import Channel
+from fresh_starts import FreshStarts
 from inbox import Entry, Inbox
 from sessions import Sessions
 from uploads import Uploads
@@ -36,6 +37,7 @@ class ChatMessages:
         commands: ChatCommands,
         menu: CommandMenu,
         uploads: Uploads,
+        fresh_starts: FreshStarts,
         *,
         takes_text: Sequence[Callable[[TextSent], Awaitable[bool]]],
         say: Callable[[Chat, str], None],
@@ -48,6 +50,7 @@ class ChatMessages:
         self._menu = menu
         self._takes_text = takes_text
         self._uploads = uploads
+        self._fresh_starts = fresh_starts
         self._say = say
 
     async def handle_text(self, entry: Entry, message: TextSent) -> bool:
@@ -81,6 +84,7 @@ class ChatMessages:
 
     def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
         """As `handle_text`, for all that is always a prompt."""
+        self._fresh_starts.begin_if_due(entry, message.chat, "", message.sent_at)
         match message:
             case FilesSent():
                 self._uploads.take(entry, message)
@@ -125,4 +129,5 @@ class ChatMessages:
         return f"!{prepare_prompt(line).lstrip('! ')}"
 
     def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
+        self._fresh_starts.begin_if_due(entry, message.chat, text, message.sent_at)
         self._uploads.submit_text(entry, message.chat, text, message.person.user_id)

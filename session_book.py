@@ -20,7 +20,7 @@ from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
 
 _KEPT_BY_THE_TERMINAL = (
-    *("channel", "topic", "project_dir", "launches", "launched"),
+    *("channel", "topic", "project_dir", "launches", "launched", "active"),
     *FIELDS.values(),
 )
 
@@ -42,11 +42,14 @@ class SessionBook:
             raise SessionNotFoundError(f"Session {session_id} is not known here any more.")
         return session
 
-    def create(self, chat: Chat, directory: Path) -> Session:
-        """A new session of this chat in that directory, current from now on."""
+    def create(self, chat: Chat, directory: Path, **facts: Any) -> Session:
+        """A new session of this chat in that directory, current from now on.
+
+        `facts` are in its state from the first write on.
+        """
         session_id = str(uuid.uuid4())
         state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
-        self.store.save(Session(session_id, chat.chat_id, state={**state, "cursor": 0}))
+        self.store.save(Session(session_id, chat.chat_id, state={**state, **facts, "cursor": 0}))
         return self.store.bind(session_id)
 
     def switch(self, chat: Chat, session_id: str) -> Session:

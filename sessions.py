@@ -55,7 +55,6 @@ _WOKEN = {
     None: "Resumed after a restart.",
 }
 
-
 Equip = Callable[[Session, TranscriptEvent, Post], Post]
 
 
@@ -80,9 +79,9 @@ class Sessions:
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
-    prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
-    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
-    an event its buttons. `observers` are told what happens.
+    prompt that was given, `on_typed` of those from the terminal; `on_asked` finds the answer (JSON,
+    "" for none) to a hook that waits for one; `is_asked` knows whether one of the runner's does.
+    `equips` give the post of an event its buttons. `observers` are told what happens.
     """
 
     def __init__(
@@ -109,6 +108,7 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.on_typed: Callable[[Session], None] = lambda session: None
         self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
@@ -374,10 +374,12 @@ class Sessions:
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
         posts: dict[str, tuple[Post, TranscriptEvent]] = {}
+        is_typed = False
         for _, event in events:
             is_ours = runner.claims(event) if runner is not None else False
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
+                is_typed |= not is_ours
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
             post = render_for(session, event, is_ours=is_ours)
@@ -386,6 +388,8 @@ class Sessions:
         is_news = session_id not in self._unread
         self._show(session, posts, end)
         session = self.book.edit_state(session_id, **changes)
+        if is_typed:
+            self.on_typed(session)
         if session.state.get("transcript"):
             self.keeper.keep(session_id, Path(session.state["transcript"]))
         for observer in self.observers:

@@ -57,7 +57,7 @@ def _from_message(message: Message) -> Incoming | None:
     origin = message.forward_origin
     forwarded_from = None if origin is None else _origin_name(origin)
     quoted = message.quote.text if message.quote is not None else None
-    common = (is_private, forwarded_from, quoted, _reply_to(message))
+    common = (is_private, forwarded_from, quoted, _reply_to(message), message.date.timestamp())
     if message.text is not None:
         return TextSent(chat, person, message.message_id, message.text, *common)
     if message.location is not None:
@@ -73,6 +73,7 @@ def _from_message(message: Message) -> Incoming | None:
             is_private,
             forwarded_from,
             _reply_to(message),
+            message.date.timestamp(),
         )
     files = _files(message)
     if files:

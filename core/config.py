@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from core.errors import ConfigError
+from core.freshness import FreshnessPolicy, ResetMode
 
 PermissionMode = Literal[
     "default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions", "manual"
@@ -28,6 +29,8 @@ TelegramUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")]
 Megabytes = Annotated[float, msgspec.Meta(gt=0, le=2_000)]
 ModelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 SocketName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_./-]+$", max_length=90)]
+
+Hour = Annotated[int, msgspec.Meta(ge=0, le=23)]
 
 _PREFIX = "BRIDGE_"
 
@@ -70,6 +73,9 @@ class Config:
     bypass_permissions: bool = False
     tmux_socket: SocketName = "claude-telegram"
     idle_minutes: Minutes = 60.0
+    reset_mode: ResetMode = "none"
+    reset_idle_minutes: Minutes = 480.0
+    reset_hour: Hour = 4
     retention_days: Days = 30.0
     shell: bool = False
     mask_secrets: bool = True
@@ -82,6 +88,11 @@ class Config:
     def allows_bypass(self) -> bool:
         """Whether a chat may choose the permission mode that never asks."""
         return self.bypass_permissions or self.permission_mode == "bypassPermissions"
+
+    @property
+    def freshness(self) -> FreshnessPolicy:
+        """When a conversation is begun anew."""
+        return FreshnessPolicy(self.reset_mode, self.reset_idle_minutes * 60, self.reset_hour)
 
     @property
     def bridge_dir(self) -> Path:

@@ -6,7 +6,7 @@ Code does is in core/events.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # --- where and who -----------------------------------------------------------------------------
@@ -36,7 +36,8 @@ class Person:
 class TextSent:
     """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
 
-    `reply_to` is the message, of anybody's, that it answers.
+    `reply_to` is the message, of anybody's, that it answers; `sent_at`: when it was sent, by the
+    channel's clock in seconds since the epoch (0: not known), which identifies nothing.
     """
 
     chat: Chat
@@ -47,6 +48,7 @@ class TextSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    sent_at: float = field(default=0.0, compare=False)
 
 
 FileKind = Literal["photo", "document", "voice", "audio", "video", "video_note", "animation"]
@@ -82,6 +84,7 @@ class FilesSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    sent_at: float = field(default=0.0, compare=False)
 
     @property
     def kind(self) -> str:
@@ -102,6 +105,7 @@ class LocationSent:
     is_private: bool = True
     forwarded_from: str | None = None
     reply_to: int | None = None
+    sent_at: float = field(default=0.0, compare=False)
 
     @property
     def kind(self) -> str:
