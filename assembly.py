@@ -46,6 +46,7 @@ from quiet_hours import QuietHours
 from receipts import Receipts
 from request_book import RequestBook
 from request_posts import RequestPosts
+from restoration import Restoration
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
@@ -82,6 +83,7 @@ class Parts:
     admission: Admission
     messages: ChatMessages
     fresh_starts: FreshStarts
+    restoration: Restoration
     presses: Presses
     requests: PendingRequests
     files: SessionFiles
@@ -146,6 +148,7 @@ class _Features:
     deliveries: Deliveries
     uploads: Uploads
     fresh_starts: FreshStarts
+    restoration: Restoration
 
     @property
     def with_buttons(self) -> tuple[_Feature, ...]:
@@ -183,6 +186,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         admission=base.admission,
         messages=messages,
         fresh_starts=features.fresh_starts,
+        restoration=features.restoration,
         presses=_build_presses(base, features),
         requests=features.requests,
         cards=features.cards,
@@ -229,6 +233,9 @@ def _build_features(base: _Base) -> _Features:
         deliveries=Deliveries(sessions, outbox, base.files),
         uploads=_build_uploads(base),
         fresh_starts=FreshStarts(config.freshness, sessions, base.inbox, outbox, buttons),
+        restoration=Restoration(
+            *(sessions, base.inbox, outbox, buttons), goes_on=config.resume_on_start
+        ),
     )
 
 
@@ -238,6 +245,8 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
+    sessions.on_interrupted = features.restoration.hear_interrupted
+    sessions.on_lost = features.restoration.hear_lost
     sessions.on_typed = features.fresh_starts.note_in
     sessions.render_left_out = troubles.render_left_out
     sessions.equips += [features.changes.equip, features.errors.equip]
@@ -318,6 +327,7 @@ def _build_presses(base: _Base, features: _Features) -> Presses:
     found = [feature.presses for feature in features.with_buttons]
     handlers = {word: do for presses in found for word, do in presses.items()}
     prompting = features.troubles.prompting_presses | features.errors.prompting_presses
+    prompting |= features.restoration.prompting_presses
     return Presses(
         base.buttons, base.channel, base.background, handlers=handlers, prompting=prompting
     )

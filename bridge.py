@@ -69,11 +69,12 @@ class Hub:
 
     async def run(self) -> None:
         """Work until cancelled. Raises ChannelRefusedError."""
-        await self._sessions.adopt_terminals()
+        self._parts.restoration.look(await self._sessions.adopt_terminals())
         for entry in self._inbox.pending():
             if entry.step != "received":
                 self._restore(entry)
         await self._sessions.start()
+        self._parts.restoration.tell()
         self._parts.cards.resume()
         self._parts.errors.resume()
         self._parts.deliveries.start()

@@ -52,6 +52,7 @@ _WOKEN = {
     "idle": "Resumed after a nap.",
     "killed": "Resumed.",
     "left": "Resumed.",
+    "cut off": "",  # the chat knows
     None: "Resumed after a restart.",
 }
 
@@ -78,7 +79,8 @@ class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
+    that was not delivered, or (None) of a Claude that did not start, `on_interrupted` of one that
+    Claude ended at, `on_lost` of a Claude that is gone by itself; `on_waiting` hears of each
     prompt that was given, `on_typed` of those from the terminal; `on_asked` finds the answer (JSON,
     "" for none) to a hook that waits for one; `is_asked` knows whether one of the runner's does.
     `equips` give the post of an event its buttons. `observers` are told what happens.
@@ -108,6 +110,8 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.on_interrupted: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
+        self.on_lost: Callable[[SessionRunner], None] = lambda runner: None
         self.on_typed: Callable[[Session], None] = lambda session: None
         self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
@@ -125,8 +129,12 @@ class Sessions:
 
     # --- life -----------------------------------------------------------------------------------
 
-    async def adopt_terminals(self) -> None:
-        """Take up what still runs; restore the prompts under way after it, and then start."""
+    async def adopt_terminals(self) -> list[Session]:
+        """Take up what still runs; restore the prompts under way after it, and then start.
+
+        Returns the sessions that have a terminal no more, which is still noted in them.
+        """
+        lost = []
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
             pane = panes.get(session.tmux_session)
@@ -134,10 +142,11 @@ class Sessions:
                 await self.terminal.close(pane.name)
                 pane = None
             if pane is None and session.tmux_session:
-                self.book.set_terminal(session.session_id, "")
+                lost.append(session)
             if pane is not None:
                 runner = self._runner(session)
                 runner.pane_pid = pane.pid
+        return lost
 
     def restore(self, entry: Entry) -> None:
         """Go on with a prompt that had been assigned to a session when the bridge ended."""
@@ -224,6 +233,7 @@ class Sessions:
             if runner.has_work or runner.pane_pid == 0:
                 continue
             if not runner.is_awake:
+                self.on_lost(runner)
                 await self._retire(runner)
             elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
                 if await self._is_watched(runner) or runner.has_work:
@@ -308,8 +318,9 @@ class Sessions:
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
-        if start == "resumed":  # and not "renewed", which is a person's wish
-            self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
+        words = _WOKEN.get(asleep, _WOKEN[None])
+        if start == "resumed" and words:  # and not "renewed", which is a person's wish
+            self.tell(session, key, words)
         elif start == "lost":
             self.tell(
                 session,
@@ -323,10 +334,8 @@ class Sessions:
         self.on_failed(runner, prompt, error)
 
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
-        """Tell the chat that an answer was cut off; nothing is run twice by itself."""
-        text = "Claude Code ended while it worked at this. It has your message; say “continue”."
-        chat = chat_of(self.book.for_id(runner.session_id))
-        self._outbox.put(Post(f"cut:{prompt.key}", chat, text))
+        """Have the chat told that an answer was cut off; nothing is run twice by itself."""
+        self.on_interrupted(runner, prompt)
 
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""

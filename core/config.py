@@ -76,6 +76,7 @@ class Config:
     reset_mode: ResetMode = "none"
     reset_idle_minutes: Minutes = 480.0
     reset_hour: Hour = 4
+    resume_on_start: bool = False
     retention_days: Days = 30.0
     shell: bool = False
     mask_secrets: bool = True

@@ -61,7 +61,7 @@ HUB = {
         "uploads",
         "deliveries",
         "file_browser",
-        "fresh_starts",
+        *("fresh_starts", "restoration"),
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
