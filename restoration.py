@@ -166,10 +166,13 @@ class Restoration:
             "" if agent == OWN_AGENT else agent,
             goes_on=goes_on,
         )
-        key = f"cut:{session.session_id}:{noted['mark']}"
-        keyboard = () if goes_on else self._issue(session, noted["mark"])
-        name, edits = (f"{key}:on", key) if goes_on and self._outbox.knows(key) else (key, None)
-        self._outbox.put(Post(name, chat_of(session), text, keyboard=keyboard, edits=edits))
+        chat, key = chat_of(session), f"cut:{session.session_id}:{noted['mark']}"
+        if goes_on:
+            edits = key if self._outbox.knows(key) else None  # told before the machine went down
+            self._outbox.put(Post(f"{key}:on", chat, text, edits=edits))
+        else:
+            keyboard = self._issue(session, noted["mark"])
+            self._outbox.put(Post(key, chat, text, keyboard=keyboard))
         self._book.edit_state(session.session_id, cut_off={**noted, "told": True})
 
     def _issue(self, session: Session, mark: str) -> Keyboard:
@@ -190,11 +193,10 @@ class Restoration:
 
 def _read_noted(session: Session) -> dict[str, Any]:
     """What the session's state says of its cut turn; empty for none."""
-    match session.state.get("cut_off"):
-        case {"mark": str(), "at": int() | float(), **others} as noted:
-            return {**others, **noted}
-        case _:
-            return {}
+    noted = session.state.get("cut_off")
+    if not isinstance(noted, dict) or not isinstance(noted.get("mark"), str):
+        return {}
+    return noted if isinstance(noted.get("at"), int | float) else {}
 
 
 def _is_typed(entry: Entry) -> bool:
