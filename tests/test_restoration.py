@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from buttons import Buttons, Press
+from core.delivery import Prompt
 from core.errors import BridgeError
 from core.freshness import Moment
 from core.keystrokes import prepare_prompt
@@ -184,7 +185,7 @@ def test_a_turn_that_was_over_is_silent_and_its_prompt_answered(rig: Rig) -> Non
     rig.write(END)
     rig.inbox.receive([Arrival("a", "telegram", {})])
     facts = {"session_id": rig.session_id, "text": "paint it", "typed_from": 0, "typed_at": 5.0}
-    rig.inbox.advance("a", "recorded", merges=(), **facts)  # type: ignore[arg-type]
+    rig.inbox.advance("a", "recorded", merges=(), **facts)
     rig.start()
     assert (rig.posts, rig.inbox.pending()) == ({}, [])
 
@@ -193,7 +194,7 @@ def test_a_prompt_that_claude_never_had_is_left_to_be_delivered(rig: Rig) -> Non
     rig.inbox.receive([Arrival(key, "telegram", {}) for key in ("had", "not")])
     for key, text in (("had", "paint it"), ("not", "and then?")):
         facts = {"session_id": rig.session_id, "text": text, "typed_from": 0, "typed_at": 5.0}
-        rig.inbox.advance(key, "typed", merges=(), **facts)  # type: ignore[arg-type]
+        rig.inbox.advance(key, "typed", merges=(), **facts)
     rig.start()
     assert [e.key for e in rig.inbox.pending() if not e.key.startswith("go on:")] == ["not"]
 
@@ -219,9 +220,7 @@ def test_what_the_shutdown_of_the_machine_ended_counts_as_cut_off_by_the_restart
 ) -> None:
     """It ended Claude first, so that the bridge told of it, and then the bridge."""
     runner = SimpleNamespace(session_id=rig.session_id)
-    rig.restoration.hear_interrupted(
-        cast(Any, runner), cast(Any, SimpleNamespace(text="x", key="k"))
-    )
+    rig.restoration.hear_interrupted(cast(Any, runner), Prompt("k", "paint it"))
     rig.now = Moment(rig.now.wall + seconds + 30, "another", 30.0)
     rig.start()
     assert bool(rig.given()) == goes_on
