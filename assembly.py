@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from acting_agents import ActingAgents
 from admission import Admission
 from audit import AuditLog
 from buttons import Buttons, PressHandler
@@ -23,12 +24,13 @@ from claude_registry import ClaudeRegistry
 from command_menu import CommandMenu
 from core.claude_code import typing_for
 from core.commands import CommandName
-from core.config import Config, claude_config_dir, config_path
+from core.config import Config, claude_config_dir, config_path, routing_path
 from core.environment import claude_environment
 from core.hooks import parse_version
 from core.model import Chat
 from core.ports import Channel
 from core.redaction import Redactor
+from core.routing import RULES, parse_rules
 from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
@@ -53,6 +55,7 @@ from service_errors import ServiceErrors
 from session import SessionStore
 from session_files import SessionFiles
 from sessions import Sessions
+from shipped_agents import list_shipped
 from state_folder import typing_folder
 from status_report import StatusReport
 from steering_commands import SteeringCommands
@@ -135,6 +138,7 @@ class _Features:
     requests: PendingRequests
     keypad: Keypad
     quiet: QuietHours
+    agents: ActingAgents
     steering: SteeringCommands
     queue: QueueCommands
     menu: CommandMenu
@@ -173,7 +177,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     _connect(base, features)
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
-        *(features.uploads, features.fresh_starts),
+        *(features.uploads, features.fresh_starts, features.agents),
         takes_text=(features.requests.takes_text, features.keypad.takes_text),
         say=partial(_say, base.outbox),
     )
@@ -206,7 +210,8 @@ def _build_features(base: _Base) -> _Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
     requests = _build_requests(base)
     quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
-    steering, queue, menu = _build_steering(base)
+    agents = _build_agents(base)
+    steering, queue, menu = _build_steering(base, agents)
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
@@ -216,6 +221,7 @@ def _build_features(base: _Base) -> _Features:
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
         quiet=quiet,
+        agents=agents,
         steering=steering,
         queue=queue,
         menu=menu,
@@ -247,15 +253,17 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_failed = troubles.tell_failed
     sessions.on_interrupted = features.restoration.hear_interrupted
     sessions.on_lost = features.restoration.hear_lost
+    sessions.on_prepare, sessions.on_not_renewed = features.agents.prepare, features.agents.check
     sessions.on_typed = features.fresh_starts.note_in
     sessions.render_left_out = troubles.render_left_out
     sessions.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
-        *(requests, features.steering, features.queue, features.menu),
+        *(requests, features.agents, features.steering, features.queue, features.menu),
         *(features.cards, features.errors, features.deliveries),
     ]
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
-    base.inbox.listeners.append(Receipts(base.channel, base.outbox.react).hear_entry)
+    receipts = Receipts(base.channel, base.outbox.react)
+    base.inbox.listeners += [receipts.hear_entry, features.agents.hear_entry]
 
 
 def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -> _Base:
@@ -299,11 +307,21 @@ def _build_requests(base: _Base) -> PendingRequests:
     )
 
 
-def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, CommandMenu]:
-    sessions, outbox = base.sessions, base.outbox
+def _build_agents(base: _Base) -> ActingAgents:
+    path = routing_path(base.environ)
+    rules = parse_rules(path.read_text() if path.is_file() else RULES)
     catalog = ClaudeCatalog(base.config.claude_command, base.environment)
+    return ActingAgents(
+        *(base.sessions, base.inbox, base.outbox, rules, catalog), shipped=list_shipped()
+    )
+
+
+def _build_steering(
+    base: _Base, agents: ActingAgents
+) -> tuple[SteeringCommands, QueueCommands, CommandMenu]:
+    sessions, outbox = base.sessions, base.outbox
     steering = SteeringCommands(
-        *(base.config, sessions, outbox, base.buttons, catalog, base.background)
+        *(base.config, sessions, outbox, base.buttons, agents, base.background)
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
     return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)

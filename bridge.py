@@ -169,7 +169,7 @@ class Hub:
             case ButtonPressed():
                 return await self._parts.presses.handle(entry, incoming)
             case TextEdited():
-                self._parts.messages.handle_edit(incoming)
+                await self._parts.messages.handle_edit(incoming)
             case _:
                 self._parts.say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
         return True

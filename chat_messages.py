@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from acting_agents import ActingAgents
 from chat_commands import ChatCommands
 from command_menu import CommandMenu
 from core.commands import Command, parse_command
@@ -38,6 +39,7 @@ class ChatMessages:
         menu: CommandMenu,
         uploads: Uploads,
         fresh_starts: FreshStarts,
+        agents: ActingAgents,
         *,
         takes_text: Sequence[Callable[[TextSent], Awaitable[bool]]],
         say: Callable[[Chat, str], None],
@@ -51,6 +53,7 @@ class ChatMessages:
         self._takes_text = takes_text
         self._uploads = uploads
         self._fresh_starts = fresh_starts
+        self._agents = agents
         self._say = say
 
     async def handle_text(self, entry: Entry, message: TextSent) -> bool:
@@ -58,7 +61,8 @@ class ChatMessages:
 
         Raises BridgeError.
         """
-        parsed = self._read(message)
+        agent, text = await self._find_agent(message)
+        parsed = self._read(message, text)
         match parsed:
             case None:
                 return True
@@ -72,8 +76,19 @@ class ChatMessages:
                 return True
             case str():
                 text = await self._menu.restore(message.chat, parsed)
+                self._agents.note(entry, agent)
                 self._submit(entry, message, prepare_prompt(text))
                 return False
+
+    async def _find_agent(self, message: TextSent, text: str | None = None) -> tuple[str, str]:
+        """The agent that a text names at its beginning, and the rest; a command is for none."""
+        text = message.text if text is None else text
+        if message.forwarded_from is not None or not text.startswith("@"):
+            return "", text
+        session = self._sessions.book.find_current(message.chat)
+        agent, rest = await self._agents.split(session, text)
+        is_text = isinstance(parse_command(rest, self._channel.bot_name), str)
+        return (agent, rest) if is_text else ("", text)
 
     async def _answers(self, message: TextSent) -> bool:
         """Whether it is the answer to something that waits for one, and is done with."""
@@ -92,20 +107,22 @@ class ChatMessages:
                 self._uploads.submit_location(entry, message)
         return False
 
-    def handle_edit(self, edit: TextEdited) -> None:
+    async def handle_edit(self, edit: TextEdited) -> None:
         """Edit the prompt that waits, and say whether that was so. Raises BridgeError."""
         for entry in self._inbox.pending():
             sent = self._channel.parse(entry.arrival.raw)
             if not isinstance(sent, TextSent) or not entry.session_id:
                 continue
             if (sent.chat, sent.message_id) == (edit.chat, edit.message_id):
+                agent, words = await self._find_agent(sent, edit.text)
                 runner = self._sessions.find_runner(entry.session_id)
-                text = self._read(sent, edit.text)
+                text = self._read(sent, words)
                 if not isinstance(text, str):
                     raise BridgeError("A message that waits can't become a command.")
                 prompt = prepare_prompt(text)
                 is_waiting = self._uploads.rewrite(entry.key, prompt)
                 if is_waiting or (runner and runner.queue.rewrite(entry.key, prompt)):
+                    self._agents.note(self._inbox.find(entry.key) or entry, agent)
                     self._say(edit.chat, "Changed; it still waits.")
                     return
         self._say(edit.chat, "Claude has that message already; send the change as a new one.")

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import filelock
 
+import shipped_agents
 from claude_registry import ClaudeRegistry
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
 from core.claude_code import CANNOT_RESUME, render_version
@@ -153,7 +154,13 @@ class ClaudeLauncher:
         if folders:
             briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
             command = add_briefing(command, briefing)
-        command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
+        command += render_options(
+            choices,
+            mode=mode,
+            is_resumed=is_resumed,
+            version=self.version,
+            our_agents=str(shipped_agents.FOLDER),
+        )
         command += ["--resume" if is_resumed else "--session-id", session.session_id]
         pane = await self._terminal.open(name, command, project_directory(session))
         return Launch(pane, start, choices)

@@ -106,8 +106,9 @@ class Restoration:
         entry = self._inbox.find(key)
         if entry is not None and entry.step == "received":
             text = prepare_prompt(GO_ON)
+            facts = {"agent": noted.get("for", ""), "place": _BEFORE_OTHERS}
             self._inbox.advance(
-                key, "assigned", session_id=session_id, text=text, place=_BEFORE_OTHERS
+                key, "assigned", merges=(), session_id=session_id, text=text, **facts
             )
         changed = {**noted, "gone_on": True, "told": False}
         self._book.edit_state(session_id, cut_off=changed, went_on_at=self._clock().wall)
@@ -152,6 +153,8 @@ class Restoration:
             return
         noted: dict[str, Any] = {"mark": cut.mark, "prompt": cut.prompt, "at": self._clock().wall}
         noted |= {"restarted": True} if restarted else {}
+        detour = session.state.get("detour")
+        noted |= {"for": detour["agent"]} if detour else {}
         self._book.edit_state(session.session_id, cut_off=noted, asleep="cut off")
 
     def _tell(self, session: Session) -> None:
@@ -183,9 +186,11 @@ class Restoration:
     async def _press(self, press: Press) -> str:
         """Tell Claude to go on, if nothing else was said since; the press is the prompt's entry."""
         session = self._book.for_id(press.action["session"])
-        mark = press.action["mark"]
-        if _read_noted(session).get("mark") != mark or has_gone_on(self._events(session), mark):
+        mark, noted = press.action["mark"], _read_noted(session)
+        if noted.get("mark") != mark or has_gone_on(self._events(session), mark):
             raise BridgeError("This conversation has gone on since then; just write.")
+        if noted.get("for"):
+            self._inbox.advance(press.key, "received", agent=noted["for"])
         prompt = Prompt(press.key, prepare_prompt(GO_ON))
         self._sessions.submit(session, prompt, press.event.person.user_id)
         return "Going on."

@@ -21,6 +21,7 @@ from session import Session, SessionStore, utc_now
 
 _KEPT_BY_THE_TERMINAL = (
     *("channel", "topic", "project_dir", "launches", "launched", "active"),
+    *("detour", "routed", "trail"),
     *FIELDS.values(),
 )
 

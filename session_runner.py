@@ -224,6 +224,18 @@ class SessionRunner:
             self._is_renewing = True
             self._claude.forget()
 
+    async def _prepare(self, prompt: Prompt) -> None:
+        """Have a process that is who the prompt is for, once this one is idle.
+
+        Raises ClaudeDiedError, AgentBusyError, StoreError.
+        """
+        await self._reports.prepare(self, prompt)
+        if self.is_awake and is_outdated(self._session(self.session_id).state):
+            await self._claude.until(lambda: self._claude.is_idle)
+            await self._renew()
+            if self.is_awake:
+                self._reports.not_renewed(self)
+
     async def sleep(self) -> None:
         """End the process; the session stays. Raises TerminalError."""
         await self._terminal.close(self.name)
@@ -356,7 +368,7 @@ class SessionRunner:
         for _ in range(_TRIES):
             try:
                 if not under_way.typed_at:
-                    await self._renew()
+                    await self._prepare(prompt)
                 is_fresh = await self.wake()
                 if not await self._typist.is_there(under_way):
                     await self._typist.type(under_way, lambda: self.queue.first)

@@ -20,6 +20,7 @@ from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
+from core.agent_trail import extend_trail
 from core.choices import Choices, note_launched
 from core.conversation import make_title, render_event
 from core.delivery import Prompt
@@ -38,7 +39,7 @@ from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
-from session import Session, SessionStore
+from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news, is_delivery
 from session_runner import SessionRunner
 from terminal import Terminal
@@ -110,6 +111,8 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.on_prepare: Callable[[SessionRunner, Prompt], Awaitable[None]] = _prepare_nothing
+        self.on_not_renewed: Callable[[SessionRunner], None] = lambda runner: None
         self.on_interrupted: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_lost: Callable[[SessionRunner], None] = lambda runner: None
         self.on_typed: Callable[[Session], None] = lambda session: None
@@ -314,6 +317,7 @@ class Sessions:
             launched=note_launched(choices),
             asleep=None,
             followed_by=None,
+            trail=extend_trail(session.state, choices.agent, utc_now()),
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
@@ -332,6 +336,14 @@ class Sessions:
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """Have the chat told why a prompt was not delivered, or Claude not started."""
         self.on_failed(runner, prompt, error)
+
+    async def prepare(self, runner: SessionRunner, prompt: Prompt) -> None:
+        """Have it decided who is to have a prompt."""
+        await self.on_prepare(runner, prompt)
+
+    def not_renewed(self, runner: SessionRunner) -> None:
+        """Have it refused what another agent was to have. Raises AgentBusyError."""
+        self.on_not_renewed(runner)
 
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
         """Have the chat told that an answer was cut off; nothing is run twice by itself."""
@@ -498,6 +510,10 @@ def render_left_out(session: Session, place: dict[str, Any]) -> Post:
     """The line that stands for posts that were left out (without a button)."""
     key = f"earlier:{session.session_id}:{place['from']}"
     return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
+
+
+async def _prepare_nothing(runner: SessionRunner, prompt: Prompt) -> None:
+    pass
 
 
 async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:

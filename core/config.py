@@ -107,6 +107,11 @@ def config_path(environ: Mapping[str, str]) -> Path:
     return _absolute(base, environ) / "claude-telegram" / "config.toml"
 
 
+def routing_path(environ: Mapping[str, str]) -> Path:
+    """Where a person's own table of routing rules is, beside config.toml."""
+    return config_path(environ).with_name("routing.toml")
+
+
 def claude_config_dir(environ: Mapping[str, str]) -> Path:
     """Claude Code's own folder: `CLAUDE_CONFIG_DIR`, else `~/.claude`."""
     return _absolute(environ.get("CLAUDE_CONFIG_DIR") or "~/.claude", environ)

@@ -69,6 +69,10 @@ class ClaudeDiedError(ClaudeError):
     """The Claude Code process ended while it was needed."""
 
 
+class AgentBusyError(ClaudeError):
+    """Claude Code can't be started anew as another agent just now."""
+
+
 class CommandUncertainError(ClaudeError):
     """A command was typed, and nothing tells whether it ran."""
 

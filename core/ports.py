@@ -93,6 +93,12 @@ class RunnerReports(Protocol[Runner]):
     def failed(self, runner: Runner, prompt: Prompt | None, error: BridgeError) -> None:
         """The prompt could not be delivered, or (None) Claude could not be started."""
 
+    async def prepare(self, runner: Runner, prompt: Prompt) -> None:
+        """The prompt is about to be typed: decide who is to have it."""
+
+    def not_renewed(self, runner: Runner) -> None:
+        """The process could not be started anew as it should be. Raises AgentBusyError."""
+
     def interrupted(self, runner: Runner, prompt: Prompt) -> None:
         """Claude died while it worked at the prompt, which it has."""
 

@@ -27,7 +27,7 @@ EDGES = {
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
-    *("claude_catalog", "git_head", "transcript_file", "machine_clock"),
+    *("claude_catalog", "git_head", "transcript_file", "machine_clock", "shipped_agents"),
     "request_book",
     *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
@@ -61,7 +61,7 @@ HUB = {
         "uploads",
         "deliveries",
         "file_browser",
-        *("fresh_starts", "restoration"),
+        *("fresh_starts", "restoration", "acting_agents"),
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
