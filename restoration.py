@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from buttons import Buttons, Press, PressHandler
-from core.choices import OWN_AGENT, read_choices
+from core.choices import DEFAULT, read_choices, show_agent
 from core.cut_turn import CutTurn, find_cut, has_gone_on, is_by_shutdown, render_cut
 from core.delivery import Prompt, UnderWay
 from core.errors import BridgeError
@@ -68,9 +68,9 @@ class Restoration:
         """Note what was cut off in the sessions whose process is gone; before anything is woken."""
         for session in lost:
             cut = self._find(session)
-            self._settle_entries(session, cut)
             if cut is not None:
                 self._note(session, cut, restarted=True)
+            self._settle_entries(session, cut)
             self._book.set_terminal(session.session_id, "")
         if self._goes_on:
             for session in self._book.store.list_sessions():
@@ -153,22 +153,19 @@ class Restoration:
             return
         noted: dict[str, Any] = {"mark": cut.mark, "prompt": cut.prompt, "at": self._clock().wall}
         noted |= {"restarted": True} if restarted else {}
+        noted |= {"agent": read_choices(session.state).agent}
         detour = session.state.get("detour")
-        noted |= {"for": detour["agent"]} if detour else {}
+        if isinstance(detour, dict) and self._inbox.find(str(detour.get("key"))) is not None:
+            noted |= {"for": detour["agent"]}  # and that one goes on with it
         self._book.edit_state(session.session_id, cut_off=noted, asleep="cut off")
 
     def _tell(self, session: Session) -> None:
         noted = _read_noted(session)
         if not noted or noted.get("told"):
             return
-        state, goes_on = session.state, bool(noted.get("gone_on"))
-        agent = read_choices(state).agent
-        text = render_cut(
-            str(noted.get("prompt") or ""),
-            str(state.get("title") or ""),
-            "" if agent == OWN_AGENT else agent,
-            goes_on=goes_on,
-        )
+        prompt, title = str(noted.get("prompt") or ""), str(session.state.get("title") or "")
+        agent, goes_on = show_agent(str(noted.get("agent") or "")), bool(noted.get("gone_on"))
+        text = render_cut(prompt, title, "" if agent == DEFAULT else agent, goes_on=goes_on)
         chat, key = chat_of(session), f"cut:{session.session_id}:{noted['mark']}"
         if goes_on:
             edits = key if self._outbox.knows(key) else None  # told before the machine went down
