@@ -73,6 +73,7 @@ class ActingAgents:
         self._rules = rules
         self._shipped = shipped
         self._catalog = catalog
+        self._without_detour: set[str] = set()
 
     # --- what there is ----------------------------------------------------------------------------
 
@@ -122,6 +123,7 @@ class ActingAgents:
         session = self._book.for_id(runner.session_id)
         entry = self._inbox.find(prompt.key)
         if entry is not None and entry.agent:
+            self._without_detour.discard(session.session_id)
             detour = {"agent": entry.agent, "key": prompt.key}
             if session.state.get("detour") != detour:
                 self._book.edit_state(session.session_id, detour=detour)
@@ -169,8 +171,12 @@ class ActingAgents:
 
     def hear_status(self, runner: SessionRunner) -> None:
         """A detour that a crash has left is ended when Claude is idle."""
-        if not runner.has_work and runner.process is not None and runner.process.status == "idle":
-            self._end_detour(runner.session_id)
+        process, session_id = runner.process, runner.session_id
+        if session_id in self._without_detour or process is None or process.status != "idle":
+            return
+        if not runner.has_work:
+            self._without_detour.add(session_id)
+            self._end_detour(session_id)
 
     def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
         """The end of a message is told by the inbox."""

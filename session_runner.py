@@ -227,10 +227,11 @@ class SessionRunner:
     async def _prepare(self, prompt: Prompt) -> None:
         """Have a process that is who the prompt is for, once this one is idle.
 
-        Raises ClaudeDiedError, AgentBusyError, StoreError.
+        Raises ClaudeError, TerminalError, StoreError.
         """
         await self._reports.prepare(self, prompt)
         if self.is_awake and is_outdated(self._session(self.session_id).state):
+            await self.wake()  # it may still be starting, and have something to ask
             await self._claude.until(lambda: self._claude.is_idle)
             await self._renew()
             if self.is_awake:

@@ -160,3 +160,18 @@ def test_what_was_for_another_agent_goes_on_as_that_agent_and_then_goes_back(wor
     assert SECURITY in turn(world, GO_ON).system_text
     world.ask("and you?", "Echo: and you?")
     assert SECURITY not in turn(world, "and you?").system_text
+
+
+def test_what_another_agent_can_not_have_now_is_refused_and_not_given_to_this_one(
+    world: World,
+) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    world.wait_for_process("idle")
+    world.tmux("send-keys", "-l", "half a thou")
+    wait_until(lambda: "half a thou" in world.screen(), "it stands in the box")
+    told = world.ask("@security look", "security can't take over now").text or ""
+    assert told.startswith("Not delivered: “look”")
+    world.ask("/status", "Agent: default")
+    assert "half a thou" in world.screen()
+    assert [t.user_texts[-1] for t in world.model.turns] == ["hello"]
