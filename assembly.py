@@ -56,7 +56,7 @@ from session import SessionStore
 from session_files import SessionFiles
 from sessions import Sessions
 from shipped_agents import list_shipped
-from state_folder import typing_folder
+from state_folder import read_settings, typing_folder
 from status_report import StatusReport
 from steering_commands import SteeringCommands
 from terminal import Terminal
@@ -308,8 +308,7 @@ def _build_requests(base: _Base) -> PendingRequests:
 
 
 def _build_agents(base: _Base) -> ActingAgents:
-    path = routing_path(base.environ)
-    rules = parse_rules(path.read_text() if path.is_file() else RULES)
+    rules = parse_rules(read_settings(routing_path(base.environ)) or RULES)
     catalog = ClaudeCatalog(base.config.claude_command, base.environment)
     return ActingAgents(
         *(base.sessions, base.inbox, base.outbox, rules, catalog), shipped=list_shipped()

@@ -181,7 +181,7 @@ class Hub:
         if isinstance(message, TextSent):
             is_done = await messages.handle_text(entry, message)
         else:
-            is_done = messages.handle_files(entry, message)
+            is_done = await messages.handle_files(entry, message)
         if not is_done:
             self._parts.background.run(self._channel.show_typing(message.chat))
         return is_done

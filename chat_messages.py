@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from acting_agents import ActingAgents
 from chat_commands import ChatCommands
@@ -61,7 +62,7 @@ class ChatMessages:
 
         Raises BridgeError.
         """
-        agent, text = await self._find_agent(message)
+        agent, text = await self._find_agent(message, message.text)
         parsed = self._read(message, text)
         match parsed:
             case None:
@@ -80,9 +81,8 @@ class ChatMessages:
                 self._submit(entry, message, prepare_prompt(text))
                 return False
 
-    async def _find_agent(self, message: TextSent, text: str | None = None) -> tuple[str, str]:
-        """The agent that a text names at its beginning, and the rest; a command is for none."""
-        text = message.text if text is None else text
+    async def _find_agent(self, message: TextSent | FilesSent, text: str) -> tuple[str, str]:
+        """The agent that the words name at their beginning, and the rest; a command is for none."""
         if message.forwarded_from is not None or not text.startswith("@"):
             return "", text
         session = self._sessions.book.find_current(message.chat)
@@ -97,12 +97,14 @@ class ChatMessages:
                 return True
         return False
 
-    def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
+    async def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
         """As `handle_text`, for all that is always a prompt."""
         self._fresh_starts.begin_if_due(entry, message.chat, "", message.sent_at)
         match message:
             case FilesSent():
-                self._uploads.take(entry, message)
+                agent, caption = await self._find_agent(message, message.caption)
+                self._agents.note(entry, agent)
+                self._uploads.take(entry, replace(message, caption=caption))
             case LocationSent():
                 self._uploads.submit_location(entry, message)
         return False

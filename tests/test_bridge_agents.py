@@ -5,6 +5,7 @@ from __future__ import annotations
 from restoration import GO_ON
 from tests.standins.messages_api import ModelRequest
 from tests.test_bridge_steering import press, write_agent
+from tests.test_bridge_uploads import send_picture
 from tests.world import World, wait_until
 
 SECURITY = "You are a security engineer reviewing this project"
@@ -65,8 +66,13 @@ def test_one_message_is_for_the_agent_that_it_names_and_the_next_is_not(world: W
     world.ask("@security last", "Echo: last")
     world.ask("@nobody is an agent", "Echo: @nobody is an agent")
     assert SECURITY not in turn(world, "@nobody is an agent").system_text
-    shown = world.ask("/agent", "Agent: default").text or ""
-    assert "Escalations: 2. Trail: default → security (@) → default → security (@)" in shown
+    photo = send_picture(world, caption="@security this picture")
+    world.reads("Echo:", after=photo)
+    last = world.model.turns[-1]
+    assert SECURITY in last.system_text
+    assert "@security" not in str(last.user_texts)
+    shown = world.ask("/agent", "Agent:").text or ""
+    assert "Escalations: 3. Trail: default → security (@) → default → security (@)" in shown
     assert not [text for text in world.texts() if "Resumed" in text]
 
 
