@@ -254,9 +254,9 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_interrupted = features.restoration.hear_interrupted
     sessions.on_lost = features.restoration.hear_lost
     sessions.on_prepare, sessions.on_not_renewed = features.agents.prepare, features.agents.check
-    sessions.on_typed = features.fresh_starts.note_in
-    sessions.render_left_out = troubles.render_left_out
-    sessions.equips += [features.changes.equip, features.errors.equip]
+    sessions.posts.on_typed = features.fresh_starts.note_in
+    sessions.posts.render_left_out = troubles.render_left_out
+    sessions.posts.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
         *(requests, features.agents, features.steering, features.queue, features.menu),
         *(features.cards, features.errors, features.deliveries),
