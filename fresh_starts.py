@@ -20,6 +20,7 @@ from core.conversation import read_title
 from core.delivery import Prompt
 from core.errors import StoreError
 from core.freshness import (
+    Activity,
     FreshnessPolicy,
     Moment,
     Reason,
@@ -81,6 +82,7 @@ class FreshStarts:
         sent = now.before(now.wall - sent_at) if sent_at else now
         activity = read_activity(current.state.get("active"))
         is_at_work = self._is_at_work(current, entry)
+        is_at_work |= _is_cut_off(current, activity)
         reason = find_reason(self._policy, activity, sent, is_at_work=is_at_work)
         if reason is not None and activity is not None:
             self._begin(entry, chat, current, reason, silence_before(activity, sent))
@@ -148,3 +150,12 @@ class FreshStarts:
         )
         self._outbox.say(chat, text, edits=press.action["post"])
         return ""
+
+
+def _is_cut_off(session: Session, activity: Activity | None) -> bool:
+    """Whether its work was cut off since: the message may be the word to go on."""
+    match session.state.get("cut_off"):
+        case {"at": int() | float() as at}:
+            return activity is not None and at > activity.at.wall
+        case _:
+            return False

@@ -1,6 +1,8 @@
 """What becomes of a press: the button is used up, and whoever issued it does what it says.
 
-A handler is found by the action's own word, `do`; a word that nobody knows is an old button.
+* A handler is found by the action's own word, `do`; a word that nobody knows is an old button.
+* What only shows or changes something uses up its button first. What gives Claude a prompt has that
+  prompt in the inbox before the button is used up: a crash in between forgets no press.
 """
 
 from __future__ import annotations
@@ -40,13 +42,17 @@ class Presses:
 
     async def handle(self, entry: Entry, event: ButtonPressed) -> bool:
         """Do what the button does; False when that made the press a prompt. Raises BridgeError."""
-        action = self._buttons.take(event) or {"do": None}
+        found = self._buttons.find(event)
+        is_prompting = found is not None and found["do"] in self._prompting
+        action = (found if is_prompting else self._buttons.take(event)) or {"do": None}
         handler = self._handlers.get(action["do"] or "")
         press = Press(event, action, entry.key)
         said = "" if handler is not None else _GONE
         try:
             if handler is not None:
                 said = await handler(press)
+            if is_prompting:
+                self._buttons.take(event)
         finally:  # also when it fails: the phone shows a waiting sign until it is answered
             self._background.run(self._channel.answer_press(event.press_id, said))
-        return action["do"] not in self._prompting
+        return not is_prompting

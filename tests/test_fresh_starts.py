@@ -157,6 +157,15 @@ def test_nothing_begins_while_a_prompt_waits_in_the_inbox(rig: Rig) -> None:
     assert rig.send("a").session_id == old
 
 
+def test_nothing_begins_where_work_was_cut_off_as_the_message_may_say_to_go_on(rig: Rig) -> None:
+    old = rig.current.session_id
+    rig.book.edit_state(old, cut_off={"mark": "m", "at": rig.now.wall + 60})
+    rig.wait(9 * HOUR)
+    assert rig.send("a", "continue").session_id == old
+    rig.wait(9 * HOUR)
+    assert rig.send("b").session_id != old
+
+
 def test_a_slash_command_is_about_the_conversation_that_is_there(rig: Rig) -> None:
     old = rig.current.session_id
     rig.wait(9 * HOUR)
