@@ -60,6 +60,7 @@ class Restoration:
         self._buttons = buttons
         self._goes_on = goes_on
         self._clock = clock
+        self._untold: list[str] = []
         self.prompting_presses: dict[str, PressHandler] = {"go on": self._press}
 
     # --- at the start -----------------------------------------------------------------------------
@@ -72,14 +73,18 @@ class Restoration:
                 self._note(session, cut, restarted=True)
             self._settle_entries(session, cut)
             self._book.set_terminal(session.session_id, "")
-        if self._goes_on:
-            for session in self._book.store.list_sessions():
-                self._go_on(session)
+        for session in self._book.store.list_sessions():
+            noted = _read_noted(session)
+            if self._goes_on and self._is_to_go_on(session, noted):
+                noted = self._go_on(session, noted)
+            if noted and not noted.get("told"):
+                self._untold.append(session.session_id)
 
     def tell(self) -> None:
         """Tell the chats, once each has been given what was said before."""
-        for session in self._book.store.list_sessions():
-            self._tell(session)
+        for session_id in self._untold:
+            self._tell(self._book.for_id(session_id))
+        self._untold.clear()
 
     def _settle_entries(self, session: Session, cut: CutTurn | None) -> None:
         """Be done with the prompts that Claude had; the others are delivered by the runner."""
@@ -96,11 +101,8 @@ class Restoration:
                 is_over = under_way.has_ended or cut is None
                 self._inbox.finish(entry.key, under_way.outcome if is_over else "interrupted")
 
-    def _go_on(self, session: Session) -> None:
-        """Give the session the prompt that goes on, before all others that wait."""
-        noted = _read_noted(session)
-        if not self._is_to_go_on(session, noted):
-            return
+    def _go_on(self, session: Session, noted: dict[str, Any]) -> dict[str, Any]:
+        """Give the session the prompt that goes on, before all others; what is noted then."""
         session_id, key = session.session_id, f"go on:{session.session_id}:{noted['mark']}"
         self._inbox.receive([Arrival(key, chat_of(session).channel, {"update_id": 0})])
         entry = self._inbox.find(key)
@@ -112,6 +114,7 @@ class Restoration:
             )
         changed = {**noted, "gone_on": True, "told": False}
         self._book.edit_state(session_id, cut_off=changed, went_on_at=self._clock().wall)
+        return changed
 
     def _is_to_go_on(self, session: Session, noted: dict[str, Any]) -> bool:
         """Whether a restart has cut it off that nobody has gone on with, or only long ago."""

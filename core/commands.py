@@ -69,7 +69,9 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("model", "[name]", "Choose the model", "How Claude works"),
     MenuEntry("effort", "[level]", "Choose how hard it thinks", "How Claude works"),
     MenuEntry("mode", "[name]", "Choose what it asks before it does it", "How Claude works"),
-    MenuEntry("agent", "[name]", "Choose which agent it is", "How Claude works"),
+    MenuEntry(
+        "agent", "[name]", "Choose which agent it is; @name asks one once", "How Claude works"
+    ),
     MenuEntry("compact", "[words]", "Summarise to make room", "How Claude works", is_claudes=True),
     MenuEntry("status", "", "Show how the session is, and how to attach to it", "See"),
     MenuEntry("context", "", "Show what fills the context", "See", is_claudes=True),
