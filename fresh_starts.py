@@ -93,18 +93,22 @@ class FreshStarts:
             return
         try:
             current = self._book.find_current(chat)
-            if current is not None:
-                self.note_in(current)
-        except StoreError as error:  # what they did is done, and must not be done again
+        except StoreError as error:
             log.error("a person's activity can't be noted: %s", error)
+            return
+        if current is not None:
+            self.note_in(current)
 
     def note_in(self, session: Session) -> None:
-        """The person has just done something in this session. Raises StoreError."""
+        """The person has just done something in this session."""
         if self._policy.mode == "none":
             return
         before = read_activity(session.state.get("active"))
         active = note_activity(follow(self._policy, before, self._clock()))
-        self._book.edit_state(session.session_id, active=active)
+        try:
+            self._book.edit_state(session.session_id, active=active)
+        except StoreError as error:  # what they did is done, and must not be done again
+            log.error("a person's activity can't be noted: %s", error)
 
     def _is_at_work(self, session: Session, entry: Entry) -> bool:
         """Whether something is under way, or waits, in the session."""

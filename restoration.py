@@ -11,14 +11,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from buttons import Buttons, Press, PressHandler
 from core.choices import DEFAULT, read_choices, show_agent
 from core.cut_turn import CutTurn, find_cut, has_gone_on, is_by_shutdown, render_cut
 from core.delivery import Prompt, UnderWay
-from core.errors import BridgeError
+from core.errors import BridgeError, StoreError
 from core.events import TranscriptEvent
 from core.freshness import Moment
 from core.keystrokes import prepare_prompt
@@ -31,6 +33,8 @@ from session_book import chat_of
 from session_runner import SessionRunner
 from sessions import Sessions
 from transcript_file import read_events, read_last_events
+
+log = logging.getLogger(__name__)
 
 GO_ON = (
     "Continue where you were cut off: Claude Code ended in the middle of your work. "
@@ -68,23 +72,29 @@ class Restoration:
     def look(self, lost: Sequence[Session]) -> None:
         """Note what was cut off in the sessions whose process is gone; before anything is woken."""
         for session in lost:
-            cut = self._find(session)
-            if cut is not None:
-                self._note(session, cut, restarted=True)
-            self._settle_entries(session, cut)
-            self._book.set_terminal(session.session_id, "")
+            with _left_for_the_next_start():
+                self._look_into(session)
         for session in self._book.store.list_sessions():
-            noted = _read_noted(session)
-            if self._goes_on and self._is_to_go_on(session, noted):
-                noted = self._go_on(session, noted)
-            if noted and not noted.get("told"):
-                self._untold.append(session.session_id)
+            with _left_for_the_next_start():
+                noted = _read_noted(session)
+                if self._goes_on and self._is_to_go_on(session, noted):
+                    noted = self._go_on(session, noted)
+                if noted and not noted.get("told"):
+                    self._untold.append(session.session_id)
 
     def tell(self) -> None:
         """Tell the chats, once each has been given what was said before."""
         for session_id in self._untold:
-            self._tell(self._book.for_id(session_id))
+            with _left_for_the_next_start():
+                self._tell(self._book.for_id(session_id))
         self._untold.clear()
+
+    def _look_into(self, session: Session) -> None:
+        cut = self._find(session)
+        if cut is not None:
+            self._note(session, cut, restarted=True)
+        self._settle_entries(session, cut)
+        self._book.set_terminal(session.session_id, "")
 
     def _settle_entries(self, session: Session, cut: CutTurn | None) -> None:
         """Be done with the prompts that Claude had; the others are delivered by the runner."""
@@ -194,6 +204,18 @@ class Restoration:
         prompt = Prompt(press.key, prepare_prompt(GO_ON))
         self._sessions.submit(session, prompt, press.event.person.user_id)
         return "Going on."
+
+
+@contextmanager
+def _left_for_the_next_start() -> Iterator[None]:
+    """A session that can't be read or written now keeps what is noted in it, and holds up no other.
+
+    Nothing is lost by that: the next start finds it as this one did.
+    """
+    try:
+        yield
+    except (StoreError, OSError) as error:
+        log.error("what was cut off in a session can't be restored now: %s", error)
 
 
 def _read_noted(session: Session) -> dict[str, Any]:
