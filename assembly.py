@@ -38,6 +38,7 @@ from live_cards import LiveCards
 from outbox import Outbox
 from pending_requests import PendingRequests
 from people import People
+from people_commands import PeopleCommands
 from presses import Presses
 from pulse import Background
 from queue_commands import QueueCommands
@@ -48,7 +49,7 @@ from request_posts import RequestPosts
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
-from session import SessionStore
+from session import Session, SessionStore
 from session_files import SessionFiles
 from sessions import Sessions
 from state_folder import typing_folder
@@ -136,6 +137,7 @@ class _Features:
     menu: CommandMenu
     screens: ScreenView
     browser: FileBrowser
+    people: PeopleCommands
     commands: ChatCommands
     cards: LiveCards
     troubles: Troubles
@@ -148,7 +150,8 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+            *(self.browser, self.people, self.commands, self.cards, self.troubles),
+            *(self.changes, self.errors),
         )
 
     @property
@@ -200,9 +203,15 @@ def _build_features(base: _Base) -> _Features:
     steering, queue, menu = _build_steering(base)
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
+    people = PeopleCommands(
+        *(base.people, base.channel, base.inbox, sessions, outbox, buttons),
+        release=requests.release,
+    )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
-    others |= status.commands | menu.commands | steering.commands | queue.commands
-    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
+    others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
+    commands = ChatCommands(
+        config, sessions, outbox, buttons, screens, others=others, may=base.people.may
+    )
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
@@ -212,6 +221,7 @@ def _build_features(base: _Base) -> _Features:
         menu=menu,
         screens=screens,
         browser=browser,
+        people=people,
         commands=commands,
         cards=LiveCards(
             *(sessions, outbox, buttons),
@@ -254,6 +264,8 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     people = People(directory, allowed_users=config.allowed_users)
     audit = AuditLog(directory, redactor)
     files = SessionFiles(config.files_dir)
+    sessions = _build_sessions(config, environ, environment, version, inbox, outbox, files)
+    sessions.launcher.is_trusted = partial(_is_trusted, people)
     return _Base(
         config=config,
         environ=environ,
@@ -268,8 +280,12 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         inbox=inbox,
         outbox=outbox,
         files=files,
-        sessions=_build_sessions(config, environ, environment, version, inbox, outbox, files),
-        admission=Admission(people, config.allowed_groups, audit, say=partial(_say, outbox)),
+        sessions=sessions,
+        admission=Admission(
+            *(people, config.allowed_groups, audit),
+            put=outbox.put,
+            is_session=lambda chat: sessions.book.find_current(chat) is not None,
+        ),
     )
 
 
@@ -279,6 +295,7 @@ def _build_requests(base: _Base) -> PendingRequests:
     return PendingRequests(
         *(base.sessions, book, posts, base.background),
         note=base.admission.note_action,
+        may=base.people.may,
         plans=claude_config_dir(base.environ) / "plans",
     )
 
@@ -287,7 +304,8 @@ def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, Comma
     sessions, outbox = base.sessions, base.outbox
     catalog = ClaudeCatalog(base.config.claude_command, base.environment)
     steering = SteeringCommands(
-        *(base.config, sessions, outbox, base.buttons, catalog, base.background)
+        *(base.config, sessions, outbox, base.buttons, catalog, base.background),
+        may=base.people.may,
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
     return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
@@ -312,7 +330,10 @@ def _build_presses(base: _Base, features: _Features) -> Presses:
     handlers = {word: do for presses in found for word, do in presses.items()}
     prompting = features.troubles.prompting_presses | features.errors.prompting_presses
     return Presses(
-        base.buttons, base.channel, base.background, handlers=handlers, prompting=prompting
+        *(base.buttons, base.channel, base.background),
+        handlers=handlers,
+        prompting=prompting,
+        may=base.people.may,
     )
 
 
@@ -328,7 +349,14 @@ def _build_uploads(base: _Base) -> Uploads:
         *(base.channel, base.inbox, base.outbox, base.sessions, base.files, transcriber),
         directory=config.project_dir,
         limit_bytes=int(config.upload_megabytes * (1 << 20)),
+        is_welcome=lambda person: base.people.may(person, "talk"),
     )
+
+
+def _is_trusted(people: People, session: Session) -> bool:
+    """Whether its chat is an owner's, or a group, where an owner has let everybody in."""
+    chat_id = int(session.chat_id)
+    return chat_id < 0 or people.may(chat_id, "bypass")
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:

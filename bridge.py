@@ -101,7 +101,13 @@ class Hub:
             self._tell_owner(f"version:{told}", told)
 
     def _restore(self, entry: Entry) -> None:
-        """Go on with a prompt; one whose session can't be read waits for a better day."""
+        """Go on with a prompt; one whose session can't be read waits for a better day.
+
+        Who gave it may have been removed since.
+        """
+        if entry.person and not self._parts.people.may(entry.person, "talk"):
+            self._inbox.finish(entry.key, "refused")
+            return
         try:
             self._sessions.restore(entry)
         except StoreError as error:

@@ -91,13 +91,29 @@ class Buttons:
         Raises:
             StoreWriteError: the button is as good as before.
         """
+        name = self._find_set(press)
+        if name is None:
+            return None
+        found = self._sets[name]
+        self._replace({key: kept for key, kept in self._sets.items() if key != name})
+        return found.actions[press.data]
+
+    def find(self, press: ButtonPressed) -> Action | None:
+        """What the pressed button would do, without using it up."""
+        name = self._find_set(press)
+        return None if name is None else self._sets[name].actions[press.data]
+
+    def revoke(self, is_void: Callable[[Chat, int | None], bool]) -> None:
+        """Make the buttons void whose chat and person that is true for. Raises StoreWriteError."""
+        kept = {n: s for n, s in self._sets.items() if not is_void(s.chat, s.person)}
+        if len(kept) < len(self._sets):
+            self._replace(kept)
+
+    def _find_set(self, press: ButtonPressed) -> str | None:
         for name, found in self._sets.items():
             if press.data in found.actions:
                 is_theirs = found.person in (None, press.person.user_id)
-                if found.chat != press.chat or not is_theirs:
-                    return None
-                self._replace({key: kept for key, kept in self._sets.items() if key != name})
-                return found.actions[press.data]
+                return name if found.chat == press.chat and is_theirs else None
         return None
 
     def _read(self) -> None:

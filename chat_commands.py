@@ -15,6 +15,7 @@ from core.config import Config
 from core.conversation import read_title, render_age
 from core.errors import BridgeError
 from core.model import Chat, Post, TextSent
+from core.roles import NOT_ALLOWED, Deed, deed_of_command
 from outbox import Outbox, new_key
 from screen_view import ScreenView
 from session import Session
@@ -26,10 +27,14 @@ CommandHandler = Callable[[Chat, str, int], Awaitable[None]]
 """Does what was asked in that chat, with that argument, by the person of that user id."""
 
 _LISTED = 8
+_UNKNOWN = "No session with that id on this machine. /sessions lists those of this chat."
 
 
 class ChatCommands:
-    """The commands, on the sessions of `sessions`; `others` do what is not done here."""
+    """The commands, on the sessions of `sessions`; `others` do what is not done here.
+
+    `may` says whether a person (by user id) may do something.
+    """
 
     def __init__(
         self,
@@ -40,8 +45,10 @@ class ChatCommands:
         screens: ScreenView,
         *,
         others: Mapping[CommandName, CommandHandler],
+        may: Callable[[int, Deed], bool],
     ) -> None:
         self._screens = screens
+        self._may = may
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
@@ -61,7 +68,13 @@ class ChatCommands:
 
     async def run(self, command: Command, message: TextSent) -> None:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
+        self.check(message.person.user_id, deed_of_command(command.name))
         await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
+
+    def check(self, person: int, deed: Deed) -> None:
+        """Raise BridgeError unless that person may do it."""
+        if not self._may(person, deed):
+            raise BridgeError(NOT_ALLOWED)
 
     async def show_screen(self, chat: Chat, person: int) -> None:
         """As /screen. Raises BridgeError."""
@@ -80,6 +93,8 @@ class ChatCommands:
 
     async def _new(self, chat: Chat, argument: str, person: int) -> None:
         directory = self._directory(argument)
+        if not directory.is_relative_to(self._config.project_dir.resolve()):
+            self.check(person, "machine")
         session = self._book.create(chat, directory)
         self._outbox.say(chat, f"New session in {directory}.")
         self._sessions.runner_of(session).begin()
@@ -115,10 +130,14 @@ class ChatCommands:
             return
         wanted = argument.lower()
         known = [s for s in self._book.store.list_sessions() if s.session_id.startswith(wanted)]
+        if not self._may(person, "machine"):
+            known = [session for session in known if chat_of(session).chat_id == chat.chat_id]
         if len(known) > 1:
             raise BridgeError("Several sessions begin with that; give more of the id.")
         if known and chat_of(known[0]).chat_id != chat.chat_id:
             raise BridgeError("That session belongs to another chat.")
+        if not known and not self._may(person, "machine"):
+            raise BridgeError(_UNKNOWN)
         session = (
             self._book.switch(chat, known[0].session_id) if known else self._adopt(chat, wanted)
         )
@@ -129,9 +148,7 @@ class ChatCommands:
         if _is_uuid(session_id):
             transcript = self._sessions.launcher.find_transcript(session_id)
         if transcript is None:
-            raise BridgeError(
-                "No session with that id on this machine. /sessions lists those of this chat."
-            )
+            raise BridgeError(_UNKNOWN)
         return self._book.adopt(chat, session_id, transcript, self._config.project_dir)
 
     async def _kill(self, chat: Chat, argument: str, person: int) -> None:

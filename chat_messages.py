@@ -1,6 +1,7 @@
 """What becomes of a message: a command is run, everything else is a prompt for the chat's session.
 
 * Files and places are prompts too, whatever their caption begins with.
+* In a group Claude is told who speaks, and the bot's own name in front is no part of the words.
 * Other people's words (forwarded, quoted) are marked as such for Claude, and are never a command.
 * A text that answers what Claude asks is no prompt.
 * An edited message edits the prompt that waits; one that Claude has is never sent again.
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from chat_commands import ChatCommands
 from command_menu import CommandMenu
+from core.addressing import add_speaker, strip_mention
 from core.commands import Command, parse_command
 from core.config import Config
 from core.conversation import quote
@@ -19,6 +21,7 @@ from core.errors import BridgeError
 from core.keystrokes import prepare_prompt
 from core.model import Chat, FilesSent, LocationSent, TextEdited, TextSent
 from core.ports import Channel
+from core.roles import deed_of_command
 from inbox import Entry, Inbox
 from sessions import Sessions
 from uploads import Uploads
@@ -60,6 +63,7 @@ class ChatMessages:
             case None:
                 return True
             case Command("sh", line):
+                self._commands.check(message.person.user_id, deed_of_command("sh"))
                 self._submit(entry, message, self._prepare_shell_line(line))
                 return False
             case Command():
@@ -69,7 +73,7 @@ class ChatMessages:
                 return True
             case str():
                 text = await self._menu.restore(message.chat, parsed)
-                self._submit(entry, message, prepare_prompt(text))
+                self._submit(entry, message, _prepare(text, message))
                 return False
 
     async def _answers(self, message: TextSent) -> bool:
@@ -99,7 +103,7 @@ class ChatMessages:
                 text = self._read(sent, edit.text)
                 if not isinstance(text, str):
                     raise BridgeError("A message that waits can't become a command.")
-                prompt = prepare_prompt(text)
+                prompt = _prepare(text, sent)
                 is_waiting = self._uploads.rewrite(entry.key, prompt)
                 if is_waiting or (runner and runner.queue.rewrite(entry.key, prompt)):
                     self._say(edit.chat, "Changed; it still waits.")
@@ -109,6 +113,8 @@ class ChatMessages:
     def _read(self, message: TextSent, text: str | None = None) -> Command | str | None:
         """The command or the prompt that a message is, or would be with another text."""
         text = message.text if text is None else text
+        if not message.is_private:
+            text = strip_mention(text, self._channel.bot_name)
         if message.forwarded_from is not None:
             return quote(f"Forwarded from {message.forwarded_from}", text)
         parsed = parse_command(text, self._channel.bot_name)
@@ -126,3 +132,8 @@ class ChatMessages:
 
     def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
         self._uploads.submit_text(entry, message.chat, text, message.person.user_id)
+
+
+def _prepare(text: str, message: TextSent) -> str:
+    """As it is typed. Raises PromptError."""
+    return prepare_prompt(add_speaker(text, message.person, is_private=message.is_private))

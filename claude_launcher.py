@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,8 @@ class ClaudeLauncher:
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
         keeper: gives back a transcript that Claude Code has deleted.
-        allows_bypass: whether a session may have the permission mode that never asks.
+        allows_bypass: whether a session may have the permission mode that never asks, if
+            `is_trusted` says so of it too.
         files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
@@ -96,6 +97,7 @@ class ClaudeLauncher:
         self.patience = patience
         self.version = version
         self.allows_bypass = allows_bypass
+        self.is_trusted: Callable[[Session], bool] = lambda session: True
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
@@ -161,7 +163,15 @@ class ClaudeLauncher:
     def mode_of(self, session: Session) -> str:
         """The permission mode that the session is, or would be, started with."""
         choices = read_choices(session.state)
-        return mode_in_effect(choices, self._permission_mode, with_bypass=self.allows_bypass)
+        with_bypass = self.has_bypass(session)
+        configured = self._permission_mode
+        if configured == BYPASS and not with_bypass:
+            configured = "default"
+        return mode_in_effect(choices, configured, with_bypass=with_bypass)
+
+    def has_bypass(self, session: Session) -> bool:
+        """Whether the session may have the permission mode that never asks."""
+        return self.allows_bypass and self.is_trusted(session)
 
     async def explain(self, name: str, error: Exception) -> ClaudeStartError:
         """Why the process in `name` ended before it had a session, by its last words.

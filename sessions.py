@@ -206,9 +206,8 @@ class Sessions:
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(
-            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
-        )
+        facts = {"session_id": session_id, "text": prompt.text, "person": person}
+        self._inbox.advance(prompt.key, "assigned", merges=merges, **facts)
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
         is_waiting = runner.process is not None and runner.process.status == "waiting"

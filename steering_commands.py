@@ -33,6 +33,7 @@ from core.conversation import shorten
 from core.errors import BridgeError
 from core.events import HookEvent, PromptSubmitted, TranscriptEvent, TurnEnded
 from core.model import Chat, Keyboard, Post
+from core.roles import Deed
 from outbox import Outbox, new_key
 from pulse import Background
 from session import Session
@@ -60,7 +61,11 @@ class _Offer:
 
 
 class SteeringCommands:
-    """The choices of `sessions`; `catalog` says what there is to choose from."""
+    """The choices of `sessions`; `catalog` says what there is to choose from.
+
+    `may` says whether a person (by user id) may do something: not everybody may choose the mode
+    that never asks.
+    """
 
     def __init__(
         self,
@@ -70,6 +75,8 @@ class SteeringCommands:
         buttons: Buttons,
         catalog: ClaudeCatalog,
         background: Background,
+        *,
+        may: Callable[[int, Deed], bool],
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -77,6 +84,7 @@ class SteeringCommands:
         self._buttons = buttons
         self._catalog = catalog
         self._background = background
+        self._may = may
         self._book = sessions.book
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "model": partial(self._command, "model"),
@@ -94,12 +102,12 @@ class SteeringCommands:
             self._background.run(self._list(kind, session, chat, person))
             return
         # Not in the background: a message that comes next is meant to be run with it.
-        offers = [] if kind == "model" else await self._offers(kind, session)
+        offers = [] if kind == "model" else await self._offers(kind, session, person)
         text = self._choose(session, kind, _find_value(kind, argument, offers))
         self._outbox.say(chat, text)
 
     async def _list(self, kind: Kind, session: Session, chat: Chat, person: int) -> None:
-        offers = await self._offers(kind, session)
+        offers = await self._offers(kind, session, person)
         key = new_key()
         text = f"{_NAMES[kind]}: {self.present(session, kind)}"
         listed = [
@@ -116,10 +124,10 @@ class SteeringCommands:
         action, chat = press.action, press.event.chat
         kind: Kind = action["kind"]
         session = self._book.for_id(action["session"])
-        offers = await self._offers(kind, session)
+        key, person = action["post"], press.event.person.user_id
+        offers = await self._offers(kind, session, person)
         text = self._choose(session, kind, _find_value(kind, action["value"], offers))
         session = self._book.for_id(session.session_id)
-        key, person = action["post"], press.event.person.user_id
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
         self._outbox.say(chat, text, keyboard=keyboard, edits=key)
         return ""
@@ -149,10 +157,11 @@ class SteeringCommands:
         is_trusted = bool(session.state.get("transcript"))
         return await self._catalog.ask(project_directory(session)) if is_trusted else FALLBACK
 
-    async def _offers(self, kind: Kind, session: Session) -> list[_Offer]:
+    async def _offers(self, kind: Kind, session: Session, person: int) -> list[_Offer]:
         launcher = self._sessions.launcher
         if kind == "mode":
-            modes = list_modes(launcher.version, with_bypass=launcher.allows_bypass)
+            with_bypass = launcher.has_bypass(session) and self._may(person, "bypass")
+            modes = list_modes(launcher.version, with_bypass=with_bypass)
             return [_Offer(mode, meaning) for mode, meaning in modes.items()]
         catalog = await self.catalog_of(session)
         if kind == "model":
@@ -217,7 +226,7 @@ class SteeringCommands:
         if is_outdated(session.state) or event.mode == self.present(session, "mode"):
             return
         launcher = self._sessions.launcher
-        if event.mode not in list_modes(launcher.version, with_bypass=launcher.allows_bypass):
+        if event.mode not in list_modes(launcher.version, with_bypass=launcher.has_bypass(session)):
             return
         choices = read_choices(session.state | {FIELDS["mode"]: event.mode})
         self._book.edit_state(

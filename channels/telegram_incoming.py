@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from telegram import Bot, CallbackQuery, Message, Update
+from telegram import Bot, CallbackQuery, Message, MessageEntity, Update
 
 from core.model import (
     ButtonPressed,
@@ -57,7 +57,8 @@ def _from_message(message: Message) -> Incoming | None:
     origin = message.forward_origin
     forwarded_from = None if origin is None else _origin_name(origin)
     quoted = message.quote.text if message.quote is not None else None
-    common = (is_private, forwarded_from, quoted, _reply_to(message))
+    is_addressed = _is_addressed(message)
+    common = (is_private, forwarded_from, quoted, _reply_to(message), is_addressed)
     if message.text is not None:
         return TextSent(chat, person, message.message_id, message.text, *common)
     if message.location is not None:
@@ -73,6 +74,7 @@ def _from_message(message: Message) -> Incoming | None:
             is_private,
             forwarded_from,
             _reply_to(message),
+            is_addressed,
         )
     files = _files(message)
     if files:
@@ -80,7 +82,40 @@ def _from_message(message: Message) -> Incoming | None:
         return FilesSent(chat, person, message.message_id, caption, files, album, *common)
     if message.effective_attachment is None:
         return None  # a service message: somebody joined, a topic was made
-    return KindNotHandled(chat, person, _kind_name(message), is_private)
+    return KindNotHandled(chat, person, _kind_name(message), is_private, is_addressed)
+
+
+def _is_addressed(message: Message) -> bool:
+    """Whether it mentions the bot by its name, answers it, or gives it a command by name.
+
+    Forwarded words mention nobody.
+    """
+    bot = message.get_bot()
+    try:
+        name, bot_id = f"@{bot.username}".lower(), bot.id
+    except RuntimeError:  # not connected yet: what was received before is not asked this again
+        return False
+    answered = message.reply_to_message if _reply_to(message) is not None else None
+    author = answered.from_user if answered is not None else None
+    if author is not None and author.id == bot_id:
+        return True
+    if message.forward_origin is not None:
+        return False
+    found = {**message.parse_entities(), **message.parse_caption_entities()}
+    return any(_names(entity, text, name, bot_id) for entity, text in found.items())
+
+
+def _names(entity: MessageEntity, text: str, name: str, bot_id: int) -> bool:
+    """Whether the entity is the bot's name."""
+    match entity.type:
+        case MessageEntity.MENTION:
+            return text.lower() == name
+        case MessageEntity.TEXT_MENTION:
+            return entity.user is not None and entity.user.id == bot_id
+        case MessageEntity.BOT_COMMAND:
+            return text.lower().endswith(name)
+        case _:
+            return False
 
 
 def _reply_to(message: Message) -> int | None:
@@ -120,7 +155,14 @@ def _from_edit(message: Message) -> Incoming | None:
     edited = _from_message(message)
     if not isinstance(edited, TextSent):
         return None
-    return TextEdited(edited.chat, edited.person, edited.message_id, edited.text, edited.is_private)
+    return TextEdited(
+        edited.chat,
+        edited.person,
+        edited.message_id,
+        edited.text,
+        edited.is_private,
+        edited.is_addressed,
+    )
 
 
 def _from_press(query: CallbackQuery) -> Incoming | None:

@@ -30,10 +30,12 @@ CommandName = Literal[
     "screen",
     "quiet",
     "get",
+    "people",
+    "invite",
     "sh",
     "help",
 ]
-Group = Literal["Sessions", "This turn", "How Claude works", "See", "Help"]
+Group = Literal["Sessions", "This turn", "How Claude works", "See", "People", "Help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("screen", "", "Show the terminal", "See"),
     MenuEntry("get", "[path]", "Get a file of the project", "See"),
     MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound", "See"),
+    MenuEntry("people", "", "See who may use this bot; remove, change roles", "People"),
+    MenuEntry("invite", "<member|viewer>", "Make a one-time link for somebody new", "People"),
     MenuEntry("commands", "", "List your and Claude Code's own commands", "Help"),
     MenuEntry("help", "", "Show what this bot can do", "Help"),
     MenuEntry("sh", "<line>", "Run a shell line, where switched on", "Help", is_in_menu=False),

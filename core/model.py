@@ -36,7 +36,8 @@ class Person:
 class TextSent:
     """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
 
-    `reply_to` is the message, of anybody's, that it answers.
+    `reply_to` is the message, of anybody's, that it answers. `is_addressed`: it mentions the bot,
+    or answers a message of the bot's.
     """
 
     chat: Chat
@@ -47,6 +48,7 @@ class TextSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
 
 
 FileKind = Literal["photo", "document", "voice", "audio", "video", "video_note", "animation"]
@@ -82,6 +84,7 @@ class FilesSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
 
     @property
     def kind(self) -> str:
@@ -102,6 +105,7 @@ class LocationSent:
     is_private: bool = True
     forwarded_from: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
 
     @property
     def kind(self) -> str:
@@ -118,6 +122,7 @@ class TextEdited:
     message_id: int
     text: str
     is_private: bool = True
+    is_addressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class KindNotHandled:
     person: Person
     kind: str
     is_private: bool = True
+    is_addressed: bool = False
 
 
 Incoming = TextSent | FilesSent | LocationSent | TextEdited | ButtonPressed | KindNotHandled

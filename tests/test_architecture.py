@@ -38,6 +38,7 @@ HUB = {
         "session_book",
         "screen_view",
         "admission",
+        "people_commands",
         "chat_messages",
         "presses",
         "assembly",
