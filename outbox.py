@@ -9,6 +9,7 @@
 * What is not live and surely did not leave is tried again; what may have arrived
   (`OutcomeUnknownError`, or a crash in the middle of sending) is not, but reported to `on_unknown`,
   and `again` sends it once more.
+* An edit goes to the chat of the post that it edits, wherever who puts it believes that to be.
 * A newer edit of the same message takes the place of one that still waits, or is tried again. One
   with fewer pieces than the message had deletes the rest, one with more sends more.
 """
@@ -189,8 +190,10 @@ class Outbox:
         return replace(piece, post=replace(piece.post, silent=True))
 
     def _mask(self, post: Post) -> Post:
+        place = self._records.chat_of(post.edits) if post.edits else None
         return replace(
             post,
+            chat=place or post.chat,
             text=self._redact(post.text),
             details=self._redact(post.details),
             attachments=tuple(

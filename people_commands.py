@@ -132,7 +132,7 @@ class PeopleCommands:
 
     async def _part_from(self, user_id: int) -> None:
         """Let nothing of theirs go on."""
-        self._buttons.revoke(lambda chat, person: user_id in (chat.chat_id, person))
+        self._buttons.revoke(lambda found: user_id in (found.chat.chat_id, found.person))
         runners = self._sessions.runners
         for entry in self._inbox.pending():
             if entry.person == user_id:

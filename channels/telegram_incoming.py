@@ -19,6 +19,7 @@ from core.model import (
     KindNotHandled,
     LocationSent,
     Person,
+    Place,
     RemoteFile,
     TextEdited,
     TextSent,
@@ -45,6 +46,36 @@ def parse_update(raw: dict[str, Any], bot: Bot) -> Incoming | None:
     if update.edited_message is not None:
         return _from_edit(update.edited_message)
     return None
+
+
+def read_place(raw: dict[str, Any], bot: Bot) -> Place | None:
+    """The chat of an update, and the name of its topic when the update gives it one.
+
+    A name that the bot gave itself is no news.
+    """
+    update = Update.de_json(raw, bot)
+    message = update.effective_message
+    if not isinstance(message, Message):
+        return None
+    chat = message.chat
+    made, edited = message.forum_topic_created, message.forum_topic_edited
+    name = made.name if made is not None else edited.name if edited is not None else None
+    is_ours = message.from_user is not None and message.from_user.id == _id_of(bot)
+    return Place(
+        _chat(message),
+        chat.title or chat.full_name or "",
+        is_private=chat.type == "private",
+        is_forum=bool(chat.is_forum),
+        topic_name=None if is_ours else name,
+    )
+
+
+def _id_of(bot: Bot) -> int | None:
+    """The bot's user id; None before it is connected."""
+    try:
+        return bot.id
+    except RuntimeError:
+        return None
 
 
 def _from_message(message: Message) -> Incoming | None:
@@ -91,10 +122,10 @@ def _is_addressed(message: Message) -> bool:
     Forwarded words mention nobody.
     """
     bot = message.get_bot()
-    try:
-        name, bot_id = f"@{bot.username}".lower(), bot.id
-    except RuntimeError:  # not connected yet: what was received before is not asked this again
+    bot_id = _id_of(bot)
+    if bot_id is None:
         return False
+    name = f"@{bot.username}".lower()
     answered = message.reply_to_message if _reply_to(message) is not None else None
     author = answered.from_user if answered is not None else None
     if author is not None and author.id == bot_id:

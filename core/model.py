@@ -29,6 +29,20 @@ class Person:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a channel tells of a place: its title, and of a topic the name that it has from now on.
+
+    `is_private`: one person's; `is_forum`: it has topics.
+    """
+
+    chat: Chat
+    title: str
+    is_private: bool = False
+    is_forum: bool = False
+    topic_name: str | None = None
+
+
 # --- what people send --------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from core.commands import MenuEntry
 from core.delivery import Prompt
 from core.errors import BridgeError
 from core.flood import FloodLimit
-from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
+from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
 
 Runner = TypeVar("Runner", contravariant=True)
 TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
@@ -49,6 +49,9 @@ class Channel(Protocol):
 
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for all that no person did."""
+
+    def read_place(self, raw: dict[str, Any]) -> Place | None:
+        """What this update tells of the chat or topic that it comes from, if anything."""
 
     def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
         """How much a chat takes in which time; None: all chats together."""
