@@ -28,7 +28,7 @@ EDGES = {
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     *("claude_catalog", "git_head", "transcript_file"),
-    "request_book",
+    *("request_book", "session_finder"),
     *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
 HUB = {
