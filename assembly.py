@@ -49,7 +49,9 @@ from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
 from session import SessionStore
+from session_commands import SessionCommands
 from session_files import SessionFiles
+from session_finder import SessionFinder
 from sessions import Sessions
 from state_folder import typing_folder
 from status_report import StatusReport
@@ -136,6 +138,7 @@ class _Features:
     menu: CommandMenu
     screens: ScreenView
     browser: FileBrowser
+    picking: SessionCommands
     commands: ChatCommands
     cards: LiveCards
     troubles: Troubles
@@ -148,7 +151,7 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+            *(self.browser, self.picking, self.cards, self.troubles, self.changes, self.errors),
         )
 
     @property
@@ -167,7 +170,10 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
         features.uploads,
-        takes_text=(features.requests.takes_text, features.keypad.takes_text),
+        takes_text=(
+            *(features.requests.takes_text, features.keypad.takes_text),
+            features.picking.takes_text,
+        ),
         say=partial(_say, base.outbox),
     )
     return Parts(
@@ -201,8 +207,10 @@ def _build_features(base: _Base) -> _Features:
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
+    picking = _build_session_commands(base)
     others |= status.commands | menu.commands | steering.commands | queue.commands
-    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
+    others |= picking.commands
+    commands = ChatCommands(config, sessions, outbox, screens, others=others)
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
@@ -212,6 +220,7 @@ def _build_features(base: _Base) -> _Features:
         menu=menu,
         screens=screens,
         browser=browser,
+        picking=picking,
         commands=commands,
         cards=LiveCards(
             *(sessions, outbox, buttons),
@@ -291,6 +300,17 @@ def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, Comma
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
     return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
+
+
+def _build_session_commands(base: _Base) -> SessionCommands:
+    projects = claude_config_dir(base.environ) / "projects"
+    redact = base.redactor.redact
+    finder = SessionFinder(projects, base.directory / "found_sessions.json", redact=redact)
+    return SessionCommands(
+        *(base.config, base.sessions, base.outbox, base.buttons, finder),
+        sees_machine=base.people.is_allowed,
+        redact=redact,
+    )
 
 
 def _build_screens(base: _Base) -> ScreenView:

@@ -93,9 +93,14 @@ class SessionFinder:
                     sessions[session.session_id] = session
         return sorted(sessions.values(), key=lambda session: session.active, reverse=True)
 
-    def find(self, session_id: str) -> FoundSession | None:
-        """The session of that id."""
-        return next((found for found in self.find_all() if found.session_id == session_id), None)
+    def read(self, path: Path) -> FoundSession | None:
+        """The session of this transcript, also a script's; None when it can't be read."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        seen = self._look(str(path), status, {})
+        return _session(path, seen) if seen is not None else None
 
     def _scan(self) -> Iterator[tuple[str, os.stat_result]]:
         for folder in _entries(self._projects):

@@ -51,7 +51,7 @@ HUB = {
         "request_posts",
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
-        *("status_report", "steering_commands"),
+        *("status_report", "steering_commands", "session_commands", "session_listing"),
         "live_cards",
         "receipts",
         "service_errors",

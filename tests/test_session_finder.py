@@ -50,8 +50,8 @@ def test_a_session_is_found_with_all_that_a_list_shows(projects: Path) -> None:
     assert found.session_id == path.stem
     assert (found.title, found.directory, found.branch) == ("Mine", "/home/ada/shop", "main")
     assert (found.path, found.size) == (path, path.stat().st_size)
-    assert finder(projects).find(path.stem) == found
-    assert finder(projects).find(str(uuid.uuid4())) is None
+    assert finder(projects).read(path) == found
+    assert finder(projects).read(path.with_name("gone.jsonl")) is None
 
 
 def test_scripts_sub_agents_and_files_of_others_are_no_sessions(projects: Path) -> None:
