@@ -65,7 +65,7 @@ def test_a_session_picked_from_the_list_is_continued(world: World) -> None:
     assert "▸ 1. my dog is called Linus" in listed.text
     assert listed.labels == ["1", "2", "Every session on this machine"]
     world.telegram.press(world.chat, world.user, listed.message_id, "2")
-    world.reads("State: asleep")
+    world.reads("State: awake")
     world.telegram.press(world.chat, world.user, listed.message_id, "Continue")
     world.reads("Continuing “my cat is called Grace”.")
     assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
