@@ -50,7 +50,9 @@ from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
 from session import Session, SessionStore
+from session_commands import SessionCommands
 from session_files import SessionFiles
+from session_finder import SessionFinder
 from sessions import Sessions
 from state_folder import typing_folder
 from status_report import StatusReport
@@ -138,6 +140,7 @@ class _Features:
     screens: ScreenView
     browser: FileBrowser
     people: PeopleCommands
+    picking: SessionCommands
     commands: ChatCommands
     cards: LiveCards
     troubles: Troubles
@@ -150,7 +153,7 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.people, self.commands, self.cards, self.troubles),
+            *(self.browser, self.people, self.picking, self.cards, self.troubles),
             *(self.changes, self.errors),
         )
 
@@ -170,7 +173,10 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
         features.uploads,
-        takes_text=(features.requests.takes_text, features.keypad.takes_text),
+        takes_text=(
+            *(features.requests.takes_text, features.keypad.takes_text),
+            features.picking.takes_text,
+        ),
         say=partial(_say, base.outbox),
     )
     return Parts(
@@ -208,10 +214,10 @@ def _build_features(base: _Base) -> _Features:
         release=requests.release,
     )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
+    picking = _build_session_commands(base)
     others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
-    commands = ChatCommands(
-        config, sessions, outbox, buttons, screens, others=others, may=base.people.may
-    )
+    others |= picking.commands
+    commands = ChatCommands(config, sessions, outbox, screens, others=others, may=base.people.may)
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
@@ -222,6 +228,7 @@ def _build_features(base: _Base) -> _Features:
         screens=screens,
         browser=browser,
         people=people,
+        picking=picking,
         commands=commands,
         cards=LiveCards(
             *(sessions, outbox, buttons),
@@ -309,6 +316,17 @@ def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, Comma
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
     return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
+
+
+def _build_session_commands(base: _Base) -> SessionCommands:
+    projects = claude_config_dir(base.environ) / "projects"
+    redact = base.redactor.redact
+    finder = SessionFinder(projects, base.directory / "found_sessions.json", redact=redact)
+    return SessionCommands(
+        *(base.config, base.sessions, base.outbox, base.buttons, finder),
+        sees_machine=lambda person: base.people.may(person, "machine"),
+        redact=redact,
+    )
 
 
 def _build_screens(base: _Base) -> ScreenView:

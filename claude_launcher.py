@@ -22,7 +22,7 @@ import filelock
 
 from claude_registry import ClaudeRegistry
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
-from core.claude_code import CANNOT_RESUME, render_version
+from core.claude_code import CANNOT_RESUME, is_there, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
@@ -42,10 +42,11 @@ log = logging.getLogger(__name__)
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
 _LEAVING_SECONDS = 3.0
+_NAME_SINCE = (2, 1, 330)
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 
-Start = Literal["new", "resumed", "lost"]
+Start = Literal["new", "resumed", "forked", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,13 @@ class ClaudeLauncher:
         """
         await self._check(session)
         start = self._start_of(session)
-        if start == "resumed" and not self.can_resume:
+        is_resumed = start in ("resumed", "forked")
+        if is_resumed and not self.can_resume:
             raise ClaudeStartError(
                 f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
                 "Update Claude Code, start the bridge again, and send the message again; or begin "
                 "another session with /new."
             )
-        is_resumed = start == "resumed"
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
         command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
@@ -156,7 +157,7 @@ class ClaudeLauncher:
             briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
             command = add_briefing(command, briefing)
         command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
-        command += ["--resume" if is_resumed else "--session-id", session.session_id]
+        command += render_identity(session, start, self.version)
         pane = await self._terminal.open(name, command, project_directory(session))
         return Launch(pane, start, choices)
 
@@ -237,7 +238,11 @@ class ClaudeLauncher:
             return "resumed"
         if self.find_transcript(session.session_id) is not None:
             return "resumed"
-        return "lost" if session.state.get("has_prompts") else "new"
+        origin, path = session.state.get("fork_of"), session.state.get("fork_from")
+        if session.state.get("has_prompts"):
+            return "lost"
+        is_fork = origin and path and self._has_transcript(origin, Path(path))
+        return "forked" if is_fork else "new"
 
     def _has_transcript(self, session_id: str, path: Path) -> bool:
         """Whether it is there, if need be because it was put back."""
@@ -277,6 +282,19 @@ class ClaudeLauncher:
             )
         replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
+
+
+def render_identity(session: Session, start: Start, version: tuple[int, ...]) -> list[str]:
+    """The part of the command line that says which session it is, and how a person calls it."""
+    name, own = session.state.get("name"), ["--session-id", session.session_id]
+    named = [f"--name={name}"] if name and is_there(_NAME_SINCE, version) else []
+    match start:
+        case "resumed":
+            return [*named, "--resume", session.session_id]
+        case "forked":
+            return [*named, "--resume", session.state["fork_of"], "--fork-session", *own]
+        case _:
+            return [*named, *own]
 
 
 def project_directory(session: Session) -> Path:

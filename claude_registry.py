@@ -130,6 +130,14 @@ def find_parents(pid: int) -> set[int]:
         return set()
 
 
+def find_tty(pid: int) -> str:
+    """The terminal that the process has, as `pts/3`; "" for none."""
+    try:
+        return str(psutil.Process(pid).terminal() or "").removeprefix("/dev/")
+    except psutil.Error:
+        return ""
+
+
 def memory_of(pid: int) -> int:
     """Resident memory in bytes; 0 when the process is gone."""
     try:

@@ -192,15 +192,18 @@ class OutboxRecords:
                 if record["outcome"] == "unknown":
                     _keep(self.unknown, waiting.post.key, waiting.post)
             case "shown":
-                _keep(self._shown, record["key"], record["messages"])
-                if "chat" in record:  # earlier versions did not note it
-                    _keep(self._places, record["key"], msgspec.convert(record["chat"], Chat))
+                self._apply_shown(record)
             case "deleted" if record["message"] in self._shown.get(record["key"], ()):
                 self._shown[record["key"]].remove(record["message"])
             case "unknown":
                 _keep(self.unknown, record["key"], msgspec.convert(record["post"], Post))
             case "again":
                 self.unknown.pop(record["key"], None)
+
+    def _apply_shown(self, record: Record) -> None:
+        _keep(self._shown, record["key"], record["messages"])
+        if "chat" in record:  # earlier versions did not note it
+            _keep(self._places, record["key"], msgspec.convert(record["chat"], Chat))
 
     def _apply_sent(self, waiting: Waiting, message: int) -> None:
         """An edit that needs more messages than its target had gives it the new ones."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from core.choices import FIELDS
-from core.conversation import make_title
+from core.conversation import read_title
 from core.errors import SessionNotFoundError
-from core.events import PromptRecorded, ToolEnded, TranscriptEvent
+from core.events import ToolEnded, TranscriptEvent
 from core.model import Chat
-from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
+from session_finder import FoundSession
 
 _KEPT_BY_THE_TERMINAL = (
     *("channel", "topic", "project_dir", "launches", "launched"),
@@ -32,8 +32,9 @@ class SessionBook:
         self.store = store
 
     def find_current(self, chat: Chat) -> Session | None:
-        """The session that this chat's next prompt goes to."""
-        return self.store.find_current(chat.chat_id, chat.topic)
+        """The session that this chat's next prompt goes to; none when that one was closed."""
+        session = self.store.find_current(chat.chat_id, chat.topic)
+        return session if session is not None and not session.state.get("closed_at") else None
 
     def for_id(self, session_id: str) -> Session:
         """The stored session. Raises SessionNotFoundError."""
@@ -51,32 +52,47 @@ class SessionBook:
 
     def switch(self, chat: Chat, session_id: str) -> Session:
         """Make one of the chat's sessions its current one."""
-        session = self.edit_state(session_id, followed_by=None)
+        session = self.edit_state(session_id, followed_by=None, closed_at=None)
         if chat_of(session) != chat:
             session = self.store.edit(session_id, lambda s: _move(s, chat))
         self.store.update_activity(session_id)
         return self.store.bind(session_id)
 
-    def adopt(self, chat: Chat, session_id: str, transcript: Path, fallback: Path) -> Session:
+    def adopt(self, chat: Chat, found: FoundSession, fallback: Path) -> Session:
         """Take a session that was begun elsewhere on this machine into this chat.
 
-        `fallback`: the directory, should its transcript name none.
+        It is not yet the chat's current one. `fallback`: the directory, should its transcript name
+        none.
         """
-        with transcript.open("rb") as file:
-            directory = read_directory(file) or fallback
-        with transcript.open("rb") as file:
-            events = (event for line in file for event in parse_line(line))
-            prompts = (event for event in events if isinstance(event, PromptRecorded))
-            title = next(filter(None, map(make_title, prompts)), None)
         state = {
             "channel": chat.channel,
             "topic": chat.topic,
-            "project_dir": str(directory),
-            "transcript": str(transcript),
-            "cursor": transcript.stat().st_size,
+            "project_dir": found.directory or str(fallback),
+            "transcript": str(found.path),
+            "cursor": found.size,
             "has_prompts": True,
-            "title": title or "",
+            "title": found.title,
         }
+        session = Session(found.session_id, chat.chat_id, state=state)
+        self.store.save(session)
+        return session
+
+    def fork(self, chat: Chat, found: FoundSession, fallback: Path) -> Session:
+        """A new session of this chat that will have that one's history, current from now on."""
+        known = self.store.load(found.session_id)
+        chosen = known.state if known is not None else {}
+        title = read_title(chosen) if chosen else found.title
+        state = {name: chosen[name] for name in FIELDS.values() if chosen.get(name)}
+        state |= {
+            "channel": chat.channel,
+            "topic": chat.topic,
+            "project_dir": chosen.get("project_dir") or found.directory or str(fallback),
+            "title": f"{title} (fork)",
+            "fork_of": found.session_id,
+            "fork_from": str(found.path),
+            "cursor": 0,
+        }
+        session_id = str(uuid.uuid4())
         self.store.save(Session(session_id, chat.chat_id, state=state))
         return self.store.bind(session_id)
 

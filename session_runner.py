@@ -77,6 +77,7 @@ class SessionRunner:
             terminal=terminal,
             inbox=inbox,
             transcript=self._transcript,
+            since=lambda: self._session(self.session_id).state.get("forked_at", ""),
             on_blind=lambda: reports.blocked(self, ""),
         )
         self.queue = PromptQueue(inbox, typed=self._typed_keys, changed=self._claude.beat)

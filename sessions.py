@@ -38,7 +38,7 @@ from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
-from session import Session, SessionStore
+from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news, is_delivery
 from session_runner import SessionRunner
 from terminal import Terminal
@@ -302,7 +302,9 @@ class Sessions:
             launches=launches,
             launched=note_launched(choices),
             asleep=None,
+            closed_at=None,
             followed_by=None,
+            **({"forked_at": utc_now()} if start == "forked" else {}),
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
@@ -468,7 +470,8 @@ class Sessions:
             self.book.edit_state(session.session_id, transcript=str(path))
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
-        self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+        cursor, since = session.state.get("cursor", 0), session.state.get("forked_at", "")
+        self._feed.follow(session.session_id, path, cursor, since=since)
 
 
 def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:

@@ -30,9 +30,10 @@ from telegram.request import HTTPXRequest
 
 from channels.telegram_errors import translate
 from channels.telegram_files import check_size, fetch, too_big
-from channels.telegram_incoming import parse_update, read_place
+from channels.telegram_incoming import parse_update
 from channels.telegram_sending import Sender
 from channels.telegram_text import render_pieces
+from channels.telegram_topics import TelegramForum
 from core.commands import MenuEntry
 from core.config import Secret
 from core.errors import (
@@ -43,7 +44,7 @@ from core.errors import (
     StoreWriteError,
 )
 from core.flood import FloodLimit
-from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
+from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
 from core.ports import TakeUpdates
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class TelegramChannel:
             get_updates_request=self._polling,
         )
         self._sender = Sender(self._bot)
+        self.forum = TelegramForum(self._bot)
         self._sleep = sleep
         self._heard_at = time.monotonic()
 
@@ -180,10 +182,6 @@ class TelegramChannel:
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for channels, bots and anonymous admins."""
         return parse_update(raw, self._bot)
-
-    def read_place(self, raw: dict[str, Any]) -> Place | None:
-        """What this update tells of the chat or topic that it comes from."""
-        return read_place(raw, self._bot)
 
     def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
         """What Telegram asks bots to keep within; groups have negative numbers."""

@@ -15,6 +15,9 @@ CommandName = Literal[
     "new",
     "sessions",
     "resume",
+    "rename",
+    "fork",
+    "close",
     "stop",
     "queue",
     "model",
@@ -63,8 +66,11 @@ class Command:
 
 TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("new", "[dir]", "Start a new session, here or in a directory", "Sessions"),
-    MenuEntry("sessions", "", "Pick a session to continue", "Sessions"),
+    MenuEntry("sessions", "", "Pick a session: continue, fork, rename, close", "Sessions"),
     MenuEntry("resume", "[id]", "Continue a session by its id", "Sessions"),
+    MenuEntry("rename", "<title>", "Give the session another title", "Sessions"),
+    MenuEntry("fork", "", "Go on in a copy; the original stays as it is", "Sessions"),
+    MenuEntry("close", "", "End the session; /sessions can continue it", "Sessions"),
     MenuEntry("kill", "", "End the Claude process; the session stays", "Sessions"),
     MenuEntry("stop", "", "Interrupt Claude; twice: drop what waits too", "This turn"),
     MenuEntry("queue", "", "Messages that wait: reorder, drop, send now", "This turn"),

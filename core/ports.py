@@ -50,9 +50,6 @@ class Channel(Protocol):
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for all that no person did."""
 
-    def read_place(self, raw: dict[str, Any]) -> Place | None:
-        """What this update tells of the chat or topic that it comes from, if anything."""
-
     def flood_limits(self, chat_id: int | None) -> Sequence[FloodLimit]:
         """How much a chat takes in which time; None: all chats together."""
 
@@ -85,6 +82,32 @@ class Channel(Protocol):
 
     async def answer_press(self, press_id: str, text: str = "") -> None:
         """End the waiting sign on a pressed button; never raises ChannelError."""
+
+
+class Forum(Protocol):
+    """A channel whose chats may have topics."""
+
+    @property
+    def has_private_topics(self) -> bool:
+        """Whether private chats with the bot may have topics; known after `start`."""
+
+    def read_place(self, raw: dict[str, Any]) -> Place | None:
+        """What this update tells of the chat or topic that it comes from, if anything."""
+
+    async def create_topic(self, chat: Chat, name: str) -> Chat:
+        """Make a topic in a chat; returns it. Raises TopicRefusedError, ChannelError."""
+
+    async def rename_topic(self, topic: Chat, name: str) -> None:
+        """Give a topic a name; the one that it has is no error.
+
+        Raises TopicRefusedError, ChatUnreachableError (it is gone), ChannelError.
+        """
+
+    async def close_topic(self, topic: Chat) -> None:
+        """Close a topic, which keeps all that is in it; twice is no error. Raises as above."""
+
+    async def reopen_topic(self, topic: Chat) -> None:
+        """Open a closed topic again; twice is no error. Raises as above."""
 
 
 class RunnerReports(Protocol[Runner]):

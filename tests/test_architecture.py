@@ -19,7 +19,7 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
-    "chat_settings",
+    *("chat_settings", "places", "channels.telegram_topics"),
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
@@ -28,7 +28,7 @@ EDGES = {
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     *("claude_catalog", "git_head", "transcript_file"),
-    "request_book",
+    *("request_book", "session_finder"),
     *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
 HUB = {
@@ -38,7 +38,7 @@ HUB = {
         "session_book",
         "screen_view",
         "admission",
-        "people_commands",
+        *("people_commands", "handoff", "topics"),
         "chat_messages",
         "presses",
         "assembly",
@@ -52,7 +52,7 @@ HUB = {
         "request_posts",
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
-        *("status_report", "steering_commands"),
+        *("status_report", "steering_commands", "session_commands", "session_listing"),
         "live_cards",
         "receipts",
         "service_errors",
