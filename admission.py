@@ -14,7 +14,7 @@ from collections.abc import Callable
 from audit import AuditLog, name_action
 from core.addressing import is_meant, speaker_name
 from core.errors import StoreError
-from core.model import Chat, Incoming, Person, Post, TextSent
+from core.model import Chat, Incoming, Person, Place, Post, TextSent
 from core.roles import Role, deed_of, may
 from people import People
 
@@ -64,6 +64,14 @@ class Admission:
             return False
         self.note(incoming, "accepted")
         return True
+
+    def is_known(self, place: Place, person: int | None) -> bool:
+        """Whether a place may be remembered, with that person (None: nobody who says anything)."""
+        if place.is_private:
+            return self._people.is_allowed(place.chat.chat_id)
+        return place.chat.chat_id in self._allowed_groups and (
+            person is None or self._people.is_allowed(person)
+        )
 
     def is_place_allowed(self, chat: Chat, *, is_private: bool) -> bool:
         """Whether anybody at all may use the bot there."""

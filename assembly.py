@@ -32,6 +32,7 @@ from core.redaction import Redactor
 from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
+from handoff import Handoff
 from inbox import Inbox
 from keypad import Keypad
 from live_cards import LiveCards
@@ -39,6 +40,7 @@ from outbox import Outbox
 from pending_requests import PendingRequests
 from people import People
 from people_commands import PeopleCommands
+from places import Places
 from presses import Presses
 from pulse import Background
 from queue_commands import QueueCommands
@@ -59,6 +61,7 @@ from status_report import StatusReport
 from steering_commands import SteeringCommands
 from terminal import Terminal
 from tmux_control import TmuxControl
+from topics import Topics
 from transcriber import Transcriber
 from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
@@ -79,6 +82,8 @@ class Parts:
     inbox: Inbox
     outbox: Outbox
     sessions: Sessions
+    handoff: Handoff
+    topics: Topics
     cards: LiveCards
     errors: ServiceErrors
     admission: Admission
@@ -114,6 +119,9 @@ class _Base:
     outbox: Outbox
     files: SessionFiles
     sessions: Sessions
+    finder: SessionFinder
+    places: Places
+    topics: Topics
     admission: Admission
 
     @property
@@ -141,6 +149,7 @@ class _Features:
     browser: FileBrowser
     people: PeopleCommands
     picking: SessionCommands
+    handoff: Handoff
     commands: ChatCommands
     cards: LiveCards
     troubles: Troubles
@@ -153,8 +162,8 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.people, self.picking, self.cards, self.troubles),
-            *(self.changes, self.errors),
+            *(self.browser, self.people, self.picking, self.handoff, self.cards),
+            *(self.troubles, self.changes, self.errors),
         )
 
     @property
@@ -185,6 +194,8 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         inbox=base.inbox,
         outbox=base.outbox,
         sessions=base.sessions,
+        handoff=features.handoff,
+        topics=base.topics,
         admission=base.admission,
         messages=messages,
         presses=_build_presses(base, features),
@@ -215,9 +226,12 @@ def _build_features(base: _Base) -> _Features:
     )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
     picking = _build_session_commands(base)
+    handoff = _build_handoff(base)
     others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
-    others |= picking.commands
-    commands = ChatCommands(config, sessions, outbox, screens, others=others, may=base.people.may)
+    others |= picking.commands | handoff.commands
+    commands = ChatCommands(
+        config, sessions, outbox, screens, base.topics, others=others, may=base.people.may
+    )
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
@@ -229,6 +243,7 @@ def _build_features(base: _Base) -> _Features:
         browser=browser,
         people=people,
         picking=picking,
+        handoff=handoff,
         commands=commands,
         cards=LiveCards(
             *(sessions, outbox, buttons),
@@ -252,7 +267,7 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.render_left_out = troubles.render_left_out
     sessions.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
-        *(requests, features.steering, features.queue, features.menu),
+        *(requests, features.steering, features.queue, features.menu, base.topics),
         *(features.cards, features.errors, features.deliveries),
     ]
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
@@ -273,6 +288,19 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     files = SessionFiles(config.files_dir)
     sessions = _build_sessions(config, environ, environment, version, inbox, outbox, files)
     sessions.launcher.is_trusted = partial(_is_trusted, people)
+    admission = Admission(
+        *(people, config.allowed_groups, audit),
+        put=outbox.put,
+        is_session=lambda chat: sessions.book.find_current(chat) is not None,
+    )
+    background, places = Background(), Places(directory)
+    topics = Topics(
+        *(channel.forum, channel, places, sessions, outbox, background),
+        is_known=admission.is_known,
+    )
+    sessions.book.listeners.append(topics.touch)
+    projects = claude_config_dir(environ) / "projects"
+    found = directory / "found_sessions.json"
     return _Base(
         config=config,
         environ=environ,
@@ -282,17 +310,16 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         masks=masks,
         channel=channel,
         people=people,
-        background=Background(),
+        background=background,
         buttons=Buttons(directory),
         inbox=inbox,
         outbox=outbox,
         files=files,
         sessions=sessions,
-        admission=Admission(
-            *(people, config.allowed_groups, audit),
-            put=outbox.put,
-            is_session=lambda chat: sessions.book.find_current(chat) is not None,
-        ),
+        finder=SessionFinder(projects, found, redact=redactor.redact),
+        places=places,
+        topics=topics,
+        admission=admission,
     )
 
 
@@ -318,14 +345,19 @@ def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, Comma
     return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
 
 
+def _build_handoff(base: _Base) -> Handoff:
+    return Handoff(
+        *(base.sessions, base.inbox, base.outbox, base.buttons, base.people),
+        *(base.places, base.finder),
+        groups=base.config.allowed_groups,
+    )
+
+
 def _build_session_commands(base: _Base) -> SessionCommands:
-    projects = claude_config_dir(base.environ) / "projects"
-    redact = base.redactor.redact
-    finder = SessionFinder(projects, base.directory / "found_sessions.json", redact=redact)
     return SessionCommands(
-        *(base.config, base.sessions, base.outbox, base.buttons, finder),
+        *(base.config, base.sessions, base.outbox, base.buttons, base.finder),
         sees_machine=lambda person: base.people.may(person, "machine"),
-        redact=redact,
+        redact=base.redactor.redact,
     )
 
 

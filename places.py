@@ -1,7 +1,8 @@
 """The chats and topics that the bridge has heard of: their names, and who was heard there.
 
-One file, replaced whole when something in it changes. Losing it loses names alone: a file that
-can't be read is set aside, and what is heard next is noted anew.
+* One file, replaced whole when something in it changes. Losing it loses names alone: a file that
+  can't be read is set aside, and what is heard next is noted anew.
+* A topic whose name is not known for ours counts as named by a person.
 """
 
 from __future__ import annotations
@@ -10,45 +11,35 @@ import logging
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from core.errors import StoreWriteError
+from core.handoff import KnownPlace
 from core.model import Chat, Place
+from core.topic_names import TopicState, strip_mark
 from core.visible_text import make_line
 from durable import SystemCalls, replace_file
 
 log = logging.getLogger(__name__)
 
 _MOST_CHATS = 500
-_MOST_TOPICS = 200
+_MOST_TOPICS = 500
 _MOST_PEOPLE = 200
-_LONGEST_NAME = 60
+_LONGEST_NAME = 128
 
 
-class _Known(msgspec.Struct, omit_defaults=True):
-    title: str
+class _Known(msgspec.Struct, frozen=True, omit_defaults=True):
+    title: str = ""
     is_private: bool = False
     is_forum: bool = False
     people: list[int] = []
-    topics: dict[int, str] = {}
+    topics: dict[int, TopicState] = {}
 
 
 _decoder = msgspec.json.Decoder(dict[str, _Known])
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPlace:
-    """A chat or a topic, and who was heard in the chat; `topic_name` is empty for no topic."""
-
-    chat: Chat
-    title: str
-    topic_name: str
-    is_private: bool
-    is_forum: bool
-    people: frozenset[int]
 
 
 class Places:
@@ -61,26 +52,51 @@ class Places:
 
     def note(self, place: Place, person: int | None = None) -> None:
         """Take note of a place, and of who was heard there; a disk that refuses loses that."""
-        key = f"{place.chat.channel}:{place.chat.chat_id}"
-        before = self._chats.get(key)
-        now = _renew(before, place, person)
-        if now == before:
-            return
-        others = {name: known for name, known in self._chats.items() if name != key}
-        chats = dict([*others.items(), (key, now)][-_MOST_CHATS:])
-        self._chats = chats
-        try:
-            replace_file(self._path, msgspec.json.encode(chats), system=self._system)
-        except StoreWriteError as error:
-            log.error("%s", error)
+        known = self._known(place.chat)
+        people, topics = known.people, known.topics
+        if person is not None and person not in people:
+            people = [*people, person][-_MOST_PEOPLE:]
+        topic = place.chat.topic
+        if topic is not None and (place.topic_name is not None or topic not in topics):
+            topics = _name_topic(topics, topic, place)
+        is_forum = place.is_forum or (known.is_forum and place.is_private)
+        self._put(
+            place.chat,
+            _Known(_clean(place.title), place.is_private, is_forum, people, topics),
+        )
+
+    def set_topic(self, topic: Chat, state: TopicState) -> None:
+        """Take note of what we did to a topic."""
+        known = self._known(topic)
+        if topic.topic is not None:
+            topics = dict([*known.topics.items(), (topic.topic, state)][-_MOST_TOPICS:])
+            self._put(topic, replace(known, topics=topics))
+
+    def find_topic(self, topic: Chat) -> TopicState:
+        """What is known of a topic."""
+        return self._known(topic).topics.get(topic.topic or 0, TopicState())
 
     def find(self, chat: Chat) -> KnownPlace | None:
         """What is known of a chat or of a topic."""
         return next((place for place in self.list_all() if place.chat == chat), None)
 
     def list_all(self) -> list[KnownPlace]:
-        """Every chat, each followed by its topics, those heard of last at the end."""
+        """Every chat, each followed by its topics, those heard of first at the beginning."""
         return [place for key, known in self._chats.items() for place in _expand(key, known)]
+
+    def _known(self, chat: Chat) -> _Known:
+        return self._chats.get(_key(chat), _Known())
+
+    def _put(self, chat: Chat, known: _Known) -> None:
+        key = _key(chat)
+        if self._chats.get(key) == known:
+            return
+        others = [(name, kept) for name, kept in self._chats.items() if name != key]
+        self._chats = dict([*others, (key, known)][-_MOST_CHATS:])
+        try:
+            replace_file(self._path, msgspec.json.encode(self._chats), system=self._system)
+        except StoreWriteError as error:
+            log.error("%s", error)
 
     def _read(self) -> dict[str, _Known]:
         try:
@@ -95,27 +111,29 @@ class Places:
             return {}
 
 
-def _renew(before: _Known | None, place: Place, person: int | None) -> _Known:
-    known = before if before is not None else _Known("")
-    people, topics = list(known.people), dict(known.topics)
-    if person is not None and person not in people:
-        people = [*people, person][-_MOST_PEOPLE:]
-    topic = place.chat.topic
-    if topic is not None and (place.topic_name or topic not in topics):
-        name = _clean(place.topic_name or "") or topics.get(topic) or f"topic {topic}"
-        topics = dict([*topics.items(), (topic, name)][-_MOST_TOPICS:])
-    return _Known(_clean(place.title), place.is_private, place.is_forum, people, topics)
+def _name_topic(topics: dict[int, TopicState], topic: int, place: Place) -> dict[int, TopicState]:
+    """A person's name for a topic counts from now on; a name that nobody chose is ours to give."""
+    shown = place.topic_name or ""
+    before = topics.get(topic, TopicState())
+    name = strip_mark(_clean(shown))
+    state = replace(before, name=name, shown=shown, is_chosen=not place.is_name_implicit)
+    return dict([*topics.items(), (topic, state)][-_MOST_TOPICS:])
 
 
 def _expand(key: str, known: _Known) -> list[KnownPlace]:
     channel, _, number = key.rpartition(":")
     about = (known.is_private, known.is_forum, frozenset(known.people))
-    chat = Chat(channel, int(number))
     topics = [
-        KnownPlace(Chat(channel, int(number), topic), known.title, name, *about)
-        for topic, name in known.topics.items()
+        KnownPlace(
+            Chat(channel, int(number), topic), known.title, state.name or f"topic {topic}", *about
+        )
+        for topic, state in known.topics.items()
     ]
-    return [KnownPlace(chat, known.title, "", *about), *topics]
+    return [KnownPlace(Chat(channel, int(number)), known.title, "", *about), *topics]
+
+
+def _key(chat: Chat) -> str:
+    return f"{chat.channel}:{chat.chat_id}"
 
 
 def _clean(name: str) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ _KEPT_BY_THE_TERMINAL = (
 
 
 class SessionBook:
-    """The sessions of `store`."""
+    """The sessions of `store`; `listeners` hear of chats whose sessions have changed."""
 
     def __init__(self, store: SessionStore) -> None:
         self.store = store
+        self.listeners: list[Callable[[Chat], None]] = []
 
     def find_current(self, chat: Chat) -> Session | None:
         """The session that this chat's next prompt goes to; none when that one was closed."""
@@ -48,15 +50,28 @@ class SessionBook:
         session_id = str(uuid.uuid4())
         state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
         self.store.save(Session(session_id, chat.chat_id, state={**state, "cursor": 0}))
-        return self.store.bind(session_id)
+        return self.make_current(session_id)
 
     def switch(self, chat: Chat, session_id: str) -> Session:
         """Make one of the chat's sessions its current one."""
         session = self.edit_state(session_id, followed_by=None, closed_at=None)
         if chat_of(session) != chat:
-            session = self.store.edit(session_id, lambda s: _move(s, chat))
+            self.move(session_id, chat)
         self.store.update_activity(session_id)
-        return self.store.bind(session_id)
+        return self.make_current(session_id)
+
+    def move(self, session_id: str, chat: Chat, **changes: Any) -> Session:
+        """Give the session to another chat, and change fields of its state, in one step."""
+        old = chat_of(self.for_id(session_id))
+        moved = self.store.edit(session_id, lambda session: _move(session, chat, changes))
+        self._tell(old)
+        return moved
+
+    def make_current(self, session_id: str) -> Session:
+        """Let its chat's next prompt go to it."""
+        session = self.store.bind(session_id)
+        self._tell(chat_of(session))
+        return session
 
     def adopt(self, chat: Chat, found: FoundSession, fallback: Path) -> Session:
         """Take a session that was begun elsewhere on this machine into this chat.
@@ -77,8 +92,11 @@ class SessionBook:
         self.store.save(session)
         return session
 
-    def fork(self, chat: Chat, found: FoundSession, fallback: Path) -> Session:
-        """A new session of this chat that will have that one's history, current from now on."""
+    def fork(self, chat: Chat, found: FoundSession, fallback: Path, **more: Any) -> Session:
+        """A new session of this chat that will have that one's history, current from now on.
+
+        `more` is put into its state.
+        """
         known = self.store.load(found.session_id)
         chosen = known.state if known is not None else {}
         title = read_title(chosen) if chosen else found.title
@@ -92,9 +110,10 @@ class SessionBook:
             "fork_from": str(found.path),
             "cursor": 0,
         }
+        state |= more
         session_id = str(uuid.uuid4())
         self.store.save(Session(session_id, chat.chat_id, state=state))
-        return self.store.bind(session_id)
+        return self.make_current(session_id)
 
     def follow_terminal(
         self, old: Session, session_id: str, terminal: str, transcript: Path | None
@@ -119,7 +138,7 @@ class SessionBook:
         self.set_terminal(old.session_id, "")
         self.edit_state(old.session_id, followed_by=session_id, asleep="left")
         if current is not None and current.session_id == old.session_id:
-            self.store.bind(session_id)
+            self.make_current(session_id)
 
     def latest(self, session: Session) -> Session:
         """The session, or the one that its terminal has taken up since (/clear)."""
@@ -140,7 +159,13 @@ class SessionBook:
             state = {**session.state, **changes}
             return replace(session, state={k: v for k, v in state.items() if v is not None})
 
-        return self.store.edit(session_id, change)
+        session = self.store.edit(session_id, change)
+        self._tell(chat_of(session))
+        return session
+
+    def _tell(self, chat: Chat) -> None:
+        for listener in self.listeners:
+            listener(chat)
 
 
 def chat_of(session: Session) -> Chat:
@@ -168,6 +193,7 @@ def has_news(session: Session, transcript: Path) -> bool:
     return transcript.is_file() and transcript.stat().st_size != cursor
 
 
-def _move(session: Session, chat: Chat) -> Session:
-    state = {**session.state, "channel": chat.channel, "topic": chat.topic}
+def _move(session: Session, chat: Chat, changes: dict[str, Any]) -> Session:
+    state = {**session.state, **changes, "channel": chat.channel, "topic": chat.topic}
+    state = {name: value for name, value in state.items() if value is not None}
     return replace(session, chat_id=chat.chat_id, state=state)

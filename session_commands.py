@@ -260,6 +260,13 @@ class SessionCommands:
         return found
 
     def _continue(self, chat: Chat, session: Session) -> str:
+        """Go on with it; one that has a topic goes on there."""
+        own = chat_of(session)
+        if chat.topic is None and own.topic is not None and own.chat_id == chat.chat_id:
+            session = self._book.switch(own, session.session_id)
+            title = read_title(session.state)
+            self._outbox.say(own, f"Continuing “{title}”.")
+            return f"“{title}” goes on in its topic."
         session = self._book.switch(chat, session.session_id)
         return f"Continuing “{read_title(session.state)}”."
 

@@ -67,6 +67,8 @@ def read_place(raw: dict[str, Any], bot: Bot) -> Place | None:
         is_private=chat.type == "private",
         is_forum=bool(chat.is_forum),
         topic_name=None if is_ours else name,
+        own_notice=message.message_id if is_ours and edited is not None else None,
+        is_name_implicit=bool(made is not None and made.is_name_implicit),
     )
 
 

@@ -33,7 +33,8 @@ class Person:
 class Place:
     """What a channel tells of a place: its title, and of a topic the name that it has from now on.
 
-    `is_private`: one person's; `is_forum`: it has topics.
+    `is_private`: one person's; `is_forum`: it has topics; `is_name_implicit`: nobody chose the
+    topic's name; `own_notice`: the service message about a change of the bot's own.
     """
 
     chat: Chat
@@ -41,6 +42,8 @@ class Place:
     is_private: bool = False
     is_forum: bool = False
     topic_name: str | None = None
+    is_name_implicit: bool = False
+    own_notice: int | None = None
 
 
 # --- what people send --------------------------------------------------------------------------

@@ -74,6 +74,7 @@ PARTS = {
     "terminal": {"tmux_control"},
     "channels.telegram": TELEGRAM,
     "channels.telegram_sending": TELEGRAM,
+    "channels.telegram_topics": TELEGRAM,
     "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
     "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
     "channels.telegram_tables": {"channels.telegram_entities"},
