@@ -32,7 +32,8 @@ _WELCOME: dict[Role, str] = {
 class Admission:
     """Asks `people` and the list of groups; `put` has posts shown.
 
-    `is_session` knows whether a topic has a session.
+    `is_session` knows whether a topic has a session, `is_awaited` whether the next text of a person
+    (by user id) in a chat is an answer that was asked for.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Admission:
         self._audit = audit
         self._put = put
         self._is_session = is_session
+        self.is_awaited: Callable[[Chat, int], bool] = lambda chat, person: False
 
     def admits(self, incoming: Incoming) -> bool:
         """Whether it may be handled; what may not is dealt with."""
@@ -59,7 +61,8 @@ class Admission:
             if not self._redeems(incoming):
                 self._refuse(incoming, role if is_place_allowed else None)
             return False
-        if not is_meant(incoming, is_session=self._has_session(chat)):
+        is_for_us = self._has_session(chat) or self.is_awaited(chat, person.user_id)
+        if not is_meant(incoming, is_session=is_for_us):
             self.note(incoming, "ignored: not meant for the bot")
             return False
         self.note(incoming, "accepted")

@@ -221,7 +221,7 @@ def _build_features(base: _Base) -> _Features:
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
     people = PeopleCommands(
-        *(base.people, base.channel, base.inbox, sessions, outbox, buttons),
+        *(base.people, base.channel, base.inbox, sessions, outbox, buttons, base.places),
         release=requests.release,
     )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
@@ -270,6 +270,7 @@ def _connect(base: _Base, features: _Features) -> None:
         *(requests, features.steering, features.queue, features.menu, base.topics),
         *(features.cards, features.errors, features.deliveries),
     ]
+    base.admission.is_awaited = requests.awaits
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
     base.inbox.listeners.append(Receipts(base.channel, base.outbox.react).hear_entry)
 

@@ -24,7 +24,7 @@ from claude_launcher import project_directory
 from core.choices import BYPASS
 from core.commands import CommandName
 from core.conversation import read_title
-from core.errors import BridgeError, StoreError
+from core.errors import BridgeError, StoreError, StoreWriteError
 from core.events import PromptRecorded
 from core.handoff import Target, find_targets, name_place, tell_here, tell_there
 from core.model import Chat, Post
@@ -111,20 +111,29 @@ class Handoff:
 
     async def _press(self, press: Press) -> str:
         """A target was chosen, and then whether the session moves there or a copy of it goes."""
+        try:
+            await self._do(press)
+        except StoreWriteError:
+            raise
+        except BridgeError as error:  # in place of the buttons, which are used up
+            self._outbox.say(press.event.chat, str(error), edits=press.action["post"])
+        return ""
+
+    async def _do(self, press: Press) -> None:
+        """Raises BridgeError."""
         action, chat, person = press.action, press.event.chat, press.event.person.user_id
         session = self._book.for_id(action["session"])
         target = self._find_target(action, person, chat)
+        self._check_here(session, chat)
         if action["how"] == "copy":
             await self._copy(session, target, press)
         elif action["how"] == "move":
             await self._move(session, target, press)
         else:
-            self._check_here(session, chat)
             rows = [[("Move it", {**action, "how": "move"}), ("Copy", {**action, "how": "copy"})]]
             keyboard = self._buttons.issue(chat, rows, person=person)
             text = f"“{read_title(session.state)}” to {target.label}: move it, or send a copy?"
             self._outbox.say(chat, text, keyboard=keyboard, edits=action["post"])
-        return ""
 
     def _targets(self, person: int, here: Chat) -> list[Target]:
         known = self._places.list_all()
@@ -143,7 +152,6 @@ class Handoff:
 
     async def _move(self, session: Session, target: Target, press: Press) -> None:
         here = press.event.chat
-        self._check_here(session, here)
         self._check_at_rest(session)
         handing = await self._describe(session, target, press)
         await self._end_if_it_never_asks(session, target)
@@ -162,7 +170,6 @@ class Handoff:
         self._finish(moved)
 
     async def _copy(self, session: Session, target: Target, press: Press) -> None:
-        self._check_here(session, press.event.chat)
         path = self._sessions.launcher.transcript_of(session)
         found = await asyncio.to_thread(self._finder.read, path) if path is not None else None
         if found is None:
@@ -187,9 +194,6 @@ class Handoff:
         path = self._sessions.launcher.transcript_of(session)
         events = await asyncio.to_thread(read_events, path)
         turns = sum(isinstance(e, PromptRecorded) and e.command is None for e in events)
-        known = self._places.find(here)
-        # in the third person, for who reads it there
-        from_label = name_place(known, 0) if known is not None else "another chat"
         step = {
             "from": msgspec.to_builtins(here),
             "to": msgspec.to_builtins(target.chat),
@@ -199,13 +203,16 @@ class Handoff:
         return {
             "key": new_key(),
             "post": press.action["post"],
-            "from_label": from_label,
-            "to_label": target.label[:1].lower() + target.label[1:]
-            if target.chat.chat_id == person.user_id
-            else target.label,
+            "from_label": self._name(here),
+            "to_label": self._name(target.chat),
             "turns": turns,
             "step": step,
         }
+
+    def _name(self, chat: Chat) -> str:
+        """The place as everybody knows it."""
+        known = self._places.find(chat)
+        return name_place(known, 0) if known is not None else "another chat"
 
     def _finish(self, session: Session) -> None:
         """All that follows from the edit, each part of it once. Raises StoreError."""

@@ -297,6 +297,13 @@ class PendingRequests:
         self._take_step(found, record, found.request.write(message.text, record.state), message)
         return True
 
+    def awaits(self, chat: Chat, person: int) -> bool:
+        """Whether the next text of that person in that chat answers a request."""
+        return any(
+            record.chat == chat and record.person in (None, person) and record.state.get("awaits")
+            for record in self._book.open
+        )
+
     def release(self, person: int) -> None:
         """Let everybody who may press answer what that person alone could.
 

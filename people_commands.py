@@ -23,6 +23,7 @@ from core.roles import Guest, may
 from inbox import Inbox
 from outbox import Outbox, new_key
 from people import People, Somebody
+from places import Places
 from sessions import Sessions
 
 _GONE = "That is no longer so; /people shows how it is."
@@ -44,6 +45,7 @@ class PeopleCommands:
         sessions: Sessions,
         outbox: Outbox,
         buttons: Buttons,
+        places: Places,
         *,
         release: Callable[[int], None],
     ) -> None:
@@ -53,6 +55,7 @@ class PeopleCommands:
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
+        self._places = places
         self._release = release
         self.commands: dict[CommandName, CommandHandler] = {
             "invite": self._invite,
@@ -83,8 +86,8 @@ class PeopleCommands:
     def _render(self, chat: Chat, key: str, person: int) -> tuple[str, Keyboard]:
         lines, rows = ["Who may use this bot:"], []
         for somebody in self._people.everybody():
-            name = _name(somebody)
-            lines.append(f"• {name}, {somebody.role}{'' if somebody.name else ' by the settings'}")
+            name = self._name(somebody)
+            lines.append(f"• {name}, {somebody.role}")
             if somebody.is_guest:
                 other: Guest = "viewer" if somebody.role == "member" else "member"
                 base = {"do": "person", "user": somebody.user_id, "post": key}
@@ -94,7 +97,7 @@ class PeopleCommands:
                         (f"Remove {name}", {**base, "what": "ask"}),
                     ]
                 )
-        lines.append("/invite member and /invite viewer make a link for somebody new.")
+        lines.append("\n/invite member and /invite viewer make a link for somebody new.")
         return "\n".join(lines), self._buttons.issue(chat, rows, person=person)
 
     async def _press(self, press: Press) -> str:
@@ -108,7 +111,9 @@ class PeopleCommands:
         if found is not None and action["what"] == "role":
             await self._set_role(found, action["role"])
         elif found is not None and action["what"] == "remove":
-            said = f"{_name(found)} is removed." if self._people.remove(found.user_id) else _GONE
+            said = (
+                f"{self._name(found)} is removed." if self._people.remove(found.user_id) else _GONE
+            )
             await self._part_from(found.user_id)
         text, keyboard = self._render(chat, action["post"], person)
         self._outbox.say(chat, text, keyboard=keyboard, edits=action["post"])
@@ -119,14 +124,20 @@ class PeopleCommands:
         rows = [[("Remove", {**base, "what": "remove"}), ("Keep", {**base, "what": "keep"})]]
         keyboard = self._buttons.issue(chat, rows, person=person)
         text = (
-            f"Remove {_name(somebody)}? Their buttons, what waits of theirs and all unused links "
-            "are void then, and their Claude processes end. Their sessions stay."
+            f"Remove {self._name(somebody)}? Their buttons, what waits of theirs and all unused "
+            "links are void then, and their Claude processes end. Their sessions stay."
         )
         self._outbox.say(chat, text, keyboard=keyboard, edits=action["post"])
 
     async def _set_role(self, somebody: Somebody, role: Guest) -> None:
         if self._people.set_role(somebody.user_id, role) and not may(role, "talk"):
             await self._part_from(somebody.user_id)
+
+    def _name(self, somebody: Somebody) -> str:
+        """By the name at the pairing, or by that of the private chat."""
+        place = self._places.find(Chat(self._channel.name, somebody.user_id))
+        name = somebody.name or (place.title if place is not None else "")
+        return speaker_name(Person(somebody.user_id, name))
 
     # --- parting --------------------------------------------------------------------------------
 
@@ -141,6 +152,8 @@ class PeopleCommands:
         for session in book.store.list_sessions():
             if session.state.get("person") == user_id:
                 book.edit_state(session.session_id, person=None)
+            if session.state.get("continue_for") == user_id:
+                book.edit_state(session.session_id, continue_at=None, continue_for=None)
         self._release(user_id)
         for runner in runners:
             try:
@@ -154,7 +167,3 @@ class PeopleCommands:
 def _check_private(chat: Chat, person: int) -> None:
     if chat.chat_id != person:
         raise BridgeError("Do that in our private chat, where only you read it.")
-
-
-def _name(somebody: Somebody) -> str:
-    return speaker_name(Person(somebody.user_id, somebody.name))

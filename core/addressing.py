@@ -34,7 +34,7 @@ _GAP = re.compile(r"[ \t]*[,:]?\s*")
 
 
 def is_meant(incoming: Incoming, *, is_session: bool) -> bool:
-    """Whether it is for the bot; `is_session`: it comes from a topic that has a session."""
+    """Whether it is for the bot; `is_session`: all that is said there now is."""
     if incoming.is_private or is_session:
         return True
     match incoming:
