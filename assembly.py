@@ -349,7 +349,7 @@ def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, Comma
 def _build_handoff(base: _Base) -> Handoff:
     return Handoff(
         *(base.sessions, base.inbox, base.outbox, base.buttons, base.people),
-        *(base.places, base.finder),
+        *(base.places, base.finder, base.background),
         groups=base.config.allowed_groups,
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from inbox import Inbox
 from outbox import Outbox, new_key
 from people import People
 from places import Places
+from pulse import Background
 from session import Session, utc_now
 from session_book import chat_of
 from session_finder import SessionFinder
@@ -49,6 +51,7 @@ _NOT_ALLOWED = "That place is not allowed any more."
 _AWAY = "That session is not this chat's any more."
 _MOST_TARGETS = 20
 _LONGEST_TRAIL = 50
+_DISK_SECONDS = 5.0
 
 
 class Handoff:
@@ -66,8 +69,10 @@ class Handoff:
         people: People,
         places: Places,
         finder: SessionFinder,
+        background: Background,
         *,
         groups: tuple[int, ...],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sessions = sessions
         self._book = sessions.book
@@ -77,7 +82,9 @@ class Handoff:
         self._people = people
         self._places = places
         self._finder = finder
+        self._background = background
         self._groups = groups
+        self._sleep = sleep
         self.commands: dict[CommandName, CommandHandler] = {"handoff": self._command}
         self.presses: dict[str, PressHandler] = {"handoff": self._press}
 
@@ -85,10 +92,21 @@ class Handoff:
         """Finish what a crash left in the middle."""
         for session in self._book.store.list_sessions():
             if "handing" in session.state:
-                try:
-                    self._finish(session)
-                except StoreError as error:
-                    log.error("a handed over session waits to be told of: %s", error)
+                self._settle(session)
+
+    def _settle(self, session: Session) -> None:
+        """Finish, as soon as there is room on the disk."""
+        try:
+            self._finish(session)
+        except StoreError as error:
+            log.error("a handed over session waits to be told of: %s", error)
+            self._background.run(self._settle_later(session.session_id))
+
+    async def _settle_later(self, session_id: str) -> None:
+        await self._sleep(_DISK_SECONDS)
+        session = self._book.for_id(session_id)
+        if "handing" in session.state:
+            self._settle(session)
 
     # --- what a person says ---------------------------------------------------------------------
 
@@ -160,14 +178,18 @@ class Handoff:
         self._check_at_rest(session)
         self._find_target(press.action, press.event.person.user_id, here)
 
-        moved = self._book.move(
-            session.session_id,
-            target.chat,
-            person=target.chat.chat_id if target.is_private else None,
-            trail=[*session.state.get("trail", []), handing["step"]][-_LONGEST_TRAIL:],
-            handing=handing,
-        )
-        self._finish(moved)
+        try:
+            moved = self._book.move(
+                session.session_id,
+                target.chat,
+                person=target.chat.chat_id if target.is_private else None,
+                trail=[*session.state.get("trail", []), handing["step"]][-_LONGEST_TRAIL:],
+                handing=handing,
+            )
+        except StoreError:  # which may be told of a write that is there all the same
+            self._background.run(self._settle_later(session.session_id))
+            raise
+        self._settle(moved)
 
     async def _copy(self, session: Session, target: Target, press: Press) -> None:
         path = self._sessions.launcher.transcript_of(session)
@@ -186,7 +208,7 @@ class Handoff:
             trail=[handing["step"]],
             handing=handing,
         )
-        self._finish(copy)
+        self._settle(copy)
 
     async def _describe(self, session: Session, target: Target, press: Press) -> dict[str, Any]:
         """What there is to be told and to be tidied, as it is kept in the session till then."""
