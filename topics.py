@@ -58,11 +58,10 @@ _LONG_AGO = -1e9
 
 @dataclass(slots=True)
 class _Look:
-    """What a topic's session looked like when it was looked at, and since when."""
+    """What a topic's session did when it was looked at, since when, and when we changed it."""
 
     state: State
     since: float
-    title: str = ""
     changed_at: float = _LONG_AGO
 
 
@@ -248,12 +247,12 @@ class Topics:
         known, now = self._places.find_topic(topic), self._clock()
         title = strip_mark(known.shown) if session is None else title_of(session)
         state = self._state_of(session)
-        is_new = self._looks.get(topic) is None or self._looks[topic].title != title
-        look = self._look_of(topic, state, title)
+        look = self._look_of(topic, state)
         name = render_name(known, title, state)
         if name == known.shown:
             return 0.0
         lasted, since_change = now - look.since, now - look.changed_at
+        is_new = strip_mark(name) != strip_mark(known.shown)
         seconds = seconds_to_wait(
             state, lasted=lasted, since_change=since_change, is_new_title=is_new
         )
@@ -268,11 +267,10 @@ class Topics:
             self._places.set_topic(topic, replace(ours, shown=name))
         return 0.0
 
-    def _look_of(self, topic: Chat, state: State, title: str) -> _Look:
-        look = self._looks.setdefault(topic, _Look(state, self._clock(), title))
+    def _look_of(self, topic: Chat, state: State) -> _Look:
+        look = self._looks.setdefault(topic, _Look(state, self._clock()))
         if look.state != state:
             look.state, look.since = state, self._clock()
-        look.title = title
         return look
 
     def _state_of(self, session: Session | None) -> State:

@@ -2,8 +2,8 @@
 
 * A name that a person gave the topic stays, whatever the session is called; only the sign is ours.
 * Each change leaves a line in the topic, and counts for the flood limits. So a state is shown only
-  once it has lasted a while, and a topic is changed once a minute at the most; what changed back
-  until then is never shown.
+  once it has lasted a while, and the sign is changed once a minute at the most; what changed back
+  until then is never shown. A new title comes sooner.
 * A topic that a person named before we could read it is left alone: its name is not known.
 """
 
@@ -18,6 +18,7 @@ State = Literal["idle", "working", "waiting", "asleep"]
 LONGEST_NAME = 128
 LASTING_SECONDS: dict[State, float] = {"idle": 3.0, "working": 15.0, "waiting": 3.0, "asleep": 3.0}
 BETWEEN_SECONDS = 60.0
+BETWEEN_TITLES_SECONDS = 10.0
 
 _MARKS: dict[State, str] = {"idle": "", "working": "⏳", "waiting": "❓", "asleep": "💤"}
 
@@ -58,7 +59,8 @@ def seconds_to_wait(
     """How long a changed name is still to be kept back; 0: it may be shown.
 
     `lasted`: for how long the session has been in that state; `since_change`: when the topic was
-    changed last. A new title need not last.
+    changed last.
     """
-    lasting = 0.0 if is_new_title else LASTING_SECONDS[state] - lasted
-    return max(0.0, lasting, BETWEEN_SECONDS - since_change)
+    if is_new_title:
+        return max(0.0, BETWEEN_TITLES_SECONDS - since_change)
+    return max(0.0, LASTING_SECONDS[state] - lasted, BETWEEN_SECONDS - since_change)

@@ -166,3 +166,12 @@ def test_a_viewer_may_bring_an_invitation_that_is_worth_more(door: Door) -> None
 def test_who_is_removed_is_a_stranger_with_the_next_update(door: Door) -> None:
     door.people.remove(BOB)
     assert not any(door.admission.admits(incoming) for incoming in updates(TOPIC, BOB))
+
+
+def test_a_text_that_was_asked_for_is_meant_from_that_person_there_alone(door: Door) -> None:
+    door.admission.is_awaited = lambda chat, person: (chat, person) == (GROUP, BOB)
+    said = TextSent(GROUP, Person(BOB, "Bob"), 1, "because", is_private=False)
+    assert door.admission.admits(said)
+    assert not door.admission.admits(replace(said, person=Person(ADA, "Ada")))
+    assert not door.admission.admits(replace(said, person=Person(VIC, "Vic")))
+    assert not door.admission.admits(replace(said, chat=Chat("telegram", -1001, 8)))

@@ -160,3 +160,22 @@ def _move_by_hand(world: World, to: User, session_id: str, handing: dict[str, ob
             return replace(found, chat_id=to.id, state=state)
 
         store.edit(session_id, move)
+
+
+def test_a_session_that_never_asks_asks_where_that_is_not_allowed(world: World) -> None:
+    world.settings["BRIDGE_PERMISSION_MODE"] = "bypassPermissions"
+    path = world.home / ".claude.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text()), "bypassPermissionsModeAccepted": True})
+    )
+    world.start_bridge()
+    bob, chat = let_in(world, "member", "Bob")
+    shell = {"command": f"touch {world.root}/one", "description": "make it"}
+    world.ask(f"tool Bash {json.dumps(shell)}", "The tool said")
+    assert (world.root / "one").exists()
+    rest(world)
+    hand_over(world, "Bob's chat", "Move it")
+    world.telegram.wait_for_text(chat, "Handed over from", timeout=SECONDS)
+    shell["command"] = f"touch {world.root}/two"
+    says(world, chat, bob, f"tool Bash {json.dumps(shell)}", "Run this command?")
+    assert not (world.root / "two").exists()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.topic_names import (
     BETWEEN_SECONDS,
+    BETWEEN_TITLES_SECONDS,
     LASTING_SECONDS,
     LONGEST_NAME,
     State,
@@ -22,7 +23,7 @@ STATES: list[State] = ["idle", "working", "waiting", "asleep"]
 
 
 @pytest.mark.parametrize(
-    ("state", "mark"),
+    ("state", "name"),
     [
         ("idle", "fix it"),
         ("working", "⏳ fix it"),
@@ -30,8 +31,8 @@ STATES: list[State] = ["idle", "working", "waiting", "asleep"]
         ("asleep", "💤 fix it"),
     ],
 )
-def test_a_topic_of_ours_has_its_sessions_title_and_a_sign(state: State, mark: str) -> None:
-    assert render_name(OURS, "fix  it", state) == f"{mark}fix it"
+def test_a_topic_of_ours_has_its_sessions_title_and_a_sign(state: State, name: str) -> None:
+    assert render_name(OURS, "fix  it", state) == name
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -63,7 +64,9 @@ def test_what_has_lasted_and_long_not_changed_is_shown_and_nothing_else(
     state: State, lasted: float, since_change: float, is_new: bool
 ) -> None:
     seconds = seconds_to_wait(state, lasted=lasted, since_change=since_change, is_new_title=is_new)
-    is_due = since_change >= BETWEEN_SECONDS and (is_new or lasted >= LASTING_SECONDS[state])
+    is_due = since_change >= BETWEEN_SECONDS and lasted >= LASTING_SECONDS[state]
+    if is_new:
+        is_due = since_change >= BETWEEN_TITLES_SECONDS
     assert (seconds == 0) is is_due
     # having waited, it is due, if nothing changed meanwhile
     assert (

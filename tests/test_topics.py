@@ -175,14 +175,23 @@ async def test_short_turns_one_after_the_other_change_nothing(desk: Desk) -> Non
     assert desk.forum.calls == ["create", "rename"]
 
 
-async def test_a_topic_is_changed_once_a_minute_at_the_most(desk: Desk) -> None:
+async def test_new_titles_are_shown_every_ten_seconds_at_the_most(desk: Desk) -> None:
     topic, session_id = await desk.topic_with_session()
-    for number in range(600):
+    for number in range(100):
         desk.book.edit_state(session_id, name=f"title {number}")
         await desk.look(1)
     assert 9 <= desk.forum.calls.count("rename") <= 11
     await desk.look(61)
-    assert desk.forum.names[topic] == "title 599"
+    assert desk.forum.names[topic] == "title 99"
+
+
+async def test_the_sign_is_changed_once_a_minute_at_the_most(desk: Desk) -> None:
+    topic, session_id = await desk.topic_with_session()
+    for number in range(600):
+        desk.runs(session_id, "busy" if number // 20 % 2 else "waiting")
+        desk.topics.touch(topic)
+        await desk.look(1)
+    assert 9 <= desk.forum.calls.count("rename") <= 12
 
 
 async def test_nothing_is_changed_while_the_flood_budget_is_used_up(desk: Desk) -> None:
