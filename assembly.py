@@ -307,7 +307,7 @@ def _build_session_commands(base: _Base) -> SessionCommands:
     redact = base.redactor.redact
     finder = SessionFinder(projects, base.directory / "found_sessions.json", redact=redact)
     return SessionCommands(
-        *(base.config, base.sessions, base.outbox, base.buttons, finder),
+        *(base.config, base.sessions, base.outbox, base.buttons, finder, base.background),
         sees_machine=base.people.is_allowed,
         redact=redact,
     )

@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 import filelock
 
-from claude_registry import ClaudeRegistry
+from claude_registry import ClaudeRegistry, find_tty, version_of
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
-from core.claude_code import CANNOT_RESUME, is_there, render_version
+from core.claude_code import CANNOT_RESUME, is_there, render_version, typing_for
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
@@ -130,6 +130,16 @@ class ClaudeLauncher:
         finally:
             lock.release()
 
+    async def join(self, session_id: str, name: str) -> Pane | None:
+        """Let the terminal `name` be that of a process that has the session open already.
+
+        None when there is none, or not in a tmux in which it can be typed at. Raises TerminalError.
+        """
+        owner = self.registry.find(session_id)
+        if owner is None:
+            return None
+        return await self._terminal.join(name, owner.pid, typing_for(version_of(owner)))
+
     async def launch(self, session: Session, name: str) -> Launch:
         """Start Claude Code for the session in the terminal `name`.
 
@@ -199,8 +209,8 @@ class ClaudeLauncher:
         owner = await self._find_owner(session.session_id)
         if owner is not None:
             raise SessionElsewhereError(
-                f"This session is open in another terminal (process {owner.pid}, in "
-                f"{owner.directory}). Leave it there with /exit and send the message again, "
+                f"This session is open in another terminal ({_place_of(owner)}), and not in a "
+                "tmux that could be joined. Leave it there with /exit and send the message again, "
                 "or take it over: that ends the other process, and what it is doing.",
                 owner.pid,
             )
@@ -272,6 +282,11 @@ class ClaudeLauncher:
             )
         replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
+
+
+def _place_of(owner: ClaudeProcess) -> str:
+    tty = find_tty(owner.pid)
+    return f"{tty}, process {owner.pid}" if tty else f"process {owner.pid}, in {owner.directory}"
 
 
 def render_identity(session: Session, start: Start, version: tuple[int, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from core.claude_code import SESSION_FOLLOWED_SINCE, STATUSES
+from core.claude_code import OLDEST, SESSION_FOLLOWED_SINCE, STATUSES, Version
 from core.events import ClaudeProcess, Status
 from core.foreign_text import decode_json
 from core.hooks import parse_version
@@ -110,8 +110,12 @@ class ClaudeRegistry:
 
 
 def _is_up_to_date(process: ClaudeProcess) -> bool:
-    """Those that do not say their version are older still."""
-    return parse_version(process.version) >= SESSION_FOLLOWED_SINCE
+    return version_of(process) >= SESSION_FOLLOWED_SINCE
+
+
+def version_of(process: ClaudeProcess) -> Version:
+    """Its version; the oldest one for those that do not say theirs."""
+    return parse_version(process.version) or OLDEST
 
 
 def is_alive(pid: int) -> bool:

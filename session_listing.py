@@ -99,7 +99,8 @@ class SessionListing:
         runner = self._sessions.find_runner(session_id)
         if runner is not None and runner.is_awake:
             status = runner.process.status if runner.process is not None else None
-            return f"awake{_AT_WORK.get(status or '', '')}"
+            where = ", in your tmux" if runner.is_joined else ""
+            return f"awake{where}{_AT_WORK.get(status or '', '')}"
         if process is not None:
             tty = find_tty(process.pid)
             where = f"in a terminal ({tty})" if tty else "elsewhere"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -130,14 +131,15 @@ class Sessions:
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
             pane = panes.get(session.tmux_session)
+            if pane is None and session.tmux_session:  # it may be a person's own
+                pane = await self.launcher.join(session.session_id, session.tmux_session)
             if pane is not None and pane.is_dead:
                 await self.terminal.close(pane.name)
                 pane = None
             if pane is None and session.tmux_session:
                 self.book.set_terminal(session.session_id, "")
             if pane is not None:
-                runner = self._runner(session)
-                runner.pane_pid = pane.pid
+                self._runner(session).take_up(pane)
 
     def restore(self, entry: Entry) -> None:
         """Go on with a prompt that had been assigned to a session when the bridge ended."""
@@ -225,7 +227,11 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
+            elif (
+                not runner.is_joined
+                and self._is_idle_for_long(runner)
+                and not self._is_kept_awake(runner)
+            ):
                 if await self._is_watched(runner) or runner.has_work:
                     continue
                 self.book.edit_state(runner.session_id, asleep="idle")
@@ -242,6 +248,8 @@ class Sessions:
         return given_up
 
     async def _retire(self, runner: SessionRunner) -> None:
+        if runner.is_joined:
+            self.book.edit_state(runner.session_id, asleep="left")
         try:
             await runner.sleep()
         except TerminalError as error:
@@ -319,6 +327,13 @@ class Sessions:
                 "Claude Code no longer has this conversation: its transcript was deleted. "
                 "This is a new one, which knows nothing of it.",
             )
+
+    def joined(self, runner: SessionRunner, place: str) -> None:
+        """Tell the chat where its Claude runs, which is a person's own."""
+        session = self.book.edit_state(runner.session_id, asleep=None, closed_at=None)
+        self.book.set_terminal(runner.session_id, runner.name)
+        self._follow(session)
+        self.tell(session, f"joined:{uuid.uuid4()}", f"Joined where it is open: {place}.")
 
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """Have the chat told why a prompt was not delivered, or Claude not started."""
@@ -418,7 +433,10 @@ class Sessions:
             return
         found = {process.session_id: process for process in self.registry.processes()}
         for runner in list(self._runners.values()):
-            runner.hear_registry(found.get(runner.session_id))
+            if runner.is_joined:  # no hook tells of another session in it
+                self._follow_process(runner)
+            else:
+                runner.hear_registry(found.get(runner.session_id))
             if runner.process is not None:
                 self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):

@@ -123,7 +123,12 @@ class Troubles:
         """End the process that has the session, which may take its time, and go on here."""
         try:
             await self._end_other(press.action)
-            await self._retry(press)
+            if "text" in press.action:
+                await self._retry(press)
+            else:
+                session = self._sessions.book.for_id(press.action["session"])
+                self._sessions.runner_of(session).begin()
+                self._inbox.finish(press.key, "handled")
         except BridgeError as error:
             self._inbox.finish(press.key, "failed")
             self._outbox.say(press.event.chat, str(error), silent=False)
@@ -167,8 +172,10 @@ class Troubles:
         session = self._sessions.book.for_id(runner.session_id)
         chat = chat_of(session)
         keyboard: Keyboard = ()
-        if action is not None and prompt is not None:
-            carried = {**action, "session": runner.session_id, "text": prompt.text}
+        if action is not None and (prompt is not None or action["do"] == "take over"):
+            carried = {**action, "session": runner.session_id}
+            if prompt is not None:
+                carried["text"] = prompt.text
             keyboard = self._buttons.issue(
                 chat, [[(label, carried)]], person=session.state.get("person")
             )

@@ -21,7 +21,16 @@ EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
     "chat_settings",
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
-    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
+    *(
+        "tmux_control",
+        "tmux_server",
+        "tmux_search",
+        "terminal",
+        "claude_feed",
+        "claude_registry",
+        "claude_hook",
+        "state_folder",
+    ),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
     *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
@@ -71,6 +80,8 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
+    "tmux_control": {"tmux_server", "tmux_search"},
+    "tmux_search": {"tmux_server"},
     "channels.telegram": TELEGRAM,
     "channels.telegram_sending": TELEGRAM,
     "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
@@ -81,7 +92,7 @@ PARTS = {
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
-    "libtmux": {"tmux_control"},
+    "libtmux": {"tmux_server"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
     "pyromark": {"channels.telegram_markdown"},
