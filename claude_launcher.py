@@ -136,7 +136,7 @@ class ClaudeLauncher:
         None when there is none, or not in a tmux in which it can be typed at. Raises TerminalError.
         """
         owner = self.registry.find(session_id)
-        if owner is None:
+        if owner is None or owner.is_script:
             return None
         return await self._terminal.join(name, owner.pid, typing_for(version_of(owner)))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from core.claude_code import OLDEST, SESSION_FOLLOWED_SINCE, STATUSES, Version
+from core.claude_code import OLDEST, SCRIPTS, SESSION_FOLLOWED_SINCE, STATUSES, Version
 from core.events import ClaudeProcess, Status
 from core.foreign_text import decode_json
 from core.hooks import parse_version
@@ -34,6 +34,7 @@ class _Entry(msgspec.Struct):
     updatedAt: float | None = None  # noqa: N815
     waitingFor: str | None = None  # noqa: N815
     version: str | None = None
+    entrypoint: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Entry)
@@ -87,6 +88,7 @@ class ClaudeRegistry:
             int(entry.statusUpdatedAt or entry.updatedAt or 0),
             entry.waitingFor or "",
             entry.version or "",
+            is_script=(entry.entrypoint or "").startswith(SCRIPTS),
         )
 
     def _decode(self, path: Path) -> _Entry | None:

@@ -249,6 +249,9 @@ class SessionCommands:
         if listed is None:
             await self._show_page(chat, person, view)
             return "That session is gone."
+        known = self._book.store.load(listed.session_id)
+        if known is not None and known.state.get("asked_title"):  # they went back
+            self._book.edit_state(listed.session_id, asked_title=None)
         rows = [*_card_rows(listed, view), [("‹ Back", view.action("list sessions"))]]
         keyboard = self._buttons.issue(chat, rows, person=person)
         self._outbox.say(chat, render_card(listed), keyboard=keyboard, edits=view.post)

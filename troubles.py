@@ -136,6 +136,9 @@ class Troubles:
     async def _end_other(self, action: Action) -> None:
         """End the other process that has the session. Raises SessionElsewhereError."""
         session_id = action["session"]
+        runner = self._sessions.find_runner(session_id)
+        if runner is not None and runner.is_awake:
+            return  # it is ours by now
         owner = self._sessions.registry.find(session_id)
         if owner is None:
             return

@@ -110,6 +110,8 @@ REGISTRY_SINCE: Version = (2, 1, 80)
 STATUS_SINCE: Version = (2, 1, 120)
 # Before, an entry keeps the session id that the process was started with, also after /clear.
 SESSION_FOLLOWED_SINCE: Version = (2, 1, 150)
+# How the entry point of what is run by another program begins, in registry and transcripts.
+SCRIPTS = "sdk-"
 STATUSES: tuple[Status, ...] = ("idle", "shell", "busy", "waiting")
 # Milliseconds; up to 2.1.150 there is only `updatedAt`, which changes with the status.
 REGISTRY_FIELDS: dict[str, Version] = {
