@@ -35,6 +35,7 @@ class _Entry(msgspec.Struct):
     waitingFor: str | None = None  # noqa: N815
     version: str | None = None
     entrypoint: str | None = None
+    tmux: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Entry)
@@ -67,7 +68,7 @@ class ClaudeRegistry:
 
         None for a version whose entry may be of a session that it has left.
         """
-        found = {process.pid: process for process in self.processes() if _is_up_to_date(process)}
+        found = {process.pid: process for process in self.processes() if is_up_to_date(process)}
         generation = [pid]
         while generation:
             for member in generation:
@@ -89,6 +90,7 @@ class ClaudeRegistry:
             entry.waitingFor or "",
             entry.version or "",
             is_script=(entry.entrypoint or "").startswith(SCRIPTS),
+            tmux=(entry.tmux or "").rpartition(":@")[0],
         )
 
     def _decode(self, path: Path) -> _Entry | None:
@@ -111,7 +113,8 @@ class ClaudeRegistry:
         return None
 
 
-def _is_up_to_date(process: ClaudeProcess) -> bool:
+def is_up_to_date(process: ClaudeProcess) -> bool:
+    """Whether its entry is of the session that it has now, also after /clear."""
     return version_of(process) >= SESSION_FOLLOWED_SINCE
 
 

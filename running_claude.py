@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from claude_registry import ClaudeRegistry, find_parents, is_alive, version_of
-from claude_status import status_source
+from claude_registry import ClaudeRegistry, find_parents, is_alive
+from claude_status import RegistryStatus, StatusSource, status_source
 from core.claude_code import Version
 from core.errors import ClaudeDiedError
 from core.events import ClaudeProcess, HookEvent, TranscriptEvent
@@ -48,7 +48,7 @@ class RunningClaude:
         self._registry = registry
         self._pulse = Pulse()
         self._version = version
-        self._status = status_source(version, name, terminal, self.look)
+        self._status: StatusSource = status_source(version, name, terminal, self.look)
 
     @property
     def pane_pid(self) -> int:
@@ -64,20 +64,16 @@ class RunningClaude:
         """Take what runs in the pane for ours; `is_new`: it was started just now."""
         if self.is_joined:
             self.is_joined = False
-            self._status.watch(0, is_new=False)
             self._status = status_source(self._version, self.name, self._terminal, self.look)
         self._pane_pid = pane_pid
         self._claude_pid = 0
         self._status.watch(pane_pid, is_new=is_new)
 
     def join(self, pid: int) -> None:
-        """Take a process of the person's own, which may be of another version."""
+        """Take a process of the person's own, which the registry tells all about."""
         self.adopt(0)
-        entry = self._registry.find(self.session_id)
-        version = version_of(entry) if entry is not None else self._version
-        self._status = status_source(version, self.name, self._terminal, self.look)
+        self._status = RegistryStatus()
         self._pane_pid, self.is_joined = pid, True
-        self._status.watch(pid, is_new=False)
 
     def forget(self) -> None:
         """There is no process any more."""

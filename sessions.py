@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, terminal_name
+from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
 from core.choices import Choices, note_launched
@@ -313,6 +313,8 @@ class Sessions:
             asleep=None,
             closed_at=None,
             followed_by=None,
+            told_name=name_to_tell(session, self.launcher.version)
+            or session.state.get("told_name"),
             **({"forked_at": utc_now()} if start == "forked" else {}),
         )
         self.book.set_terminal(runner.session_id, runner.name)
