@@ -241,8 +241,8 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
-    sessions.render_left_out = troubles.render_left_out
-    sessions.equips += [features.changes.equip, features.errors.equip]
+    sessions.posts.render_left_out = troubles.render_left_out
+    sessions.posts.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
         *(requests, features.steering, features.queue, features.menu),
         *(features.cards, features.errors, features.deliveries),

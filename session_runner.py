@@ -28,7 +28,6 @@ from core.errors import (
 )
 from core.events import ClaudeProcess, HookEvent, PromptRecorded, TranscriptEvent, TurnInterrupted
 from core.ports import RunnerReports
-from durable import is_passing
 from inbox import Entry, Inbox
 from prompt_queue import PromptQueue
 from renewal import end_idle
@@ -348,11 +347,7 @@ class SessionRunner:
                 continue
             except BridgeError as error:
                 await self._give_up(self.queue.first, error)
-            except Exception as error:
-                if isinstance(error, OSError) and is_passing(error):
-                    log.error("a prompt waits until there is room: %s", error.strerror)
-                    await asyncio.sleep(_DISK_SECONDS)
-                    continue
+            except Exception:
                 log.exception("a prompt could not be handled")
                 await self._give_up(self.queue.first, BridgeError("The bridge's log says why."))
             self._forget_under_way()

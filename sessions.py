@@ -3,7 +3,6 @@
 * A chat has one current session (the store's binding) and any number of past ones.
 * A runner belongs to a terminal. When the process in it takes another session (/clear, /resume),
   the chat follows to the new id, and the old session stays in the list.
-* What a transcript says is in the outbox, on disk, before the session's cursor moves on.
 """
 
 from __future__ import annotations
@@ -15,20 +14,17 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
 from claude_registry import ClaudeRegistry
-from core.absence import summarise_absence
 from core.choices import Choices, note_launched
-from core.conversation import make_title, render_event
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
 from core.events import (
     HookEvent,
     PermissionAsked,
-    PromptRecorded,
     SessionEnded,
     SessionStarted,
     TranscriptEvent,
@@ -40,10 +36,11 @@ from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore, utc_now
-from session_book import SessionBook, chat_of, has_news, is_delivery
+from session_book import SessionBook, chat_of, has_news
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
+from transcript_posts import TranscriptPosts
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +52,6 @@ _WOKEN = {
     "left": "Resumed.",
     None: "Resumed after a restart.",
 }
-
-
-Equip = Callable[[Session, TranscriptEvent, Post], Post]
 
 
 class SessionObserver(Protocol):
@@ -82,8 +76,8 @@ class Sessions:
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
     prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
-    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
-    an event its buttons. `observers` are told what happens.
+    one; `is_asked` knows whether one of the runner's does. `posts` shows what transcripts say.
+    `observers` are told what happens.
     """
 
     def __init__(
@@ -110,7 +104,7 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
-        self.equips: list[Equip] = []
+        self.posts = TranscriptPosts(self.book, outbox)
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
         self._inbox = inbox
@@ -121,8 +115,6 @@ class Sessions:
         self._ends = ProcessEnds(self._hear_end)
         self._is_stirred = asyncio.Event()
         self._runners: dict[str, SessionRunner] = {}
-        self._unread: set[str] = set()
-        self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -391,43 +383,14 @@ class Sessions:
             return
         session = self.book.for_id(session_id)
         runner = self.find_runner(session_id)
-        changes: dict[str, Any] = {"cursor": end}
-        posts: dict[str, tuple[Post, TranscriptEvent]] = {}
-        for _, event in events:
-            is_ours = runner.claims(event) if runner is not None else False
-            if isinstance(event, PromptRecorded):
-                changes["has_prompts"] = True
-                if not session.state.get("title") and "title" not in changes:
-                    changes["title"] = make_title(event)
-            post = render_for(session, event, is_ours=is_ours)
-            if post is not None:
-                posts[post.key] = (post, event)
-        is_news = session_id not in self._unread
-        self._show(session, posts, end)
-        session = self.book.edit_state(session_id, **changes)
+        is_news = self.posts.is_news(session_id)
+        claims = runner.claims if runner is not None else _claim_nothing
+        session = self.posts.put(session, events, end, claims=claims)
         if session.state.get("transcript"):
             self.keeper.keep(session_id, Path(session.state["transcript"]))
         for observer in self.observers:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
-
-    def _show(
-        self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int
-    ) -> None:
-        """Put the posts; of many that came while nobody listened, the last answer will do."""
-        left_out, shown = 0, [post for post, _ in posts.values()]
-        if session.session_id in self._unread:
-            self._unread.discard(session.session_id)
-            left_out, shown = summarise_absence(shown)
-        if left_out:
-            place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
-            self._outbox.put(self.render_left_out(session, place))
-        self._outbox.put(*(self._equip(session, posts[post.key][1], post) for post in shown))
-
-    def _equip(self, session: Session, event: TranscriptEvent, post: Post) -> Post:
-        for equip in self.equips:
-            post = equip(session, event, post)
-        return post
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
@@ -490,28 +453,17 @@ class Sessions:
         if not known:
             self.book.edit_state(session.session_id, transcript=str(path))
         if not self._feed.follows(session.session_id) and has_news(session, path):
-            self._unread.add(session.session_id)
+            self.posts.expect_old(session.session_id)
         cursor, since = session.state.get("cursor", 0), session.state.get("forked_at", "")
         self._feed.follow(session.session_id, path, cursor, since=since)
 
 
-def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
-    """The post of an event for the session's chat, if it is shown there."""
-    if is_delivery(session, event):
-        return None
-    directory = session.state.get("project_dir", "")
-    chat = chat_of(session)
-    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
-
-
-def render_left_out(session: Session, place: dict[str, Any]) -> Post:
-    """The line that stands for posts that were left out (without a button)."""
-    key = f"earlier:{session.session_id}:{place['from']}"
-    return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
-
-
 async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:
     return ""
+
+
+def _claim_nothing(event: TranscriptEvent) -> bool:
+    return False
 
 
 def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:

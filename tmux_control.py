@@ -21,10 +21,8 @@ import os
 import re
 import shlex
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +40,7 @@ from core.tmux_options import TMUX_OPTIONS
 from core.visible_text import make_line
 from tmux_search import FoundPane, find_pane, list_panes
 from tmux_server import NO_SERVER, Answer, TmuxServer, error_for, how_to_get_tmux
+from typing_files import fresh_folder, write_private
 
 OLDEST_TMUX = (3, 2)
 
@@ -214,10 +213,10 @@ class TmuxControl:
         pane = self._for_name(name)
         joined = self._joined.get(name)
         typing = self._typing if joined is None else joined.typing
-        with self._typing_folder() as folder:
+        with fresh_folder(_FOLDER_PREFIX, self._folder) as folder:
             buffers = []
             for number, piece in enumerate(split_pieces(text, typing)):
-                _write_private(folder / str(number), piece)
+                write_private(folder / str(number), piece)
                 buffers.append(f"{folder.name}-{number}")
             loads = [f"load-buffer -b {buffer} {number}" for number, buffer in enumerate(buffers)]
             pastes = [f"paste-buffer -p -d -b {buffer} -t {pane.pane_id}" for buffer in buffers]
@@ -239,7 +238,7 @@ class TmuxControl:
         arguments = [render_key(key) for key in keys]
         pane = self._for_name(name)
         presses = [f"send-keys -t {pane.pane_id} {argument}" for argument in arguments]
-        with self._typing_folder() as folder:
+        with fresh_folder(_FOLDER_PREFIX, self._folder) as folder:
             self._run_guarded(pane, folder, [], presses)
 
     def capture(self, name: str, colours: bool = False) -> str:
@@ -416,7 +415,7 @@ class TmuxControl:
             f"if-shell -F -t {pane.pane_id} '{takes_keys}' {{ {' ; '.join(actions)} }} "
             f"{{ display-message -p {_REFUSED} }}",
         ]
-        _write_private(folder / "chain", " ; ".join(chain) + "\n")
+        write_private(folder / "chain", " ; ".join(chain) + "\n")
         answer = self._server_of(pane.name).cmd("source-file", "chain", folder=folder)
         if answer.returncode != 0 or answer.stderr:
             raise error_for(answer, pane.name)
@@ -429,28 +428,13 @@ class TmuxControl:
     def _forget_buffers(self, pane: Pane, folder: Path, buffers: list[str]) -> None:
         """Drop what was loaded and not pasted; a line each, as some may never have been."""
         lines = "".join(f"delete-buffer -b {buffer}\n" for buffer in buffers)
-        _write_private(folder / "forget", lines)
+        write_private(folder / "forget", lines)
         self._server_of(pane.name).cmd("source-file", "forget", folder=folder)
-
-    @contextmanager
-    def _typing_folder(self) -> Iterator[Path]:
-        """A fresh 0700 folder, gone afterwards; its name is of letters, digits, _ and -."""
-        folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=self._folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise TerminalError(f"{name!r} cannot be the name of a terminal.")
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
 
 
 def _escape_format(text: str) -> str:

@@ -31,7 +31,8 @@ from pulse import Background, Pulse
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
-from sessions import Sessions, render_for, render_left_out
+from sessions import Sessions
+from transcript_posts import render_for, render_left_out
 
 log = logging.getLogger(__name__)
 

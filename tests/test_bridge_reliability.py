@@ -69,7 +69,7 @@ def test_a_prompt_for_which_there_is_no_room_waits_for_it(world: World) -> None:
     try:
         with small_disk(typing), filled(typing):
             world.say("two")
-            wait_until(lambda: "waits until there is room" in world.log(), "it waits")
+            wait_until(lambda: "could not be written: the disk is full" in world.log(), "it waits")
             assert asked(world) == ["one"]
     except NotPossibleHereError as error:
         pytest.skip(str(error))
