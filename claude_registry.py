@@ -8,7 +8,7 @@ the process that wrote it lives.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -58,10 +58,17 @@ class ClaudeRegistry:
                 found.append(process)
         return found
 
-    def find(self, session_id: str) -> ClaudeProcess | None:
-        """The live process that has this session; of several the one that changed last."""
-        found = [process for process in self.processes() if process.session_id == session_id]
-        return max(found, key=lambda process: process.since_ms, default=None)
+    def find(self, session_id: str, below: int = 0) -> ClaudeProcess | None:
+        """The live process that has this session; of several see `choose`."""
+        return choose(self.processes(), session_id, below)
+
+    def find_other(self, session_id: str, below: int) -> ClaudeProcess | None:
+        """A person's process that has this session, too: neither `below` that one nor a script."""
+        for process in self.processes():
+            is_theirs = process.session_id == session_id and not process.is_script
+            if is_theirs and not _is_below(process, below):
+                return process
+        return None
 
     def find_below(self, pid: int) -> ClaudeProcess | None:
         """The process `pid` itself, or else the nearest below it (Claude may start another).
@@ -111,6 +118,18 @@ class ClaudeRegistry:
                 return entry
             self._sleep(_PAUSE_SECONDS)
         return None
+
+
+def choose(processes: Iterable[ClaudeProcess], session_id: str, below: int) -> ClaudeProcess | None:
+    """Who has this session: of several the one at or below that process id, or who changed last."""
+    found = [process for process in processes if process.session_id == session_id]
+    if len(found) > 1:
+        found = [process for process in found if _is_below(process, below)] or found
+    return max(found, key=lambda process: process.since_ms, default=None)
+
+
+def _is_below(process: ClaudeProcess, pid: int) -> bool:
+    return pid in (process.pid, *find_parents(process.pid))
 
 
 def is_up_to_date(process: ClaudeProcess) -> bool:

@@ -131,7 +131,7 @@ class RunningClaude:
 
     def look(self) -> None:
         """Ask the registry ourselves: file events can be late or lost."""
-        self.hear_registry(self._registry.find(self.session_id))
+        self.hear_registry(self._registry.find(self.session_id, self._pane_pid))
 
     def beat(self) -> None:
         """Let everybody who waits look again."""

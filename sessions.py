@@ -18,7 +18,7 @@ from typing import Protocol
 
 from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
-from claude_registry import ClaudeRegistry
+from claude_registry import ClaudeRegistry, choose
 from core.choices import Choices, note_launched
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
@@ -219,15 +219,24 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif (
-                not runner.is_joined
-                and self._is_idle_for_long(runner)
-                and not self._is_kept_awake(runner)
-            ):
-                if await self._is_watched(runner) or runner.has_work:
-                    continue
-                self.book.edit_state(runner.session_id, asleep="idle")
+            elif not runner.is_joined and (reason := await self._reason_to_rest(runner)):
+                self.book.edit_state(runner.session_id, asleep=reason)
                 await self._retire(runner)
+
+    async def _reason_to_rest(self, runner: SessionRunner) -> str:
+        """Why an idle process is to end, if it is: nobody uses it, or a person opened another."""
+        if runner.process is None or runner.process.status != "idle":
+            return ""
+        other = self.registry.find_other(runner.session_id, runner.pane_pid)
+        is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
+        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+            return ""
+        if other is None:
+            return "idle"
+        text = "You opened this session in a terminal, so its process here has ended."
+        session = self.book.for_id(runner.session_id)
+        self.tell(session, f"gave way:{runner.session_id}:{other.pid}", text)
+        return "left"
 
     async def kill(self, runner: SessionRunner) -> int:
         """End the process at a person's word; the session stays.
@@ -396,12 +405,14 @@ class Sessions:
         """Processes came, went, or changed their status."""
         if not self._runners:
             return
-        found = {process.session_id: process for process in self.registry.processes()}
+        found = self.registry.processes()
+        if len({process.session_id for process in found}) < len(found):
+            self._is_stirred.set()  # two processes have one session
         for runner in list(self._runners.values()):
             if runner.is_joined:  # no hook tells of another session in it
                 self._follow_process(runner)
             else:
-                runner.hear_registry(found.get(runner.session_id))
+                runner.hear_registry(choose(found, runner.session_id, runner.pane_pid))
             if runner.process is not None:
                 self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.events import ClaudeProcess
@@ -184,9 +185,10 @@ def plain_terminal(world: World, *command: str) -> Iterator[None]:
 def test_a_session_in_no_tmux_is_taken_over_at_a_press(world: World) -> None:
     world.start_bridge()
     world.ask("my cat is called Grace", "Echo")
+    before = world.wait_for_process("idle")
     world.ask("/kill", "Ended.")
-    wait_until(lambda: not world.processes(), "Claude is gone")
-    session_id = world.sessions()[0].session_id
+    wait_until(lambda: not psutil.pid_exists(before.pid), "Claude is gone")
+    session_id = before.session_id
     claude = [str(world.claude), "--resume", session_id, "--permission-mode", "default"]
     with plain_terminal(world, *claude):
         other = world.wait_for_process("idle")
@@ -201,6 +203,27 @@ def test_a_session_in_no_tmux_is_taken_over_at_a_press(world: World) -> None:
         world.telegram.press(world.chat, world.user, told.message_id, "Take over")
         assert world.reads("You told me").text == "You told me: my cat is called Grace"
         assert len(pids(world)) == 1
+
+
+def test_the_bridge_gives_way_to_a_terminal_that_opens_its_session(
+    world: World, terminal: Terminal
+) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    ours = world.wait_for_process("idle")
+    terminal.types(f"{world.claude} --resume {ours.session_id} --permission-mode default")
+    world.reads("You opened this session in a terminal, so its process here has ended.")
+    wait_until(lambda: ours.pid not in pids(world), "it has ended")
+    [theirs] = pids(world)
+    terminal.types("and a dog")
+    wait_until(lambda: "Echo: and a dog" in world.transcripts(), "Claude has answered")
+    world.wait_for_process("idle")
+    world.say("recall")
+    world.reads("Joined where it is open: tmux session “work”.")
+    told = world.reads("You told me")
+    assert told.text == "You told me: my cat is called Grace | and a dog"
+    assert pids(world) == [theirs]
+    assert world.reads("⌨️ and a dog").message_id < told.message_id
 
 
 def test_attach_wakes_the_session_and_detaching_gives_it_back(
