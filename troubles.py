@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,8 @@ class Troubles:
         if owner is None:
             return
         if owner.pid == action["pid"]:
-            os.kill(owner.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(owner.pid, signal.SIGTERM)
         registry = self._sessions.registry
         if not await Pulse().until(lambda: registry.find(session_id) is None, _LEAVING_SECONDS):
             raise SessionElsewhereError(
