@@ -150,6 +150,14 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def is_suspended(pid: int) -> bool:
+    """Whether the process was stopped (Ctrl-Z): then it hears of nothing but its end."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
+
+
 def find_parents(pid: int) -> set[int]:
     """The process ids above `pid`."""
     try:

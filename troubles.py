@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from buttons import Action, Buttons, Press, PressHandler
+from claude_registry import is_suspended
 from core.conversation import shorten
 from core.delivery import Prompt
 from core.errors import (
@@ -146,7 +147,7 @@ class Troubles:
             return
         if owner.pid == action["pid"]:
             with suppress(ProcessLookupError):
-                os.kill(owner.pid, signal.SIGTERM)
+                os.kill(owner.pid, signal.SIGKILL if is_suspended(owner.pid) else signal.SIGTERM)
         registry = self._sessions.registry
         if not await Pulse().until(lambda: registry.find(session_id) is None, _LEAVING_SECONDS):
             raise SessionElsewhereError(

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from claude_registry import is_suspended
 from core.events import ClaudeProcess
 from tests.standins.messages_api import ModelRequest, Reply, UseTool, answer_by_prompt
 from tests.standins.telegram_state import Message
@@ -157,6 +158,21 @@ def test_closing_what_is_open_in_a_terminal_asks_first(world: World, terminal: T
     wait_until(lambda: terminal.tmux(*in_front).strip() == "sh", "the shell is in front")
     terminal.types("echo the shell is $((1 + 1))")
     wait_until(lambda: "the shell is 2" in terminal.screen, "the shell lives")
+
+
+def test_a_suspended_claude_is_not_typed_at_and_can_be_taken_over(
+    world: World, terminal: Terminal
+) -> None:
+    process = terminal.begins("my cat is called Grace")
+    terminal.tmux("send-keys", "-t", "work", "C-z")
+    wait_until(lambda: is_suspended(process.pid), "the shell is in front")
+    world.start_bridge()
+    told = world.ask(f"/resume {process.session_id}", "not in a tmux that could be joined")
+    shown = terminal.screen
+    world.telegram.press(world.chat, world.user, told.message_id, "Take over")
+    wait_until(lambda: pids(world) not in ([], [process.pid]), "it runs here")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    assert terminal.screen.startswith(shown.rstrip())
 
 
 @contextmanager
