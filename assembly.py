@@ -264,8 +264,8 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
-    sessions.render_left_out = troubles.render_left_out
-    sessions.equips += [features.changes.equip, features.errors.equip]
+    sessions.posts.render_left_out = troubles.render_left_out
+    sessions.posts.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
         *(requests, features.steering, features.queue, features.menu, base.topics),
         *(features.cards, features.errors, features.deliveries),
@@ -356,7 +356,7 @@ def _build_handoff(base: _Base) -> Handoff:
 
 def _build_session_commands(base: _Base) -> SessionCommands:
     return SessionCommands(
-        *(base.config, base.sessions, base.outbox, base.buttons, base.finder),
+        *(base.config, base.sessions, base.outbox, base.buttons, base.finder, base.background),
         sees_machine=lambda person: base.people.may(person, "machine"),
         redact=base.redactor.redact,
     )

@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 import filelock
 
-from claude_registry import ClaudeRegistry
+from claude_registry import ClaudeRegistry, find_tty, is_up_to_date, version_of
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
-from core.claude_code import CANNOT_RESUME, is_there, render_version
+from core.claude_code import CANNOT_RESUME, is_there, render_version, typing_for
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
@@ -132,6 +132,18 @@ class ClaudeLauncher:
         finally:
             lock.release()
 
+    async def join(self, session: Session, name: str) -> Pane | None:
+        """Let the terminal `name` be that of a process that has the session open already.
+
+        None when there is none, or not in a tmux in which it can be typed at; nor can one that may
+        have left the session, which older versions do not tell. Nobody knows what such a process
+        asks before it does it, so it is only for who may do without. Raises TerminalError.
+        """
+        owner = self.registry.find(session.session_id) if self.is_trusted(session) else None
+        if owner is None or owner.is_script or not is_up_to_date(owner):
+            return None
+        return await self._terminal.join(name, owner.pid, typing_for(version_of(owner)))
+
     async def launch(self, session: Session, name: str) -> Launch:
         """Start Claude Code for the session in the terminal `name`.
 
@@ -209,8 +221,8 @@ class ClaudeLauncher:
         owner = await self._find_owner(session.session_id)
         if owner is not None:
             raise SessionElsewhereError(
-                f"This session is open in another terminal (process {owner.pid}, in "
-                f"{owner.directory}). Leave it there with /exit and send the message again, "
+                f"This session is open in another terminal ({_place_of(owner)}), and not in a "
+                "tmux that could be joined. Leave it there with /exit and send the message again, "
                 "or take it over: that ends the other process, and what it is doing.",
                 owner.pid,
             )
@@ -284,10 +296,24 @@ class ClaudeLauncher:
         return path
 
 
+def name_to_tell(session: Session, version: tuple[int, ...]) -> str:
+    """The title that a person gave in the chat, if Claude Code does not know it and can.
+
+    It is told once: from then on a title given at the terminal is the newer one.
+    """
+    name = str(session.state.get("name") or "")
+    return name if name != session.state.get("told_name") and is_there(_NAME_SINCE, version) else ""
+
+
+def _place_of(owner: ClaudeProcess) -> str:
+    tty = find_tty(owner.pid)
+    return f"{tty}, process {owner.pid}" if tty else f"process {owner.pid}, in {owner.directory}"
+
+
 def render_identity(session: Session, start: Start, version: tuple[int, ...]) -> list[str]:
     """The part of the command line that says which session it is, and how a person calls it."""
-    name, own = session.state.get("name"), ["--session-id", session.session_id]
-    named = [f"--name={name}"] if name and is_there(_NAME_SINCE, version) else []
+    name, own = name_to_tell(session, version), ["--session-id", session.session_id]
+    named = [f"--name={name}"] if name else []
     match start:
         case "resumed":
             return [*named, "--resume", session.session_id]

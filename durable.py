@@ -34,8 +34,6 @@ _REASONS = {
     errno.ENFILE: "too many files are open",
 }
 
-_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE})
-
 
 class SystemCalls(Protocol):
     """The calls whose failure must be survived; the module `os` is one, tests pass another."""
@@ -54,11 +52,6 @@ def reason_for(error: OSError) -> str:
     if error.errno in _REASONS:
         return _REASONS[error.errno]
     return os.strerror(error.errno) if error.errno else str(error)
-
-
-def is_passing(error: OSError) -> bool:
-    """Whether it is for want of room on the disk or of file descriptors: waiting may help."""
-    return error.errno in _PASSING
 
 
 def replace_file(path: str | Path, data: bytes, *, system: SystemCalls = os) -> os.stat_result:

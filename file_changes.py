@@ -14,7 +14,7 @@ from core.transcript import parse_line
 from outbox import Outbox
 from session import Session
 from session_book import SessionBook, chat_of
-from sessions import render_for
+from transcript_posts import render_for
 
 _LABEL = "Show the whole"
 

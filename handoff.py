@@ -284,6 +284,8 @@ class Handoff:
         moved = replace(session, chat_id=target.chat.chat_id)
         if runner is None or not runner.is_awake or launcher.is_trusted(moved):
             return
+        if runner.is_joined:
+            raise BridgeError("It is open in a terminal. Leave it there with /exit first.")
         if _never_asks(session, launcher.mode_of(session)):
             await self._sessions.kill(runner)
 

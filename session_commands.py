@@ -1,4 +1,4 @@
-"""/sessions, /resume, /rename, /fork and /close: finding a session, and what to do with it.
+"""/sessions, /resume, /rename, /fork, /close, /attach: finding a session, and what to do with it.
 
 * A list and a card are one message, which every press makes anew: its buttons work once, and what
   they do is checked against how things are by then.
@@ -27,14 +27,18 @@ from core.session_list import (
     render_page,
 )
 from core.session_summary import clean_title
+from core.visible_text import render_block
 from outbox import Outbox, new_key
+from pulse import Background, Pulse
 from session import Session, utc_now
 from session_book import chat_of
 from session_finder import FoundSession, SessionFinder
 from session_listing import SessionListing
+from session_runner import SessionRunner
 from sessions import Sessions
 
 _IN_A_ROW = 4
+_WAKING_SECONDS = 20.0
 _NO_SESSION = "No session yet. Send a text to start one."
 _UNKNOWN = "No session with that id on this machine. /sessions lists those of this chat."
 _OF_ANOTHER = "That session belongs to another chat."
@@ -66,6 +70,7 @@ class SessionCommands:
         outbox: Outbox,
         buttons: Buttons,
         finder: SessionFinder,
+        background: Background,
         *,
         sees_machine: Callable[[int], bool],
         redact: Callable[[str], str],
@@ -76,6 +81,7 @@ class SessionCommands:
         self._outbox = outbox
         self._buttons = buttons
         self._finder = finder
+        self._background = background
         self._listing = SessionListing(sessions, finder)
         self._sees_machine = sees_machine
         self._redact = redact
@@ -85,6 +91,7 @@ class SessionCommands:
             "rename": self._rename,
             "fork": self._fork,
             "close": self._close,
+            "attach": self._attach,
         }
         self.presses: dict[str, PressHandler] = {
             "list sessions": self._press_page,
@@ -129,6 +136,23 @@ class SessionCommands:
             self._outbox.put(Post(view.post, chat, question, keyboard=keyboard, silent=True))
             return
         self._outbox.say(chat, await self._end(session))
+
+    async def _attach(self, chat: Chat, argument: str, person: int) -> None:
+        runner = self._sessions.runner_of(self._current(chat))
+        self._background.run(self._say_how_to_attach(chat, runner))
+
+    async def _say_how_to_attach(self, chat: Chat, runner: SessionRunner) -> None:
+        """Wake it, as there is no terminal else; why it does not wake is told by itself."""
+        if not runner.is_awake:
+            runner.begin()
+        if not await Pulse().until(lambda: runner.is_awake, _WAKING_SECONDS):
+            return
+        command = self._sessions.terminal.attach_command(runner.name)
+        leaving = "" if runner.is_joined else " Ctrl-b d leaves the terminal; the chat goes on."
+        text = (
+            f"At the machine:\n{render_block(command)}\nIt is one Claude, there and here.{leaving}"
+        )
+        self._outbox.put(Post(new_key(), chat, text, "markdown", silent=True))
 
     # --- presses --------------------------------------------------------------------------------
 
@@ -225,6 +249,9 @@ class SessionCommands:
         if listed is None:
             await self._show_page(chat, person, view)
             return "That session is gone."
+        known = self._book.store.load(listed.session_id)
+        if known is not None and known.state.get("asked_title"):  # they went back
+            self._book.edit_state(listed.session_id, asked_title=None)
         rows = [*_card_rows(listed, view), [("‹ Back", view.action("list sessions"))]]
         keyboard = self._buttons.issue(chat, rows, person=person)
         self._outbox.say(chat, render_card(listed), keyboard=keyboard, edits=view.post)
@@ -268,6 +295,9 @@ class SessionCommands:
             self._outbox.say(own, f"Continuing “{title}”.")
             return f"“{title}” goes on in its topic."
         session = self._book.switch(chat, session.session_id)
+        runner = self._sessions.runner_of(session)
+        if not runner.is_awake and self._sessions.registry.find(session.session_id) is not None:
+            runner.begin()  # it joins what is open elsewhere, or says why it can't
         return f"Continuing “{read_title(session.state)}”."
 
     def _begin_fork(self, chat: Chat, person: int, session_id: str) -> str:
@@ -294,7 +324,12 @@ class SessionCommands:
     def _reason_to_ask(self, session: Session) -> str:
         """What is to be said before the session is closed; "" when nothing would be lost."""
         runner = self._sessions.find_runner(session.session_id)
-        if runner is None or not (runner.has_work or runner.is_working):
+        if runner is None:
+            return ""
+        if runner.is_joined:
+            title = read_title(session.state)
+            return f"“{title}” is open in a terminal of yours. Close it there, too?"
+        if not (runner.has_work or runner.is_working):
             return ""
         waiting = len(runner.queue.waiting)
         more = f", and {waiting} more wait" if waiting else ""

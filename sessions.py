@@ -3,7 +3,6 @@
 * A chat has one current session (the store's binding) and any number of past ones.
 * A runner belongs to a terminal. When the process in it takes another session (/clear, /resume),
   the chat follows to the new id, and the old session stays in the list.
-* What a transcript says is in the outbox, on disk, before the session's cursor moves on.
 """
 
 from __future__ import annotations
@@ -11,23 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, terminal_name
-from claude_registry import ClaudeRegistry
-from core.absence import summarise_absence
+from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
+from claude_registry import ClaudeRegistry, choose
 from core.choices import Choices, note_launched
-from core.conversation import make_title, render_event
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
 from core.events import (
     HookEvent,
     PermissionAsked,
-    PromptRecorded,
     SessionEnded,
     SessionStarted,
     TranscriptEvent,
@@ -39,10 +36,11 @@ from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore, utc_now
-from session_book import SessionBook, chat_of, has_news, is_delivery
+from session_book import SessionBook, chat_of, has_news
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
+from transcript_posts import TranscriptPosts
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +52,6 @@ _WOKEN = {
     "left": "Resumed.",
     None: "Resumed after a restart.",
 }
-
-
-Equip = Callable[[Session, TranscriptEvent, Post], Post]
 
 
 class SessionObserver(Protocol):
@@ -81,8 +76,8 @@ class Sessions:
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
     prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
-    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
-    an event its buttons. `observers` are told what happens.
+    one; `is_asked` knows whether one of the runner's does. `posts` shows what transcripts say.
+    `observers` are told what happens.
     """
 
     def __init__(
@@ -109,7 +104,7 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
-        self.equips: list[Equip] = []
+        self.posts = TranscriptPosts(self.book, outbox)
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
         self._inbox = inbox
@@ -120,8 +115,6 @@ class Sessions:
         self._ends = ProcessEnds(self._hear_end)
         self._is_stirred = asyncio.Event()
         self._runners: dict[str, SessionRunner] = {}
-        self._unread: set[str] = set()
-        self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -130,14 +123,15 @@ class Sessions:
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
             pane = panes.get(session.tmux_session)
+            if pane is None and session.tmux_session:  # it may be a person's own
+                pane = await self.launcher.join(session, session.tmux_session)
             if pane is not None and pane.is_dead:
                 await self.terminal.close(pane.name)
                 pane = None
             if pane is None and session.tmux_session:
                 self.book.set_terminal(session.session_id, "")
             if pane is not None:
-                runner = self._runner(session)
-                runner.pane_pid = pane.pid
+                self._runner(session).take_up(pane)
 
     def restore(self, entry: Entry) -> None:
         """Go on with a prompt that had been assigned to a session when the bridge ended."""
@@ -224,11 +218,24 @@ class Sessions:
                 continue
             if not runner.is_awake:
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
-                if await self._is_watched(runner) or runner.has_work:
-                    continue
-                self.book.edit_state(runner.session_id, asleep="idle")
+            elif not runner.is_joined and (reason := await self._reason_to_rest(runner)):
+                self.book.edit_state(runner.session_id, asleep=reason)
                 await self._retire(runner)
+
+    async def _reason_to_rest(self, runner: SessionRunner) -> str:
+        """Why an idle process is to end, if it is: nobody uses it, or a person opened another."""
+        if runner.process is None or runner.process.status != "idle":
+            return ""
+        other = self.registry.find_other(runner.session_id, runner.pane_pid)
+        is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
+        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+            return ""
+        if other is None:
+            return "idle"
+        text = "You opened this session in a terminal, so its process here has ended."
+        session = self.book.for_id(runner.session_id)
+        self.tell(session, f"gave way:{runner.session_id}:{other.pid}", text)
+        return "left"
 
     async def kill(self, runner: SessionRunner) -> int:
         """End the process at a person's word; the session stays.
@@ -241,6 +248,8 @@ class Sessions:
         return given_up
 
     async def _retire(self, runner: SessionRunner) -> None:
+        if runner.is_joined:
+            self.book.edit_state(runner.session_id, asleep="left")
         try:
             await runner.sleep()
         except TerminalError as error:
@@ -304,6 +313,8 @@ class Sessions:
             asleep=None,
             closed_at=None,
             followed_by=None,
+            told_name=name_to_tell(session, self.launcher.version)
+            or session.state.get("told_name"),
             **({"forked_at": utc_now()} if start == "forked" else {}),
         )
         self.book.set_terminal(runner.session_id, runner.name)
@@ -318,6 +329,13 @@ class Sessions:
                 "Claude Code no longer has this conversation: its transcript was deleted. "
                 "This is a new one, which knows nothing of it.",
             )
+
+    def joined(self, runner: SessionRunner, place: str) -> None:
+        """Tell the chat where its Claude runs, which is a person's own."""
+        session = self.book.edit_state(runner.session_id, asleep=None, closed_at=None)
+        self.book.set_terminal(runner.session_id, runner.name)
+        self._follow(session)
+        self.tell(session, f"joined:{uuid.uuid4()}", f"Joined where it is open: {place}.")
 
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """Have the chat told why a prompt was not delivered, or Claude not started."""
@@ -373,51 +391,27 @@ class Sessions:
             return
         session = self.book.for_id(session_id)
         runner = self.find_runner(session_id)
-        changes: dict[str, Any] = {"cursor": end}
-        posts: dict[str, tuple[Post, TranscriptEvent]] = {}
-        for _, event in events:
-            is_ours = runner.claims(event) if runner is not None else False
-            if isinstance(event, PromptRecorded):
-                changes["has_prompts"] = True
-                if not session.state.get("title") and "title" not in changes:
-                    changes["title"] = make_title(event)
-            post = render_for(session, event, is_ours=is_ours)
-            if post is not None:
-                posts[post.key] = (post, event)
-        is_news = session_id not in self._unread
-        self._show(session, posts, end)
-        session = self.book.edit_state(session_id, **changes)
+        is_news = self.posts.is_news(session_id)
+        claims = runner.claims if runner is not None else _claim_nothing
+        session = self.posts.put(session, events, end, claims=claims)
         if session.state.get("transcript"):
             self.keeper.keep(session_id, Path(session.state["transcript"]))
         for observer in self.observers:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
 
-    def _show(
-        self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int
-    ) -> None:
-        """Put the posts; of many that came while nobody listened, the last answer will do."""
-        left_out, shown = 0, [post for post, _ in posts.values()]
-        if session.session_id in self._unread:
-            self._unread.discard(session.session_id)
-            left_out, shown = summarise_absence(shown)
-        if left_out:
-            place = {"from": session.state.get("cursor", 0), "to": end, "count": left_out}
-            self._outbox.put(self.render_left_out(session, place))
-        self._outbox.put(*(self._equip(session, posts[post.key][1], post) for post in shown))
-
-    def _equip(self, session: Session, event: TranscriptEvent, post: Post) -> Post:
-        for equip in self.equips:
-            post = equip(session, event, post)
-        return post
-
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
         if not self._runners:
             return
-        found = {process.session_id: process for process in self.registry.processes()}
+        found = self.registry.processes()
+        if len({process.session_id for process in found}) < len(found):
+            self._is_stirred.set()  # two processes have one session
         for runner in list(self._runners.values()):
-            runner.hear_registry(found.get(runner.session_id))
+            if runner.is_joined:  # no hook tells of another session in it
+                self._follow_process(runner)
+            else:
+                runner.hear_registry(choose(found, runner.session_id, runner.pane_pid))
             if runner.process is not None:
                 self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):
@@ -469,28 +463,17 @@ class Sessions:
         if not known:
             self.book.edit_state(session.session_id, transcript=str(path))
         if not self._feed.follows(session.session_id) and has_news(session, path):
-            self._unread.add(session.session_id)
+            self.posts.expect_old(session.session_id)
         cursor, since = session.state.get("cursor", 0), session.state.get("forked_at", "")
         self._feed.follow(session.session_id, path, cursor, since=since)
 
 
-def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
-    """The post of an event for the session's chat, if it is shown there."""
-    if is_delivery(session, event):
-        return None
-    directory = session.state.get("project_dir", "")
-    chat = chat_of(session)
-    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
-
-
-def render_left_out(session: Session, place: dict[str, Any]) -> Post:
-    """The line that stands for posts that were left out (without a button)."""
-    key = f"earlier:{session.session_id}:{place['from']}"
-    return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
-
-
 async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:
     return ""
+
+
+def _claim_nothing(event: TranscriptEvent) -> bool:
+    return False
 
 
 def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:

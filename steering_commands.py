@@ -204,6 +204,8 @@ class SteeringCommands:
         """Have an idle process started again; returns from when on the choice holds."""
         if runner is None or not runner.is_awake:
             return "from the next message on"
+        if runner.is_joined:
+            return "once it runs here again: now it is open in a terminal of yours"
         status = runner.process.status if runner.process is not None else None
         if status == "shell":
             return "once the command in the background has ended"
@@ -241,7 +243,7 @@ class SteeringCommands:
         process = runner.process
         if process is None or process.status != "idle" or runner.has_work or not runner.is_awake:
             return
-        if is_outdated(self._book.for_id(runner.session_id).state):
+        if not runner.is_joined and is_outdated(self._book.for_id(runner.session_id).state):
             runner.begin()
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.delivery import Prompt, UnderWay
-from core.errors import CommandUncertainError, TerminalError
+from core.errors import CommandUncertainError, StoreWriteError, TerminalError
 from core.events import TranscriptEvent
 from core.keystrokes import is_same_prompt
 from core.screen import read_input_box
@@ -107,7 +107,7 @@ class Typist:
     async def type(self, under_way: UnderWay, latest: Callable[[], Prompt]) -> None:
         """Type the prompt as `latest` has it then, and have Claude's word that it arrived.
 
-        Raises TerminalError, ClaudeDiedError, StoreWriteError, OSError.
+        Raises TerminalError, ClaudeDiedError, StoreWriteError.
         """
         await self._until_box_is_empty(under_way)
         prompt = under_way.prompt = latest()  # it may have been edited or dropped meanwhile
@@ -127,7 +127,7 @@ class Typist:
         under_way.typed_at = now
         try:
             await self._terminal.type_text(self._claude.name, prompt.text)
-        except OSError:  # no file for its text could be made: not a key was pressed
+        except StoreWriteError:  # no file for its text could be made: not a key was pressed
             under_way.typed_at = 0.0
             raise
         await self._until_taken(under_way)

@@ -116,6 +116,9 @@ class RunnerReports(Protocol[Runner]):
     def woke(self, runner: Runner, start: str, choices: Choices) -> None:
         """Claude runs; `start` says with which history, `choices` what it was started with."""
 
+    def joined(self, runner: Runner, place: str) -> None:
+        """Claude runs in a terminal of the person's own, which `place` names."""
+
     def failed(self, runner: Runner, prompt: Prompt | None, error: BridgeError) -> None:
         """The prompt could not be delivered, or (None) Claude could not be started."""
 

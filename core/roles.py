@@ -6,7 +6,7 @@
 | command | yes   | yes    | -      | commands on the sessions of the chat they are sent in       |
 | press   | yes   | yes    | -      | buttons, of which each is bound to its chat and person      |
 | machine | yes   | -      | -      | what goes beyond the chat: other sessions of the machine,   |
-|         |       |        |        | any directory, a shell line                                 |
+|         |       |        |        | any directory, a shell line, the end of others' processes   |
 | bypass  | yes   | -      | -      | let Claude run everything without asking                    |
 | people  | yes   | -      | -      | add and remove people, change their roles                   |
 
@@ -36,7 +36,7 @@ _MAY: dict[Role, frozenset[Deed]] = {
     "viewer": frozenset(),
 }
 _COMMANDS: dict[CommandName, Deed] = {"people": "people", "invite": "people", "sh": "machine"}
-_PRESSES: dict[str, Deed] = {"person": "people"}
+_PRESSES: dict[str, Deed] = {"person": "people", "take over": "machine"}
 
 
 def may(role: Role | None, deed: Deed) -> bool:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from core.conversation import render_age
 from core.file_names import render_size
+from core.visible_text import make_line
 
 ON_A_PAGE = 8
 
@@ -63,7 +64,7 @@ def render_card(session: ListedSession) -> str:
     """All that there is to know of one session, for who decides what to do with it."""
     lines = [
         f"“{session.title}”",
-        f"Folder: {session.directory}" if session.directory else "",
+        f"Folder: {make_line(session.directory)}" if session.directory else "",
         f"Branch: {session.branch}" if session.branch else "",
         f"Last activity: {_ago(session.seconds)}",
         f"Size: {render_size(session.size)}" if session.size else "",
@@ -78,7 +79,7 @@ def render_card(session: ListedSession) -> str:
 def _facts(session: ListedSession) -> str:
     branch = f" ({session.branch})" if session.branch else ""
     facts = (
-        f"{PurePath(session.directory).name}{branch}",
+        f"{make_line(PurePath(session.directory).name)}{branch}",
         render_age(session.seconds),
         render_size(session.size) if session.size else "",
         session.state,

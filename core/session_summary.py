@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import SCRIPTS
 from core.conversation import make_title, shorten
 from core.events import PromptRecorded
 from core.foreign_text import decode_json
@@ -29,7 +30,6 @@ CHUNK = 1 << 16
 _TITLE_LENGTH = 60
 _LONGEST_PATH = 4096
 _NO_BRANCH = "HEAD"
-_SCRIPTS = "sdk-"
 _TITLES = ("custom-title", "ai-title", "summary", "first prompt", "last-prompt")
 """Where a title may come from, the best first."""
 
@@ -121,7 +121,7 @@ def _take_message(gathered: _Gathered, line: _Line, data: bytes) -> None:
         gathered.branch = "" if line.gitBranch == _NO_BRANCH else clean_title(line.gitBranch)
     if isinstance(line.timestamp, str):
         gathered.timestamp = line.timestamp
-    if not (isinstance(line.entrypoint, str) and line.entrypoint.startswith(_SCRIPTS)):
+    if not (isinstance(line.entrypoint, str) and line.entrypoint.startswith(SCRIPTS)):
         gathered.has_person = True
     if line.type == "user" and "first prompt" not in gathered.titles:
         _take_prompt(gathered, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +30,15 @@ def world(tmp_path: Path, claude_command: Path) -> Iterator[World]:
     """A machine, a chat and the two far ends; the bridge is not started yet."""
     with World(tmp_path, claude_command) as made:
         yield made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows the world that it failed in, which is gone right after."""
+    report = yield
+    world = getattr(item, "funcargs", {}).get("world")
+    if call.when == "call" and report.failed and isinstance(world, World):
+        report.sections.extend(world.describe())
+    return report

@@ -21,7 +21,8 @@ EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
     *("chat_settings", "places", "channels.telegram_topics"),
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
-    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
+    *("tmux_control", "tmux_server", "tmux_search", "typing_files", "terminal"),
+    *("claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
     *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
@@ -53,6 +54,7 @@ HUB = {
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
         *("status_report", "steering_commands", "session_commands", "session_listing"),
+        "transcript_posts",
         "live_cards",
         "receipts",
         "service_errors",
@@ -72,6 +74,8 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
+    "tmux_control": {"tmux_server", "tmux_search", "typing_files"},
+    "tmux_search": {"tmux_server"},
     "channels.telegram": TELEGRAM,
     "channels.telegram_sending": TELEGRAM,
     "channels.telegram_topics": TELEGRAM,
@@ -83,7 +87,7 @@ PARTS = {
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
-    "libtmux": {"tmux_control"},
+    "libtmux": {"tmux_server"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
     "pyromark": {"channels.telegram_markdown"},

@@ -10,7 +10,7 @@ import pytest
 from buttons import Action, Buttons, Press
 from core.model import ButtonPressed, Chat, Person
 from core.ports import Channel
-from core.roles import DEEDS, ROLES, Role, deed_of_press, may
+from core.roles import Role, deed_of_press, may
 from inbox import Arrival, Entry
 from presses import Presses
 from pulse import Background
@@ -100,8 +100,3 @@ async def test_another_persons_button_or_chat_or_a_forged_one_does_nothing(
     await desk.press(data, 1, Chat("telegram", person))
     await desk.press("forged", person)
     assert desk.done == [] and desk.buttons.knows(data)
-
-
-def test_there_is_a_button_for_owners_alone() -> None:
-    assert [role for role in ROLES if may(role, deed_of_press("person"))] == ["owner"]
-    assert deed_of_press("person") in DEEDS

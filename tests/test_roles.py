@@ -63,6 +63,11 @@ def test_some_commands_are_the_owners_alone(name: CommandName) -> None:
     assert [role for role in ROLES if may(role, deed_of_command(name))] == ["owner"]
 
 
+@pytest.mark.parametrize("word", ["person", "take over"])
+def test_some_buttons_are_the_owners_alone(word: str) -> None:
+    assert [role for role in ROLES if may(role, deed_of_press(word))] == ["owner"]
+
+
 @given(st.text())
 def test_a_viewer_may_press_nothing(word: str) -> None:
     assert not may("viewer", deed_of_press(word))

@@ -32,6 +32,12 @@ def test_what_is_not_known_leaves_no_gap() -> None:
     assert "Size" not in render_card(bare)
 
 
+def test_a_folder_can_not_look_like_another_row() -> None:
+    listed = replace(SHOP, directory="/home/ada/x\n2. Fake")
+    assert len(render_page([listed], 0, is_machine=False).split("\n")) == 4
+    assert "Folder: /home/ada/x⟨new line⟩2. Fake" in render_card(listed)
+
+
 def test_an_empty_list_says_what_to_do() -> None:
     assert render_page([], 0, is_machine=False) == "No session yet. Send a text to start one."
     assert "no Claude Code session" in render_page([], 0, is_machine=True)

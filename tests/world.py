@@ -250,6 +250,19 @@ class World:
         said = path.read_text() if path.exists() else ""
         return said + (self._said.read_text() if self._said.exists() else "")
 
+    def describe(self) -> list[tuple[str, str]]:
+        """What an observer would look at first when something went wrong, under headings."""
+        said = [f"{m.message_id}: {m.text!r}" for m in self.telegram.messages(self.chat)]
+        asked = [repr(request.user_texts[-1:]) for request in self.model.requests]
+        return [
+            ("the screen", self.screen()),
+            ("the chat", "\n".join(said)),
+            ("what the model was asked last", "\n".join(asked[-10:])),
+            ("Claude Code's processes", "\n".join(repr(process) for process in self.processes())),
+            ("the transcripts' ends", "\n".join(self.transcripts().splitlines()[-20:])),
+            ("the bridge's log", self.log()),
+        ]
+
     def sessions(self) -> list[Session]:
         """What the store holds, most recent first."""
         with SessionStore(self.state) as store:
