@@ -9,16 +9,19 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from audit import AuditLog, name_action
 from core.addressing import is_meant, speaker_name
 from core.errors import StoreError
-from core.model import Chat, Incoming, Person, Place, Post, TextSent
+from core.model import Chat, FilesSent, Incoming, Person, Place, Post, TextSent
 from core.roles import Role, deed_of, may
 from people import People
 
 log = logging.getLogger(__name__)
+
+_ALBUMS = 50
 
 
 _WELCOME: dict[Role, str] = {
@@ -50,6 +53,7 @@ class Admission:
         self._audit = audit
         self._put = put
         self._is_session = is_session
+        self._albums: deque[tuple[Chat, str | None]] = deque(maxlen=_ALBUMS)
         self.is_awaited: Callable[[Chat, int], bool] = lambda chat, person: False
 
     def admits(self, incoming: Incoming) -> bool:
@@ -57,16 +61,26 @@ class Admission:
         person, chat = incoming.person, incoming.chat
         role = self._people.role_of(person.user_id)
         is_place_allowed = self.is_place_allowed(chat, is_private=incoming.is_private)
-        if not is_place_allowed or not may(role, deed_of(incoming)):
-            if not self._redeems(incoming):
-                self._refuse(incoming, role if is_place_allowed else None)
+        if self._redeems(incoming):
             return False
-        is_for_us = self._has_session(chat) or self.is_awaited(chat, person.user_id)
-        if not is_meant(incoming, is_session=is_for_us):
+        if not is_place_allowed or not may(role, deed_of(incoming)):
+            self._refuse(incoming, role if is_place_allowed else None)
+            return False
+        if not self._is_meant(incoming):
             self.note(incoming, "ignored: not meant for the bot")
             return False
         self.note(incoming, "accepted")
         return True
+
+    def _is_meant(self, incoming: Incoming) -> bool:
+        """Whether it is for the bot; of an album, one part has the words."""
+        chat, person = incoming.chat, incoming.person.user_id
+        album = incoming.album if isinstance(incoming, FilesSent) else None
+        is_for_us = (chat, album) in self._albums or self.is_awaited(chat, person)
+        found = is_meant(incoming, is_session=is_for_us or self._has_session(chat))
+        if found and album is not None:
+            self._albums.append((chat, album))
+        return found
 
     def is_known(self, place: Place, person: int | None) -> bool:
         """Whether a place may be remembered, with that person (None: nobody who says anything)."""

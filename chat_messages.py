@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from chat_commands import ChatCommands
 from command_menu import CommandMenu
@@ -86,6 +87,9 @@ class ChatMessages:
     def handle_files(self, entry: Entry, message: FilesSent | LocationSent) -> bool:
         """As `handle_text`, for all that is always a prompt."""
         match message:
+            case FilesSent() if not message.is_private:
+                caption = strip_mention(message.caption, self._channel.bot_name)
+                self._uploads.take(entry, replace(message, caption=caption))
             case FilesSent():
                 self._uploads.take(entry, message)
             case LocationSent():

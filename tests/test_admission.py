@@ -175,3 +175,26 @@ def test_a_text_that_was_asked_for_is_meant_from_that_person_there_alone(door: D
     assert not door.admission.admits(replace(said, person=Person(ADA, "Ada")))
     assert not door.admission.admits(replace(said, person=Person(VIC, "Vic")))
     assert not door.admission.admits(replace(said, chat=Chat("telegram", -1001, 8)))
+
+
+def test_an_album_is_meant_as_a_whole(door: Door) -> None:
+    first = FilesSent(
+        GROUP, Person(ADA, "Ada"), 1, "@bot look", (), "album", is_private=False, is_addressed=True
+    )
+    other = replace(first, message_id=2, caption="", is_addressed=False)
+    assert not door.admission.admits(other)
+    assert door.admission.admits(first)
+    assert door.admission.admits(other)
+    assert not door.admission.admits(replace(other, album="another"))
+    assert not door.admission.admits(replace(other, album=None))
+
+
+def test_a_member_may_bring_the_pairing_code_where_nobody_is_paired(door: Door) -> None:
+    assert not bring(door, door.people.issue_code(), BOB)
+    assert door.people.owner == BOB and door.people.role_of(BOB) == "owner"
+
+
+def test_an_owner_uses_up_no_invitation(door: Door) -> None:
+    code = door.people.invite("member")
+    assert bring(door, code, ADA)  # as any /start
+    assert not bring(door, code, EVE) and door.people.role_of(EVE) == "member"

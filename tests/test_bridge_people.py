@@ -151,6 +151,11 @@ def test_in_a_group_the_bot_answers_who_means_it_and_tells_claude_who_speaks(wor
         "Bob: begin",
         "Ada: go on",
     ]
+    sent = world.telegram.send_file(
+        group, bob, b"milk", "list.txt", caption="@bridge_test_bot read it"
+    )
+    world.telegram.wait_for_text(group, "Echo", after=sent, timeout=SECONDS)
+    assert asked(world.model)[-1].startswith("Bob: read it\n\n[document “list.txt”]")
     results = [(user, result) for user, _, result in audit(world)]
     assert results.count((world.user.id, "ignored: not meant for the bot")) == 1
     assert results.count((bob.id, "ignored: not meant for the bot")) == 1
