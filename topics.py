@@ -232,7 +232,7 @@ class Topics:
         """Open, close or rename it, if one of these is due."""
         session = self._sessions.book.store.find_current(topic.chat_id, topic.topic)
         known = self._places.find_topic(topic)
-        should_be_closed = session is not None and bool(session.state.get("closed_at"))
+        should_be_closed = bool(session.state.get("closed_at")) if session else known.is_closed
         if known.is_closed != should_be_closed:
             if seconds := self._outbox.reserve(topic):
                 return seconds

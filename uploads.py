@@ -248,16 +248,21 @@ class Uploads:
 
     async def _finish(self, item: _Words | _Files) -> None:
         """Make it a prompt, or say why not. Raises BridgeError."""
-        if not self._is_welcome(item.person):
-            for key in item.keys:
-                self._inbox.finish(key, "refused")
-            return
         match item:
             case _Words():
-                prompt = Prompt(item.key, item.text)
-                self._sessions.submit(self._session_of(item), prompt, item.person)
+                self._submit(item, item.text)
             case _Files():
                 await self._finish_files(item)
+
+    def _submit(self, item: _Words | _Files, text: str) -> None:
+        """Give the session the prompt, unless who sent it is not welcome any more."""
+        first, *others = item.keys
+        if self._is_welcome(item.person):
+            prompt, session = Prompt(first, text), self._session_of(item)
+            self._sessions.submit(session, prompt, item.person, merges=others)
+            return
+        for key in item.keys:
+            self._inbox.finish(key, "refused")
 
     async def _give_up(self, chat: Chat, item: _Words | _Files, reason: str) -> None:
         """Have it told, as soon as there is room on the disk to note that down."""
@@ -285,17 +290,14 @@ class Uploads:
                 await self._take_part(*item.parts[item.done], folder, taken)
                 item.done += 1
             item.is_complete = not await self._gets_more(item)
-        (first, message), *others = item.parts
+        first, message = item.parts[0]
         self._refuse(message.chat, first, taken.refusals)
         if not taken.kept and not taken.dictated:
             for key, _ in item.parts:
                 self._inbox.finish(key, "failed")
             return
         words = add_speaker(_render(item, taken), message.person, is_private=message.is_private)
-        prompt = Prompt(first, prepare_prompt(words))
-        merges = [key for key, _ in others]
-        person = message.person.user_id
-        self._sessions.submit(self._session_of(item), prompt, person, merges=merges)
+        self._submit(item, prepare_prompt(words))
 
     def _folder_of(self, session: Session) -> FileFolder:
         try:

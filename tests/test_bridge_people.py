@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from inbox import Arrival, Inbox
 from tests.standins.messages_api import MessagesApi
 from tests.standins.telegram_state import Chat, Message, User
 from tests.world import World, wait_until
@@ -124,6 +125,21 @@ def test_a_person_who_is_removed_loses_everything_at_once(world: World) -> None:
     assert asked(world.model).count("and then this") == 0
     assert len(world.telegram.messages(chat, from_bot=True)) == before
     assert {s.chat_id for s in world.sessions()} == {world.user.id, bob.id}  # nothing is deleted
+
+
+def test_what_a_removed_person_left_waiting_is_not_run_after_a_crash(world: World) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo: hello")
+    session_id = world.sessions()[0].session_id
+    world.kill_bridge()
+    inbox = Inbox(world.state / "bridge")
+    for key, person in (("k:1", 666), ("k:2", world.user.id)):
+        inbox.receive([Arrival(key, "telegram", {})])
+        inbox.advance(key, "assigned", session_id=session_id, text=f"by {person}", person=person)
+    inbox.close()
+    world.start_bridge()
+    world.reads(f"Echo: by {world.user.id}")
+    assert asked(world.model) == ["hello", f"by {world.user.id}"]
 
 
 def test_in_a_group_the_bot_answers_who_means_it_and_tells_claude_who_speaks(world: World) -> None:

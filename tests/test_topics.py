@@ -260,6 +260,16 @@ async def test_a_topic_is_closed_and_opened_with_its_session_and_never_deleted(
     assert desk.forum.closed == set()
 
 
+async def test_a_topic_stays_closed_when_its_session_is_forgotten(desk: Desk) -> None:
+    topic, session_id = await desk.topic_with_session()
+    desk.book.edit_state(session_id, closed_at="2026-01-01T00:00:00+00:00")
+    await desk.look(61)
+    desk.book.store.delete(session_id)
+    desk.topics.touch(topic)
+    await desk.look(61)
+    assert desk.forum.closed == {topic} and "reopen" not in desk.forum.calls
+
+
 async def test_a_topic_that_a_person_closed_is_not_opened(desk: Desk) -> None:
     topic, session_id = await desk.topic_with_session()
     desk.forum.closed.add(topic)
