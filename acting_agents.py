@@ -139,8 +139,9 @@ class ActingAgents:
         if "detour" in state:
             agent = show_agent(read_choices(state).agent)
             raise AgentBusyError(
-                f"{agent} can't take over now: a command runs in the background, or a text stands "
-                "in the terminal's input box. Send it again when that is over."
+                f"{agent} can't take over now: a command runs in the background, a text stands in "
+                "the terminal's input box, or the session runs in a terminal of yours. Send it "
+                "again when that is over."
             )
 
     async def _route(self, session: Session, prompt: Prompt) -> None:

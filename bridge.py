@@ -75,6 +75,7 @@ class Hub:
                 self._restore(entry)
         await self._sessions.start()
         self._parts.restoration.tell()
+        self._parts.handoff.resume()
         self._parts.cards.resume()
         self._parts.errors.resume()
         self._parts.deliveries.start()
@@ -89,6 +90,7 @@ class Hub:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(self._sessions.keep_watch())
+            tasks.create_task(self._parts.topics.run())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
 
@@ -102,7 +104,13 @@ class Hub:
             self._tell_owner(f"version:{told}", told)
 
     def _restore(self, entry: Entry) -> None:
-        """Go on with a prompt; one whose session can't be read waits for a better day."""
+        """Go on with a prompt; one whose session can't be read waits for a better day.
+
+        Who gave it may have been removed since.
+        """
+        if entry.person and not self._parts.people.may(entry.person, "talk"):
+            self._inbox.finish(entry.key, "refused")
+            return
         try:
             self._sessions.restore(entry)
         except StoreError as error:
@@ -136,7 +144,10 @@ class Hub:
     async def _try_to_handle(self, entry: Entry) -> None:
         try:
             incoming = self._channel.parse(entry.arrival.raw)
+            is_known = self._parts.topics.hear_update(entry.arrival.raw, incoming)
             is_done = incoming is None or await self._dispatch(entry, incoming)
+            if not is_known:  # it may have been what lets somebody in
+                self._parts.topics.hear_update(entry.arrival.raw, incoming)
         except StoreWriteError:
             raise
         except Exception:

@@ -1,6 +1,7 @@
 """What becomes of a message: a command is run, everything else is a prompt for the chat's session.
 
 * Files and places are prompts too, whatever their caption begins with.
+* In a group Claude is told who speaks, and the bot's own name in front is no part of the words.
 * Other people's words (forwarded, quoted) are marked as such for Claude, and are never a command.
 * A text that answers what Claude asks is no prompt.
 * An edited message edits the prompt that waits; one that Claude has is never sent again.
@@ -14,6 +15,7 @@ from dataclasses import replace
 from acting_agents import ActingAgents
 from chat_commands import ChatCommands
 from command_menu import CommandMenu
+from core.addressing import add_speaker, strip_mention
 from core.commands import Command, parse_command
 from core.config import Config
 from core.conversation import quote
@@ -21,6 +23,7 @@ from core.errors import BridgeError
 from core.keystrokes import prepare_prompt
 from core.model import Chat, FilesSent, LocationSent, TextEdited, TextSent
 from core.ports import Channel
+from core.roles import deed_of_command
 from fresh_starts import FreshStarts
 from inbox import Entry, Inbox
 from sessions import Sessions
@@ -68,6 +71,7 @@ class ChatMessages:
             case None:
                 return True
             case Command("sh", line):
+                self._commands.check(message.person.user_id, deed_of_command("sh"))
                 self._submit(entry, message, self._prepare_shell_line(line))
                 return False
             case Command():
@@ -78,11 +82,13 @@ class ChatMessages:
             case str():
                 text = await self._menu.restore(message.chat, parsed)
                 self._agents.note(entry, agent)
-                self._submit(entry, message, prepare_prompt(text))
+                self._submit(entry, message, _prepare(text, message))
                 return False
 
     async def _find_agent(self, message: TextSent | FilesSent, text: str) -> tuple[str, str]:
         """The agent that the words name at their beginning, and the rest; a command is for none."""
+        if not message.is_private:
+            text = strip_mention(text, self._channel.bot_name)
         if message.forwarded_from is not None or not text.startswith("@"):
             return "", text
         session = self._sessions.book.find_current(message.chat)
@@ -121,7 +127,7 @@ class ChatMessages:
                 text = self._read(sent, words)
                 if not isinstance(text, str):
                     raise BridgeError("A message that waits can't become a command.")
-                prompt = prepare_prompt(text)
+                prompt = _prepare(text, sent)
                 is_waiting = self._uploads.rewrite(entry.key, prompt)
                 if is_waiting or (runner and runner.queue.rewrite(entry.key, prompt)):
                     self._agents.note(self._inbox.find(entry.key) or entry, agent)
@@ -132,6 +138,8 @@ class ChatMessages:
     def _read(self, message: TextSent, text: str | None = None) -> Command | str | None:
         """The command or the prompt that a message is, or would be with another text."""
         text = message.text if text is None else text
+        if not message.is_private:
+            text = strip_mention(text, self._channel.bot_name)
         if message.forwarded_from is not None:
             return quote(f"Forwarded from {message.forwarded_from}", text)
         parsed = parse_command(text, self._channel.bot_name)
@@ -150,3 +158,8 @@ class ChatMessages:
     def _submit(self, entry: Entry, message: TextSent, text: str) -> None:
         self._fresh_starts.begin_if_due(entry, message.chat, text, message.sent_at)
         self._uploads.submit_text(entry, message.chat, text, message.person.user_id)
+
+
+def _prepare(text: str, message: TextSent) -> str:
+    """As it is typed. Raises PromptError."""
+    return prepare_prompt(add_speaker(text, message.person, is_private=message.is_private))

@@ -90,6 +90,9 @@ class Restoration:
         self._untold.clear()
 
     def _look_into(self, session: Session) -> None:
+        if self._sessions.registry.find(session.session_id) is not None:
+            self._book.set_terminal(session.session_id, "")  # somebody goes on with it elsewhere
+            return
         cut = self._find(session)
         if cut is not None:
             self._note(session, cut, restarted=True)
@@ -158,7 +161,9 @@ class Restoration:
         return find_cut(self._events(session))
 
     def _events(self, session: Session) -> list[TranscriptEvent]:
-        return read_last_events(self._sessions.launcher.transcript_of(session))
+        """What it did last; of a fork, nothing that was copied into it."""
+        path = self._sessions.launcher.transcript_of(session)
+        return read_last_events(path, session.state.get("forked_at", ""))
 
     def _note(self, session: Session, cut: CutTurn, *, restarted: bool = False) -> None:
         """Write it down, unless that was done before."""

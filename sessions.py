@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, terminal_name
-from claude_registry import ClaudeRegistry
+from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
+from claude_registry import ClaudeRegistry, choose
 from core.agent_trail import extend_trail
 from core.choices import Choices, note_launched
 from core.delivery import Prompt
@@ -37,6 +37,7 @@ from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news
+from session_observer import SessionObserver
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
@@ -53,22 +54,6 @@ _WOKEN = {
     "cut off": "",  # the chat knows
     None: "Resumed after a restart.",
 }
-
-
-class SessionObserver(Protocol):
-    """Who is told what happens in the sessions, after the sessions have taken note themselves.
-
-    What must not be forgotten in a crash belongs into a post of `render_event`, not here.
-    """
-
-    def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
-        """A hook fired in one of our terminals."""
-
-    def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
-        """The transcript has this; not `is_news`: since a time when nobody listened."""
-
-    def hear_status(self, runner: SessionRunner) -> None:
-        """The process of the session may have another status now, or be gone."""
 
 
 class Sessions:
@@ -134,14 +119,15 @@ class Sessions:
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
             pane = panes.get(session.tmux_session)
+            if pane is None and session.tmux_session:  # it may be a person's own
+                pane = await self.launcher.join(session, session.tmux_session)
             if pane is not None and pane.is_dead:
                 await self.terminal.close(pane.name)
                 pane = None
             if pane is None and session.tmux_session:
                 lost.append(session)
             if pane is not None:
-                runner = self._runner(session)
-                runner.pane_pid = pane.pid
+                self._runner(session).take_up(pane)
         return lost
 
     def restore(self, entry: Entry) -> None:
@@ -211,9 +197,8 @@ class Sessions:
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(
-            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
-        )
+        facts = {"session_id": session_id, "text": prompt.text, "person": person}
+        self._inbox.advance(prompt.key, "assigned", merges=merges, **facts)
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
         is_waiting = runner.process is not None and runner.process.status == "waiting"
@@ -231,11 +216,24 @@ class Sessions:
             if not runner.is_awake:
                 self.on_lost(runner)
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
-                if await self._is_watched(runner) or runner.has_work:
-                    continue
-                self.book.edit_state(runner.session_id, asleep="idle")
+            elif not runner.is_joined and (reason := await self._reason_to_rest(runner)):
+                self.book.edit_state(runner.session_id, asleep=reason)
                 await self._retire(runner)
+
+    async def _reason_to_rest(self, runner: SessionRunner) -> str:
+        """Why an idle process is to end, if it is: nobody uses it, or a person opened another."""
+        if runner.process is None or runner.process.status != "idle":
+            return ""
+        other = self.registry.find_other(runner.session_id, runner.pane_pid)
+        is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
+        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+            return ""
+        if other is None:
+            return "idle"
+        text = "You opened this session in a terminal, so its process here has ended."
+        session = self.book.for_id(runner.session_id)
+        self.tell(session, f"gave way:{runner.session_id}:{other.pid}", text)
+        return "left"
 
     async def kill(self, runner: SessionRunner) -> int:
         """End the process at a person's word; the session stays.
@@ -248,6 +246,8 @@ class Sessions:
         return given_up
 
     async def _retire(self, runner: SessionRunner) -> None:
+        if runner.is_joined:
+            self.book.edit_state(runner.session_id, asleep="left")
         try:
             await runner.sleep()
         except TerminalError as error:
@@ -309,8 +309,12 @@ class Sessions:
             launches=launches,
             launched=note_launched(choices),
             asleep=None,
+            closed_at=None,
             followed_by=None,
             trail=extend_trail(session.state, choices.agent, utc_now()),
+            told_name=name_to_tell(session, self.launcher.version)
+            or session.state.get("told_name"),
+            **({"forked_at": utc_now()} if start == "forked" else {}),
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
@@ -325,6 +329,13 @@ class Sessions:
                 "Claude Code no longer has this conversation: its transcript was deleted. "
                 "This is a new one, which knows nothing of it.",
             )
+
+    def joined(self, runner: SessionRunner, place: str) -> None:
+        """Tell the chat where its Claude runs, which is a person's own."""
+        session = self.book.edit_state(runner.session_id, asleep=None, closed_at=None)
+        self.book.set_terminal(runner.session_id, runner.name)
+        self._follow(session)
+        self.tell(session, f"joined:{uuid.uuid4()}", f"Joined where it is open: {place}.")
 
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """Have the chat told why a prompt was not delivered, or Claude not started."""
@@ -399,9 +410,14 @@ class Sessions:
         """Processes came, went, or changed their status."""
         if not self._runners:
             return
-        found = {process.session_id: process for process in self.registry.processes()}
+        found = self.registry.processes()
+        if len({process.session_id for process in found}) < len(found):
+            self._is_stirred.set()  # two processes have one session
         for runner in list(self._runners.values()):
-            runner.hear_registry(found.get(runner.session_id))
+            if runner.is_joined:  # no hook tells of another session in it
+                self._follow_process(runner)
+            else:
+                runner.hear_registry(choose(found, runner.session_id, runner.pane_pid))
             if runner.process is not None:
                 self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):
@@ -454,7 +470,8 @@ class Sessions:
             self.book.edit_state(session.session_id, transcript=str(path))
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self.posts.expect_old(session.session_id)
-        self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+        cursor, since = session.state.get("cursor", 0), session.state.get("forked_at", "")
+        self._feed.follow(session.session_id, path, cursor, since=since)
 
 
 async def _prepare_nothing(runner: SessionRunner, prompt: Prompt) -> None:

@@ -37,6 +37,7 @@ from core.conversation import shorten
 from core.errors import BridgeError
 from core.events import HookEvent, PromptSubmitted, TranscriptEvent, TurnEnded
 from core.model import Chat, Keyboard, Post
+from core.roles import Deed
 from outbox import Outbox, new_key
 from pulse import Background
 from session import Session
@@ -73,7 +74,11 @@ def _is_claudes(offer: _Offer) -> bool:
 
 
 class SteeringCommands:
-    """The choices of `sessions`; `agents` knows who there is to be."""
+    """The choices of `sessions`; `agents` knows who there is to be.
+
+    `may` says whether a person (by user id) may do something: not everybody may choose the mode
+    that never asks.
+    """
 
     def __init__(
         self,
@@ -83,6 +88,8 @@ class SteeringCommands:
         buttons: Buttons,
         agents: ActingAgents,
         background: Background,
+        *,
+        may: Callable[[int, Deed], bool],
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -90,6 +97,7 @@ class SteeringCommands:
         self._buttons = buttons
         self._agents = agents
         self._background = background
+        self._may = may
         self._book = sessions.book
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "model": partial(self._command, "model"),
@@ -107,12 +115,12 @@ class SteeringCommands:
             self._background.run(self._list(kind, session, chat, person))
             return
         # Not in the background: a message that comes next is meant to be run with it.
-        offers = [] if kind == "model" else await self._offers(kind, session)
+        offers = [] if kind == "model" else await self._offers(kind, session, person)
         text = self._choose(session, kind, _find_offer(kind, argument, offers))
         self._outbox.say(chat, text)
 
     async def _list(self, kind: Kind, session: Session, chat: Chat, person: int) -> None:
-        offers = await self._offers(kind, session)
+        offers = await self._offers(kind, session, person)
         key = new_key()
         text = f"{_NAMES[kind]}: {self.describe(session, kind)}"
         listed = [
@@ -130,10 +138,10 @@ class SteeringCommands:
         action, chat = press.action, press.event.chat
         kind: Kind = action["kind"]
         session = self._book.for_id(action["session"])
-        offers = await self._offers(kind, session)
+        key, person = action["post"], press.event.person.user_id
+        offers = await self._offers(kind, session, person)
         text = self._choose(session, kind, _find_offer(kind, action["value"], offers))
         session = self._book.for_id(session.session_id)
-        key, person = action["post"], press.event.person.user_id
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
         self._outbox.say(chat, text, keyboard=keyboard, edits=key)
         return ""
@@ -164,10 +172,11 @@ class SteeringCommands:
         """What Claude Code offers in the session's directory, if that is known to be trusted."""
         return await self._agents.catalog_of(session)
 
-    async def _offers(self, kind: Kind, session: Session) -> list[_Offer]:
+    async def _offers(self, kind: Kind, session: Session, person: int) -> list[_Offer]:
         launcher = self._sessions.launcher
         if kind == "mode":
-            modes = list_modes(launcher.version, with_bypass=launcher.allows_bypass)
+            with_bypass = launcher.has_bypass(session) and self._may(person, "bypass")
+            modes = list_modes(launcher.version, with_bypass=with_bypass)
             return [_Offer(mode, meaning) for mode, meaning in modes.items()]
         if kind == "agent":
             choices = await self._agents.choices(session)
@@ -219,6 +228,8 @@ class SteeringCommands:
         """Have an idle process started again; returns from when on the choice holds."""
         if runner is None or not runner.is_awake:
             return "from the next message on"
+        if runner.is_joined:
+            return "once it runs here again: now it is open in a terminal of yours"
         status = runner.process.status if runner.process is not None else None
         if status == "shell":
             return "once the command in the background has ended"
@@ -241,7 +252,7 @@ class SteeringCommands:
         if is_outdated(session.state) or event.mode == self.present(session, "mode"):
             return
         launcher = self._sessions.launcher
-        if event.mode not in list_modes(launcher.version, with_bypass=launcher.allows_bypass):
+        if event.mode not in list_modes(launcher.version, with_bypass=launcher.has_bypass(session)):
             return
         choices = read_choices(session.state | {FIELDS["mode"]: event.mode})
         self._book.edit_state(
@@ -256,7 +267,7 @@ class SteeringCommands:
         process = runner.process
         if process is None or process.status != "idle" or runner.has_work or not runner.is_awake:
             return
-        if is_outdated(self._book.for_id(runner.session_id).state):
+        if not runner.is_joined and is_outdated(self._book.for_id(runner.session_id).state):
             runner.begin()
 
 

@@ -125,6 +125,10 @@ class ReactionRefusedError(ChannelError):
     """The chat takes no reactions, or not this one."""
 
 
+class TopicRefusedError(ChannelError):
+    """The chat has no topics, or the bot may not manage them."""
+
+
 class FileTooBigError(ChannelError):
     """A file is larger than may be fetched."""
 

@@ -29,6 +29,23 @@ class Person:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a channel tells of a place: its title, and of a topic the name that it has from now on.
+
+    `is_private`: one person's; `is_forum`: it has topics; `is_name_implicit`: nobody chose the
+    topic's name; `own_notice`: the service message about a change of the bot's own.
+    """
+
+    chat: Chat
+    title: str
+    is_private: bool = False
+    is_forum: bool = False
+    topic_name: str | None = None
+    is_name_implicit: bool = False
+    own_notice: int | None = None
+
+
 # --- what people send --------------------------------------------------------------------------
 
 
@@ -36,8 +53,9 @@ class Person:
 class TextSent:
     """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
 
-    `reply_to` is the message, of anybody's, that it answers; `sent_at`: when it was sent, by the
-    channel's clock in seconds since the epoch (0: not known), which identifies nothing.
+    `reply_to` is the message, of anybody's, that it answers. `is_addressed`: it mentions the bot,
+    or answers a message of the bot's. `sent_at`: when it was sent, by the channel's clock in
+    seconds since the epoch (0: not known), which identifies nothing.
     """
 
     chat: Chat
@@ -48,6 +66,7 @@ class TextSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
     sent_at: float = field(default=0.0, compare=False)
 
 
@@ -84,6 +103,7 @@ class FilesSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
     sent_at: float = field(default=0.0, compare=False)
 
     @property
@@ -105,6 +125,7 @@ class LocationSent:
     is_private: bool = True
     forwarded_from: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
     sent_at: float = field(default=0.0, compare=False)
 
     @property
@@ -122,6 +143,7 @@ class TextEdited:
     message_id: int
     text: str
     is_private: bool = True
+    is_addressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +166,7 @@ class KindNotHandled:
     person: Person
     kind: str
     is_private: bool = True
+    is_addressed: bool = False
 
 
 Incoming = TextSent | FilesSent | LocationSent | TextEdited | ButtonPressed | KindNotHandled

@@ -1,77 +1,102 @@
-"""presses: a button is used up once, and no press is forgotten."""
+"""presses: every role at every button, and a press that may not be leaves the button as it was."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from buttons import Buttons, Press
-from core.errors import StoreWriteError
+from buttons import Action, Buttons, Press
 from core.model import ButtonPressed, Chat, Person
+from core.ports import Channel
+from core.roles import Role, deed_of_press, may
 from inbox import Arrival, Entry
 from presses import Presses
+from pulse import Background
 
-CHAT = Chat("telegram", 7)
+TEAM = Chat("telegram", -1001)
+WHO: dict[int, Role] = {1: "owner", 2: "member", 3: "viewer"}
+ENTRY = Entry(Arrival("key", "telegram", {}))
 
 
-class Rig:
-    """Two buttons, one of which gives Claude a prompt; `fails` makes what they do fail once."""
+class Phone:
+    """Takes the answers to presses."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def answer_press(self, press_id: str, text: str = "") -> None:
+        self.said.append(text)
+
+
+class Desk:
+    """Buttons with two kinds of actions: one for everybody who may press, one for owners."""
 
     def __init__(self, folder: Path) -> None:
-        self.done: list[str] = []
-        self.fails = False
-        self.said: list[str] = []
         self.buttons = Buttons(folder)
-        channel = SimpleNamespace(answer_press=lambda press_id, text: text)
+        self.phone = Phone()
+        self.done: list[Action] = []
+        self.background = Background()
         self.presses = Presses(
             self.buttons,
-            cast(Any, channel),
-            cast(Any, SimpleNamespace(run=self.said.append)),
-            handlers={"show": self.do},
-            prompting={"ask": self.do},
+            cast(Channel, self.phone),
+            self.background,
+            handlers={"key": self.do, "person": self.do},
+            prompting={"again": self.do},
+            may=lambda person, deed: may(WHO.get(person), deed),
         )
 
     async def do(self, press: Press) -> str:
-        if self.fails:
-            self.fails = False
-            raise StoreWriteError("There is no room.")
-        self.done.append(press.action["do"])
-        return "Done."
+        self.done.append(press.action)
+        return "done"
 
-    def issue(self, word: str) -> str:
-        return self.buttons.issue(CHAT, [[(word, {"do": word})]])[0][0].press
+    def issue(self, word: str, person: int | None = None) -> str:
+        action: dict[str, Any] = {"do": word}
+        return self.buttons.issue(TEAM, [[("Go", action)]], person=person)[0][0].press
 
-    async def press(self, data: str, user: int = 1) -> bool:
-        event = ButtonPressed(CHAT, Person(user), 1, "p", data)
-        return await self.presses.handle(Entry(Arrival("k", "telegram", {})), event)
-
-
-@pytest.mark.parametrize("word", ["show", "ask"])
-async def test_a_button_works_once(tmp_path: Path, word: str) -> None:
-    rig = Rig(tmp_path)
-    data = rig.issue(word)
-    assert await rig.press(data) == (word == "show")
-    assert await rig.press(data)
-    assert rig.done == [word]
-    assert rig.said == ["Done.", "This button no longer works."]
+    async def press(self, data: str, person: int, chat: Chat = TEAM) -> bool:
+        event = ButtonPressed(chat, Person(person), 1, "id", data, is_private=False)
+        is_done = await self.presses.handle(ENTRY, event)
+        await self.background.finish()
+        return is_done
 
 
-async def test_a_press_whose_prompt_could_not_be_noted_can_be_handled_again(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
-    data = rig.issue("ask")
-    rig.fails = True
-    with pytest.raises(StoreWriteError):
-        await rig.press(data)
-    assert not await rig.press(data)
-    assert rig.done == ["ask"]
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
 
 
-async def test_a_button_of_another_person_does_nothing_and_stays(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
-    data = rig.buttons.issue(CHAT, [[("x", {"do": "ask"})]], person=1)[0][0].press
-    assert await rig.press(data, user=2)
-    assert not await rig.press(data, user=1)
-    assert rig.done == ["ask"]
+@pytest.mark.parametrize("word", ["key", "person", "again"])
+@pytest.mark.parametrize("person", [1, 2, 3, 666])
+async def test_a_press_does_what_the_role_allows_and_nothing_else(
+    desk: Desk, person: int, word: str
+) -> None:
+    data = desk.issue(word)
+    is_done = await desk.press(data, person)
+    is_allowed = may(WHO.get(person), deed_of_press(word))
+    assert desk.done == ([{"do": word}] if is_allowed else [])
+    assert is_done is not (is_allowed and word == "again")
+    assert desk.phone.said == (["done"] if is_allowed else ["Only the owner may do that."])
+    assert desk.buttons.knows(data) is not is_allowed
+
+
+async def test_a_refused_press_leaves_the_button_to_who_may(desk: Desk) -> None:
+    data = desk.issue("person")
+    await desk.press(data, 2)
+    await desk.press(data, 1)
+    assert desk.done == [{"do": "person"}]
+    await desk.press(data, 1)  # a replay
+    assert desk.done == [{"do": "person"}]
+    assert desk.phone.said[-1] == "This button no longer works."
+
+
+@pytest.mark.parametrize("person", [2, 3, 666])
+async def test_another_persons_button_or_chat_or_a_forged_one_does_nothing(
+    desk: Desk, person: int
+) -> None:
+    data = desk.issue("key", person=1)
+    await desk.press(data, person)
+    await desk.press(data, 1, Chat("telegram", person))
+    await desk.press("forged", person)
+    assert desk.done == [] and desk.buttons.knows(data)

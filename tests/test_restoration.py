@@ -51,6 +51,7 @@ class Rig:
     posts: dict[str, Post] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
     writes_left: int = 10**9
+    elsewhere: Any = None
 
     def __post_init__(self) -> None:
         (self.folder / "bridge").mkdir()
@@ -70,6 +71,7 @@ class Rig:
         self.inbox = Inbox(self.folder / "bridge")
         sessions = SimpleNamespace(
             book=self.book,
+            registry=SimpleNamespace(find=lambda session_id: self.elsewhere),
             launcher=SimpleNamespace(transcript_of=lambda session: self.transcript),
             submit=lambda session, prompt, person: self.submitted.append(prompt.text),
         )
@@ -244,3 +246,9 @@ async def test_a_button_goes_on_unless_something_was_said_since(tmp_path: Path) 
     rig.write(MORE)
     with pytest.raises(BridgeError, match="gone on since"):
         await rig.restoration.prompting_presses["go on"](press)
+
+
+def test_a_session_that_runs_in_another_terminal_was_not_cut_off(rig: Rig) -> None:
+    rig.elsewhere = "a process"
+    rig.start()
+    assert (rig.posts, rig.given(), rig.session.tmux_session) == ({}, [], "")
