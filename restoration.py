@@ -40,6 +40,7 @@ GO_ON = (
     "Continue where you were cut off: Claude Code ended in the middle of your work. "
     "See first what is done already, and repeat nothing that is."
 )
+_CUT_OFF = "cut off"
 _AGAIN_SECONDS = 600.0
 _BEFORE_OTHERS = -1
 
@@ -90,13 +91,13 @@ class Restoration:
         self._untold.clear()
 
     def _look_into(self, session: Session) -> None:
-        if self._sessions.registry.find(session.session_id) is not None:
-            self._book.set_terminal(session.session_id, "")  # somebody goes on with it elsewhere
-            return
-        cut = self._find(session)
-        if cut is not None:
+        is_elsewhere = self._sessions.registry.find(session.session_id) is not None
+        is_meant = session.state.get("asleep") not in (None, _CUT_OFF)  # a person ended it
+        cut = None if is_elsewhere else self._find(session)
+        if cut is not None and not is_meant:
             self._note(session, cut, restarted=True)
-        self._settle_entries(session, cut)
+        if not is_elsewhere:
+            self._settle_entries(session, cut)
         self._book.set_terminal(session.session_id, "")
 
     def _settle_entries(self, session: Session, cut: CutTurn | None) -> None:
@@ -175,7 +176,7 @@ class Restoration:
         detour = session.state.get("detour")
         if isinstance(detour, dict) and self._inbox.find(str(detour.get("key"))) is not None:
             noted |= {"for": detour["agent"]}  # and that one goes on with it
-        self._book.edit_state(session.session_id, cut_off=noted, asleep="cut off")
+        self._book.edit_state(session.session_id, cut_off=noted, asleep=_CUT_OFF)
 
     def _tell(self, session: Session) -> None:
         noted = _read_noted(session)

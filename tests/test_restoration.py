@@ -252,3 +252,9 @@ def test_a_session_that_runs_in_another_terminal_was_not_cut_off(rig: Rig) -> No
     rig.elsewhere = "a process"
     rig.start()
     assert (rig.posts, rig.given(), rig.session.tmux_session) == ({}, [], "")
+
+
+def test_what_a_person_ended_was_not_cut_off(rig: Rig) -> None:
+    rig.book.edit_state(rig.session_id, asleep="killed")
+    rig.start()
+    assert (rig.posts, rig.given(), rig.session.tmux_session) == ({}, [], "")
