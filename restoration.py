@@ -123,6 +123,7 @@ class Restoration:
         if entry is not None and entry.step == "received":
             text = prepare_prompt(GO_ON)
             facts = {"agent": noted.get("for", ""), "place": _BEFORE_OTHERS}
+            facts["person"] = session.state.get("person", 0)  # whom it is from as long as they may
             self._inbox.advance(
                 key, "assigned", merges=(), session_id=session_id, text=text, **facts
             )
