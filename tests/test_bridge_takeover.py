@@ -46,6 +46,8 @@ class Terminal:
 
     def types(self, line: str) -> None:
         self.tmux("send-keys", "-t", "work", "-l", line)
+        end = line[-15:]
+        wait_until(lambda: end in self.screen.replace("\n", ""), f"{end!r} is on the screen")
         self.tmux("send-keys", "-t", "work", "Enter")
 
     @property
@@ -231,6 +233,8 @@ def test_the_bridge_gives_way_to_a_terminal_that_opens_its_session(
     world.reads("You opened this session in a terminal, so its process here has ended.")
     wait_until(lambda: ours.pid not in pids(world), "it has ended")
     [theirs] = pids(world)
+    world.wait_for_process("idle")
+    wait_until(lambda: "Echo: my cat" in terminal.screen, "Claude shows the conversation")
     terminal.types("and a dog")
     wait_until(lambda: "Echo: and a dog" in world.transcripts(), "Claude has answered")
     world.wait_for_process("idle")

@@ -207,17 +207,6 @@ async def test_following_begins_behind_the_cursor(world: World) -> None:
     assert world.listener.texts() == ["new"]
 
 
-async def test_what_a_fork_has_copied_is_not_heard(world: World) -> None:
-    def at(time: str, text: str) -> bytes:
-        return answer(text)[:-2] + b',"timestamp":"2026-11-22T04:03:%sZ"}\n' % time.encode()
-
-    world.feed.follow("s", world.path, 0)
-    world.feed.follow("s", world.path, 0, since="2026-11-22T04:03:10.000123+00:00")
-    world.append(at("03.115", "old") + at("09.999", "old, too") + at("16.006", "new"))
-    world.feed.look()
-    assert world.listener.texts() == ["new"]
-
-
 async def test_what_was_written_while_nobody_listened_is_heard_once(tmp_path: Path) -> None:
     async with running(tmp_path / "a") as world:
         world.append(answer("one"))
