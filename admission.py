@@ -1,24 +1,43 @@
 """Who may: every update and every press is checked here, and written into the audit log.
 
-* Allowed is who is paired or listed, in a private chat or in a group that is listed.
-* Everyone else gets no answer at all, and one line in the log; but who brings the pairing code is
-  the owner from then on.
+* Allowed is who has a role that may do it (core/roles.py), in a private chat or in a group that is
+  listed. In a group, what is not meant for the bot (core/addressing.py) is left alone.
+* Everyone else gets no answer at all, and one line in the audit log; a stranger one in the log too.
+  But who brings a code that is good gets the role that it stands for.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from audit import AuditLog, name_action
-from core.model import Chat, Incoming, Person, TextSent
+from core.addressing import is_meant, speaker_name
+from core.errors import StoreError
+from core.model import Chat, FilesSent, Incoming, Person, Place, Post, TextSent
+from core.roles import Role, deed_of, may
 from people import People
 
 log = logging.getLogger(__name__)
 
+_ALBUMS = 50
+
+
+_WELCOME: dict[Role, str] = {
+    "owner": "Paired: this bot now answers to you. Send a text.",
+    "member": "You are in: this bot now answers to you. A text starts a session of your own.",
+    "viewer": "You are in as a viewer: you can read along in the groups that you share with this "
+    "bot. It takes no messages from you.",
+}
+
 
 class Admission:
-    """Asks `people` and the list of groups; `say` tells a chat that it is paired."""
+    """Asks `people` and the list of groups; `put` has posts shown.
+
+    `is_session` knows whether a topic has a session, `is_awaited` whether the next text of a person
+    (by user id) in a chat is an answer that was asked for.
+    """
 
     def __init__(
         self,
@@ -26,26 +45,73 @@ class Admission:
         allowed_groups: tuple[int, ...],
         audit: AuditLog,
         *,
-        say: Callable[[Chat, str], None],
+        put: Callable[[Post], None],
+        is_session: Callable[[Chat], bool],
     ) -> None:
         self._people = people
         self._allowed_groups = allowed_groups
         self._audit = audit
-        self._say = say
+        self._put = put
+        self._is_session = is_session
+        self._albums: deque[tuple[Chat, str | None]] = deque(maxlen=_ALBUMS)
+        self.is_awaited: Callable[[Chat, int], bool] = lambda chat, person: False
 
     def admits(self, incoming: Incoming) -> bool:
         """Whether it may be handled; what may not is dealt with."""
-        if self._is_allowed(incoming):
-            self.note(incoming, "accepted")
-            return True
-        if not self._pairs(incoming):
-            self.note(incoming, "refused: not allowed")
-            log.warning(
-                "refused user %d in chat %d (not paired, or not an allowed place)",
-                incoming.person.user_id,
-                incoming.chat.chat_id,
-            )
-        return False
+        person, chat = incoming.person, incoming.chat
+        role = self._people.role_of(person.user_id)
+        is_place_allowed = self.is_place_allowed(chat, is_private=incoming.is_private)
+        if self._redeems(incoming):
+            return False
+        if not is_place_allowed or not may(role, deed_of(incoming)):
+            self._refuse(incoming, role if is_place_allowed else None)
+            return False
+        if not self._is_meant(incoming):
+            self.note(incoming, "ignored: not meant for the bot")
+            return False
+        self.note(incoming, "accepted")
+        return True
+
+    def _is_meant(self, incoming: Incoming) -> bool:
+        """Whether it is for the bot; of an album, one part has the words."""
+        chat, person = incoming.chat, incoming.person.user_id
+        album = incoming.album if isinstance(incoming, FilesSent) else None
+        is_for_us = (chat, album) in self._albums or self.is_awaited(chat, person)
+        found = is_meant(incoming, is_session=is_for_us or self._has_session(chat))
+        if found and album is not None:
+            self._albums.append((chat, album))
+        return found
+
+    def is_known(self, place: Place, person: int | None) -> bool:
+        """Whether a place may be remembered, with that person (None: nobody who says anything)."""
+        if place.is_private:
+            return self._people.is_allowed(place.chat.chat_id)
+        return place.chat.chat_id in self._allowed_groups and (
+            person is None or self._people.is_allowed(person)
+        )
+
+    def is_place_allowed(self, chat: Chat, *, is_private: bool) -> bool:
+        """Whether anybody at all may use the bot there."""
+        return is_private or chat.chat_id in self._allowed_groups
+
+    def _has_session(self, chat: Chat) -> bool:
+        if chat.topic is None:
+            return False
+        try:
+            return self._is_session(chat)
+        except StoreError:
+            return True  # it is there, and who handles the message tells what is wrong with it
+
+    def _refuse(self, incoming: Incoming, role: Role | None) -> None:
+        if role is not None:
+            self.note(incoming, f"refused: {role}")
+            return
+        self.note(incoming, "refused: not allowed")
+        log.warning(
+            "refused user %d in chat %d (not paired, or not an allowed place)",
+            incoming.person.user_id,
+            incoming.chat.chat_id,
+        )
 
     def note(self, incoming: Incoming, result: str) -> None:
         """Write the audit log."""
@@ -58,18 +124,25 @@ class Admission:
         except OSError as error:
             log.error("the audit log can't be written: %s", error.strerror)
 
-    def _is_allowed(self, incoming: Incoming) -> bool:
-        is_place_allowed = incoming.is_private or incoming.chat.chat_id in self._allowed_groups
-        return is_place_allowed and self._people.is_allowed(incoming.person.user_id)
-
-    def _pairs(self, incoming: Incoming) -> bool:
-        """Whether it brings the pairing code; then the person is the owner."""
+    def _redeems(self, incoming: Incoming) -> bool:
+        """Whether it brings a code that is good; then the person has a role from now on."""
         if not isinstance(incoming, TextSent) or not incoming.is_private:
             return False
         person = incoming.person
         word, _, code = incoming.text.partition(" ")
-        if word != "/start" or not self._people.redeem(code.strip(), person.user_id, person.name):
+        if word != "/start":
             return False
-        log.info("user %d is the owner now", person.user_id)
-        self._say(incoming.chat, "Paired: this bot now answers to you. Send a text.")
+        role = self._people.redeem(code.strip(), person.user_id, person.name)
+        if role is None:
+            return False
+        log.info("user %d is %s now", person.user_id, role)
+        self.note(incoming, f"admitted as {role}")
+        place = f"{person.user_id}:{incoming.message_id}"
+        self._put(Post(f"welcome:{place}", incoming.chat, _WELCOME[role]))
+        if role != "owner":
+            self._tell_owners(incoming.chat, place, f"{speaker_name(person)} is in now, as {role}.")
         return True
+
+    def _tell_owners(self, chat: Chat, place: str, text: str) -> None:
+        for user_id in self._people.to_be_told:
+            self._put(Post(f"joined:{place}", Chat(chat.channel, user_id), text))

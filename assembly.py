@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from acting_agents import ActingAgents
 from admission import Admission
 from audit import AuditLog
 from buttons import Buttons, PressHandler
@@ -18,26 +18,27 @@ from chat_commands import ChatCommands, CommandHandler
 from chat_messages import ChatMessages
 from chat_settings import ChatSettings
 from claude_catalog import ClaudeCatalog
-from claude_launcher import ClaudeLauncher
-from claude_registry import ClaudeRegistry
 from command_menu import CommandMenu
-from core.claude_code import typing_for
 from core.commands import CommandName
-from core.config import Config, claude_config_dir, config_path
+from core.config import Config, claude_config_dir, config_path, routing_path
 from core.environment import claude_environment
-from core.hooks import parse_version
 from core.model import Chat
 from core.ports import Channel
 from core.redaction import Redactor
+from core.routing import RULES, parse_rules
 from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
+from fresh_starts import FreshStarts
+from handoff import Handoff
 from inbox import Inbox
 from keypad import Keypad
 from live_cards import LiveCards
 from outbox import Outbox
 from pending_requests import PendingRequests
 from people import People
+from people_commands import PeopleCommands
+from places import Places
 from presses import Presses
 from pulse import Background
 from queue_commands import QueueCommands
@@ -45,19 +46,22 @@ from quiet_hours import QuietHours
 from receipts import Receipts
 from request_book import RequestBook
 from request_posts import RequestPosts
+from restoration import Restoration
 from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
-from session import SessionStore
+from session import Session
+from session_assembly import build_sessions, find_version
+from session_commands import SessionCommands
 from session_files import SessionFiles
+from session_finder import SessionFinder
 from sessions import Sessions
-from state_folder import typing_folder
+from shipped_agents import list_shipped
+from state_folder import read_settings
 from status_report import StatusReport
 from steering_commands import SteeringCommands
-from terminal import Terminal
-from tmux_control import TmuxControl
+from topics import Topics
 from transcriber import Transcriber
-from transcript_keeper import TranscriptKeeper
 from troubles import Troubles
 from uploads import Uploads
 from version_check import try_out
@@ -76,10 +80,14 @@ class Parts:
     inbox: Inbox
     outbox: Outbox
     sessions: Sessions
+    handoff: Handoff
+    topics: Topics
     cards: LiveCards
     errors: ServiceErrors
     admission: Admission
     messages: ChatMessages
+    fresh_starts: FreshStarts
+    restoration: Restoration
     presses: Presses
     requests: PendingRequests
     files: SessionFiles
@@ -111,6 +119,9 @@ class _Base:
     outbox: Outbox
     files: SessionFiles
     sessions: Sessions
+    finder: SessionFinder
+    places: Places
+    topics: Topics
     admission: Admission
 
     @property
@@ -131,11 +142,15 @@ class _Features:
     requests: PendingRequests
     keypad: Keypad
     quiet: QuietHours
+    agents: ActingAgents
     steering: SteeringCommands
     queue: QueueCommands
     menu: CommandMenu
     screens: ScreenView
     browser: FileBrowser
+    people: PeopleCommands
+    picking: SessionCommands
+    handoff: Handoff
     commands: ChatCommands
     cards: LiveCards
     troubles: Troubles
@@ -143,12 +158,15 @@ class _Features:
     errors: ServiceErrors
     deliveries: Deliveries
     uploads: Uploads
+    fresh_starts: FreshStarts
+    restoration: Restoration
 
     @property
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+            *(self.browser, self.people, self.picking, self.handoff, self.cards),
+            *(self.troubles, self.changes, self.errors, self.fresh_starts),
         )
 
     @property
@@ -166,8 +184,11 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     _connect(base, features)
     messages = ChatMessages(
         *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
-        *(features.uploads, base.outbox),
-        takes_text=(features.requests.takes_text, features.keypad.takes_text),
+        *(features.uploads, base.outbox, features.fresh_starts, features.agents),
+        takes_text=(
+            *(features.requests.takes_text, features.keypad.takes_text),
+            features.picking.takes_text,
+        ),
     )
     return Parts(
         channel=base.channel,
@@ -175,8 +196,12 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         inbox=base.inbox,
         outbox=base.outbox,
         sessions=base.sessions,
+        handoff=features.handoff,
+        topics=base.topics,
         admission=base.admission,
         messages=messages,
+        fresh_starts=features.fresh_starts,
+        restoration=features.restoration,
         presses=_build_presses(base, features),
         requests=features.requests,
         cards=features.cards,
@@ -196,21 +221,35 @@ def _build_features(base: _Base) -> _Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
     requests = _build_requests(base)
     quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
-    steering, queue, menu = _build_steering(base)
+    agents = _build_agents(base)
+    steering, queue, menu = _build_steering(base, agents)
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
+    people = PeopleCommands(
+        *(base.people, base.channel, base.inbox, sessions, outbox, buttons, base.places),
+        release=requests.release,
+    )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
-    others |= status.commands | menu.commands | steering.commands | queue.commands
-    commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
+    picking = _build_session_commands(base)
+    handoff = _build_handoff(base)
+    others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
+    others |= picking.commands | handoff.commands
+    commands = ChatCommands(
+        config, sessions, outbox, screens, base.topics, others=others, may=base.people.may
+    )
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
         quiet=quiet,
+        agents=agents,
         steering=steering,
         queue=queue,
         menu=menu,
         screens=screens,
         browser=browser,
+        people=people,
+        picking=picking,
+        handoff=handoff,
         commands=commands,
         cards=LiveCards(
             *(sessions, outbox, buttons),
@@ -222,6 +261,10 @@ def _build_features(base: _Base) -> _Features:
         errors=ServiceErrors(sessions, base.inbox, outbox, buttons, version=base.version),
         deliveries=Deliveries(sessions, outbox, base.files),
         uploads=_build_uploads(base),
+        fresh_starts=FreshStarts(config.freshness, sessions, base.inbox, outbox, buttons),
+        restoration=Restoration(
+            *(sessions, base.inbox, outbox, buttons), goes_on=config.resume_on_start
+        ),
     )
 
 
@@ -231,20 +274,27 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
+    sessions.on_interrupted = features.restoration.hear_interrupted
+    sessions.on_lost = features.restoration.hear_lost
+    sessions.on_prepare, sessions.on_not_renewed = features.agents.prepare, features.agents.check
+    sessions.posts.on_typed = features.fresh_starts.note_in
     sessions.posts.render_left_out = troubles.render_left_out
     sessions.posts.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
-        *(requests, features.steering, features.queue, features.menu),
+        *(requests, features.agents, features.steering, features.queue, features.menu),
+        base.topics,
         *(features.cards, features.errors, features.deliveries),
     ]
+    base.admission.is_awaited = requests.awaits
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
-    base.inbox.listeners.append(Receipts(base.channel, base.outbox.react).hear_entry)
+    receipts = Receipts(base.channel, base.outbox.react)
+    base.inbox.listeners += [receipts.hear_entry, features.agents.hear_entry]
 
 
 def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -> _Base:
     directory = config.bridge_dir
     environment = claude_environment(environ, secrets=[config.telegram_bot_token.reveal()])
-    version = _claude_version(config, environment)
+    version = find_version(config, environment)
     channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
     inbox = Inbox(directory)
     masks = redactor if config.mask_secrets else None
@@ -253,6 +303,21 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     people = People(directory, allowed_users=config.allowed_users)
     audit = AuditLog(directory, redactor)
     files = SessionFiles(config.files_dir)
+    sessions = build_sessions(config, environ, environment, version, inbox, outbox, files)
+    sessions.launcher.is_trusted = partial(_is_trusted, people)
+    admission = Admission(
+        *(people, config.allowed_groups, audit),
+        put=outbox.put,
+        is_session=lambda chat: sessions.book.find_current(chat) is not None,
+    )
+    background, places = Background(), Places(directory)
+    topics = Topics(
+        *(channel.forum, channel, places, sessions, outbox, background),
+        is_known=admission.is_known,
+    )
+    sessions.book.listeners.append(topics.touch)
+    projects = claude_config_dir(environ) / "projects"
+    found = directory / "found_sessions.json"
     return _Base(
         config=config,
         environ=environ,
@@ -262,13 +327,16 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         masks=masks,
         channel=channel,
         people=people,
-        background=Background(),
+        background=background,
         buttons=Buttons(directory),
         inbox=inbox,
         outbox=outbox,
         files=files,
-        sessions=_build_sessions(config, environ, environment, version, inbox, outbox, files),
-        admission=Admission(people, config.allowed_groups, audit, say=partial(_say, outbox)),
+        sessions=sessions,
+        finder=SessionFinder(projects, found, redact=redactor.redact),
+        places=places,
+        topics=topics,
+        admission=admission,
     )
 
 
@@ -278,18 +346,45 @@ def _build_requests(base: _Base) -> PendingRequests:
     return PendingRequests(
         *(base.sessions, book, posts, base.background),
         note=base.admission.note_action,
+        may=base.people.may,
         plans=claude_config_dir(base.environ) / "plans",
     )
 
 
-def _build_steering(base: _Base) -> tuple[SteeringCommands, QueueCommands, CommandMenu]:
-    sessions, outbox = base.sessions, base.outbox
+def _build_agents(base: _Base) -> ActingAgents:
+    rules = parse_rules(read_settings(routing_path(base.environ)) or RULES)
     catalog = ClaudeCatalog(base.config.claude_command, base.environment)
+    return ActingAgents(
+        *(base.sessions, base.inbox, base.outbox, rules, catalog), shipped=list_shipped()
+    )
+
+
+def _build_steering(
+    base: _Base, agents: ActingAgents
+) -> tuple[SteeringCommands, QueueCommands, CommandMenu]:
+    sessions, outbox = base.sessions, base.outbox
     steering = SteeringCommands(
-        *(base.config, sessions, outbox, base.buttons, catalog, base.background)
+        *(base.config, sessions, outbox, base.buttons, agents, base.background),
+        may=base.people.may,
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
     return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
+
+
+def _build_handoff(base: _Base) -> Handoff:
+    return Handoff(
+        *(base.sessions, base.inbox, base.outbox, base.buttons, base.people),
+        *(base.places, base.finder, base.background),
+        groups=base.config.allowed_groups,
+    )
+
+
+def _build_session_commands(base: _Base) -> SessionCommands:
+    return SessionCommands(
+        *(base.config, base.sessions, base.outbox, base.buttons, base.finder, base.background),
+        sees_machine=lambda person: base.people.may(person, "machine"),
+        redact=base.redactor.redact,
+    )
 
 
 def _build_screens(base: _Base) -> ScreenView:
@@ -310,8 +405,12 @@ def _build_presses(base: _Base, features: _Features) -> Presses:
     found = [feature.presses for feature in features.with_buttons]
     handlers = {word: do for presses in found for word, do in presses.items()}
     prompting = features.troubles.prompting_presses | features.errors.prompting_presses
+    prompting |= features.restoration.prompting_presses
     return Presses(
-        base.buttons, base.channel, base.background, handlers=handlers, prompting=prompting
+        *(base.buttons, base.channel, base.background),
+        handlers=handlers,
+        prompting=prompting,
+        may=base.people.may,
     )
 
 
@@ -327,70 +426,15 @@ def _build_uploads(base: _Base) -> Uploads:
         *(base.channel, base.inbox, base.outbox, base.sessions, base.files, transcriber),
         directory=config.project_dir,
         limit_bytes=int(config.upload_megabytes * (1 << 20)),
+        is_welcome=lambda person: base.people.may(person, "talk"),
     )
+
+
+def _is_trusted(people: People, session: Session) -> bool:
+    """Whether its chat is an owner's, or a group, where an owner has let everybody in."""
+    chat_id = int(session.chat_id)
+    return chat_id < 0 or people.may(chat_id, "bypass")
 
 
 def _say(outbox: Outbox, chat: Chat, text: str) -> None:
     outbox.say(chat, text, silent=False)  # what is told so is mostly why something failed
-
-
-def _build_sessions(
-    config: Config,
-    environ: Mapping[str, str],
-    environment: Mapping[str, str],
-    version: tuple[int, ...],
-    inbox: Inbox,
-    outbox: Outbox,
-    files: SessionFiles,
-) -> Sessions:
-    control = TmuxControl(
-        socket=config.tmux_socket,
-        environment=environment,
-        folder=typing_folder(config),
-        typing=typing_for(version),
-    )
-    control.check()
-    terminal = Terminal(control)
-    claude = claude_config_dir(environ)
-    keeper = TranscriptKeeper(config.bridge_dir / "transcripts")
-    launcher = ClaudeLauncher(
-        terminal,
-        ClaudeRegistry(claude / "sessions"),
-        command=config.claude_command,
-        permission_mode=config.permission_mode,
-        version=version,
-        directory=config.bridge_dir,
-        projects=claude / "projects",
-        environment=environment,
-        keeper=keeper,
-        allows_bypass=config.allows_bypass,
-        files=files,
-    )
-    return Sessions(
-        store=SessionStore(config.state_dir),
-        launcher=launcher,
-        terminal=terminal,
-        inbox=inbox,
-        outbox=outbox,
-        directory=config.bridge_dir,
-        keeper=keeper,
-        idle_seconds=config.idle_minutes * 60,
-    )
-
-
-def _claude_version(config: Config, environment: Mapping[str, str]) -> tuple[int, ...]:
-    """The installed version; () when it can't be had, which the first message will tell."""
-    try:
-        said = subprocess.run(
-            [*config.claude_command, "--version"],
-            env=dict(environment),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=20,
-            check=False,
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("claude --version did not work: %s", error)
-        return ()
-    return parse_version(said)

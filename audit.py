@@ -52,6 +52,8 @@ class AuditLog:
 def name_action(incoming: Incoming) -> str:
     """What a person did, for the log: a command with its argument, a prompt by its length."""
     match incoming:
+        case TextSent(text=text) if text.startswith("/start "):
+            return "sent /start with a code"
         case TextSent(text=text) if text.startswith("/") and "\n" not in text and len(text) < 200:
             return f"sent {text}"
         case TextSent(text=text):

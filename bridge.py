@@ -69,11 +69,13 @@ class Hub:
 
     async def run(self) -> None:
         """Work until cancelled. Raises ChannelRefusedError."""
-        await self._sessions.adopt_terminals()
+        self._parts.restoration.look(await self._sessions.adopt_terminals())
         for entry in self._inbox.pending():
             if entry.step != "received":
                 self._restore(entry)
         await self._sessions.start()
+        self._parts.restoration.tell()
+        self._parts.handoff.resume()
         self._parts.cards.resume()
         self._parts.errors.resume()
         self._parts.deliveries.start()
@@ -88,6 +90,7 @@ class Hub:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(self._sessions.keep_watch())
+            tasks.create_task(self._parts.topics.run())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
 
@@ -101,7 +104,13 @@ class Hub:
             self._tell_owner(f"version:{told}", told)
 
     def _restore(self, entry: Entry) -> None:
-        """Go on with a prompt; one whose session can't be read waits for a better day."""
+        """Go on with a prompt; one whose session can't be read waits for a better day.
+
+        Who gave it may have been removed since.
+        """
+        if entry.person and not self._parts.people.may(entry.person, "talk"):
+            self._inbox.finish(entry.key, "refused")
+            return
         try:
             self._sessions.restore(entry)
         except StoreError as error:
@@ -135,7 +144,10 @@ class Hub:
     async def _try_to_handle(self, entry: Entry) -> None:
         try:
             incoming = self._channel.parse(entry.arrival.raw)
+            is_known = self._parts.topics.hear_update(entry.arrival.raw, incoming)
             is_done = incoming is None or await self._dispatch(entry, incoming)
+            if not is_known:  # it may have been what lets somebody in
+                self._parts.topics.hear_update(entry.arrival.raw, incoming)
         except StoreWriteError:
             raise
         except Exception:
@@ -149,22 +161,28 @@ class Hub:
         """Handle it; False when its end will be told by its session's runner."""
         if not self._parts.admission.admits(incoming):
             return True
-        say = self._parts.say
+        is_done = True
         try:
-            match incoming:
-                case TextSent() | FilesSent() | LocationSent():
-                    return await self._handle_message(entry, incoming)
-                case ButtonPressed():
-                    return await self._parts.presses.handle(entry, incoming)
-                case TextEdited():
-                    self._parts.messages.handle_edit(incoming)
-                case _:
-                    say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
+            is_done = await self._do(entry, incoming)
         except StoreWriteError:
             raise
         except BridgeError as error:
             self._parts.admission.note(incoming, f"failed: {error}")
-            say(incoming.chat, str(error))
+            self._parts.say(incoming.chat, str(error))
+        self._parts.fresh_starts.note(incoming.chat)
+        return is_done
+
+    async def _do(self, entry: Entry, incoming: Incoming) -> bool:
+        """What is asked for; as `_dispatch`. Raises BridgeError."""
+        match incoming:
+            case TextSent() | FilesSent() | LocationSent():
+                return await self._handle_message(entry, incoming)
+            case ButtonPressed():
+                return await self._parts.presses.handle(entry, incoming)
+            case TextEdited():
+                await self._parts.messages.handle_edit(incoming)
+            case _:
+                self._parts.say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
         return True
 
     async def _handle_message(
@@ -174,7 +192,7 @@ class Hub:
         if isinstance(message, TextSent):
             is_done = await messages.handle_text(entry, message)
         else:
-            is_done = messages.handle_files(entry, message)
+            is_done = await messages.handle_files(entry, message)
         if not is_done:
             self._parts.background.run(self._channel.show_typing(message.chat))
         return is_done

@@ -44,13 +44,15 @@ PressHandler = Callable[[Press], Awaitable[str]]
 """Does what a button does; returns what to say, in a word, to the person who pressed it."""
 
 
-class _Set(msgspec.Struct):
+class ButtonSet(msgspec.Struct):
+    """Buttons that were issued together: for which chat, for which person alone, what they do."""
+
     chat: Chat
     person: int | None
     actions: dict[str, Action]
 
 
-_decoder = msgspec.json.Decoder(dict[str, _Set])
+_decoder = msgspec.json.Decoder(dict[str, ButtonSet])
 
 
 class Buttons:
@@ -59,7 +61,7 @@ class Buttons:
     def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
         self._system = system
         self._path = directory / "buttons.json"
-        self._sets: dict[str, _Set] = {}
+        self._sets: dict[str, ButtonSet] = {}
         self._read()
 
     def issue(
@@ -77,7 +79,7 @@ class Buttons:
         made = [[(Button(label, _new_id()), action) for label, action in row] for row in rows]
         actions = {button.press: action for row in made for button, action in row}
         if actions:
-            sets = self._sets | {next(iter(actions)): _Set(chat, person, actions)}
+            sets = self._sets | {next(iter(actions)): ButtonSet(chat, person, actions)}
             self._replace(dict(list(sets.items())[-_MOST_SETS:]))
         return tuple(tuple(button for button, _ in row) for row in made)
 
@@ -91,13 +93,29 @@ class Buttons:
         Raises:
             StoreWriteError: the button is as good as before.
         """
+        name = self._find_set(press)
+        if name is None:
+            return None
+        found = self._sets[name]
+        self._replace({key: kept for key, kept in self._sets.items() if key != name})
+        return found.actions[press.data]
+
+    def find(self, press: ButtonPressed) -> Action | None:
+        """What the pressed button would do, without using it up."""
+        name = self._find_set(press)
+        return None if name is None else self._sets[name].actions[press.data]
+
+    def revoke(self, is_void: Callable[[ButtonSet], bool]) -> None:
+        """Make all sets of buttons void for which that is true. Raises StoreWriteError."""
+        kept = {name: found for name, found in self._sets.items() if not is_void(found)}
+        if len(kept) < len(self._sets):
+            self._replace(kept)
+
+    def _find_set(self, press: ButtonPressed) -> str | None:
         for name, found in self._sets.items():
             if press.data in found.actions:
                 is_theirs = found.person in (None, press.person.user_id)
-                if found.chat != press.chat or not is_theirs:
-                    return None
-                self._replace({key: kept for key, kept in self._sets.items() if key != name})
-                return found.actions[press.data]
+                return name if found.chat == press.chat and is_theirs else None
         return None
 
     def _read(self) -> None:
@@ -119,7 +137,7 @@ class Buttons:
                 self._path.rename(self._path.with_name(name))
         self._sets = found or {}
 
-    def _replace(self, sets: dict[str, _Set]) -> None:
+    def _replace(self, sets: dict[str, ButtonSet]) -> None:
         text = msgspec.json.encode(sets)
         replace_file(self._path, _checksum(text) + b"\n" + text, system=self._system)
         self._sets = sets

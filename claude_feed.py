@@ -26,7 +26,7 @@ from watchdog.observers.api import ObservedWatch
 from core.errors import SessionNotFoundError
 from core.events import HookEvent, PermissionAsked, TranscriptEvent
 from core.hooks import parse_hook
-from core.transcript import parse_line
+from core.transcript import is_older, parse_line
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class FeedListener(Protocol):
 class _Followed:
     path: Path
     offset: int
+    since: str
     watch: ObservedWatch | None
 
 
@@ -104,14 +105,18 @@ class ClaudeFeed:
             self._observer.stop()
             await asyncio.to_thread(self._observer.join)
 
-    def follow(self, session_id: str, path: Path, offset: int) -> None:
-        """Hand on the lines of this transcript from byte `offset` on, and all that come."""
+    def follow(self, session_id: str, path: Path, offset: int, *, since: str = "") -> None:
+        """Hand on the lines of this transcript from byte `offset` on, and all that come.
+
+        What was said before `since` is not: a fork begins with a copy of another's lines.
+        """
         known = self._followed.get(session_id)
         if known is not None and known.path == path:
+            known.since = since
             return
         if known is not None:
             self.unfollow(session_id)
-        self._followed[session_id] = _Followed(path, offset, self._watch(path.parent))
+        self._followed[session_id] = _Followed(path, offset, since, self._watch(path.parent))
         self._wake()
 
     @property
@@ -199,7 +204,8 @@ class ClaudeFeed:
         events, end = [], followed.offset
         for line in whole.split(b"\n")[:-1]:
             end += len(line) + 1
-            events += [(end, event) for event in parse_line(line)]
+            if not is_older(line, followed.since):
+                events += [(end, event) for event in parse_line(line)]
         if whole:
             self._listener.hear_transcript(session_id, events, end)
             followed.offset = end

@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,10 @@ from typing import Any, Literal
 
 import filelock
 
-from claude_registry import ClaudeRegistry
+import shipped_agents
+from claude_registry import ClaudeRegistry, find_tty, is_up_to_date, version_of
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
-from core.claude_code import CANNOT_RESUME, render_version
+from core.claude_code import CANNOT_RESUME, is_there, render_version, typing_for
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
@@ -42,10 +43,11 @@ log = logging.getLogger(__name__)
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
 _LEAVING_SECONDS = 3.0
+_NAME_SINCE = (2, 1, 330)
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 
-Start = Literal["new", "resumed", "lost"]
+Start = Literal["new", "resumed", "forked", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class ClaudeLauncher:
         projects: Claude Code's folder of transcripts.
         environment: what the processes see (to find the command as they would).
         keeper: gives back a transcript that Claude Code has deleted.
-        allows_bypass: whether a session may have the permission mode that never asks.
+        allows_bypass: whether a session may have the permission mode that never asks, if
+            `is_trusted` says so of it too.
         files: where files come and go; without it, Claude Code is told of no such place.
         patience: seconds after which a start that has not come to a session is looked into.
     """
@@ -96,6 +99,7 @@ class ClaudeLauncher:
         self.patience = patience
         self.version = version
         self.allows_bypass = allows_bypass
+        self.is_trusted: Callable[[Session], bool] = lambda session: True
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
@@ -129,6 +133,18 @@ class ClaudeLauncher:
         finally:
             lock.release()
 
+    async def join(self, session: Session, name: str) -> Pane | None:
+        """Let the terminal `name` be that of a process that has the session open already.
+
+        None when there is none, or not in a tmux in which it can be typed at; nor can one that may
+        have left the session, which older versions do not tell. Nobody knows what such a process
+        asks before it does it, so it is only for who may do without. Raises TerminalError.
+        """
+        owner = self.registry.find(session.session_id) if self.is_trusted(session) else None
+        if owner is None or owner.is_script or not is_up_to_date(owner):
+            return None
+        return await self._terminal.join(name, owner.pid, typing_for(version_of(owner)))
+
     async def launch(self, session: Session, name: str) -> Launch:
         """Start Claude Code for the session in the terminal `name`.
 
@@ -140,28 +156,42 @@ class ClaudeLauncher:
         """
         await self._check(session)
         start = self._start_of(session)
-        if start == "resumed" and not self.can_resume:
+        is_resumed = start in ("resumed", "forked")
+        if is_resumed and not self.can_resume:
             raise ClaudeStartError(
                 f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
                 "Update Claude Code, start the bridge again, and send the message again; or begin "
                 "another session with /new."
             )
-        is_resumed = start == "resumed"
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
         command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
         if folders:
             briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
             command = add_briefing(command, briefing)
-        command += render_options(choices, mode=mode, is_resumed=is_resumed, version=self.version)
-        command += ["--resume" if is_resumed else "--session-id", session.session_id]
+        command += render_options(
+            choices,
+            mode=mode,
+            is_resumed=is_resumed,
+            version=self.version,
+            our_agents=str(shipped_agents.FOLDER),
+        )
+        command += render_identity(session, start, self.version)
         pane = await self._terminal.open(name, command, project_directory(session))
         return Launch(pane, start, choices)
 
     def mode_of(self, session: Session) -> str:
         """The permission mode that the session is, or would be, started with."""
         choices = read_choices(session.state)
-        return mode_in_effect(choices, self._permission_mode, with_bypass=self.allows_bypass)
+        with_bypass = self.has_bypass(session)
+        configured = self._permission_mode
+        if configured == BYPASS and not with_bypass:
+            configured = "default"
+        return mode_in_effect(choices, configured, with_bypass=with_bypass)
+
+    def has_bypass(self, session: Session) -> bool:
+        """Whether the session may have the permission mode that never asks."""
+        return self.allows_bypass and self.is_trusted(session)
 
     async def explain(self, name: str, error: Exception) -> ClaudeStartError:
         """Why the process in `name` ended before it had a session, by its last words.
@@ -198,8 +228,8 @@ class ClaudeLauncher:
         owner = await self._find_owner(session.session_id)
         if owner is not None:
             raise SessionElsewhereError(
-                f"This session is open in another terminal (process {owner.pid}, in "
-                f"{owner.directory}). Leave it there with /exit and send the message again, "
+                f"This session is open in another terminal ({_place_of(owner)}), and not in a "
+                "tmux that could be joined. Leave it there with /exit and send the message again, "
                 "or take it over: that ends the other process, and what it is doing.",
                 owner.pid,
             )
@@ -227,7 +257,11 @@ class ClaudeLauncher:
             return "resumed"
         if self.find_transcript(session.session_id) is not None:
             return "resumed"
-        return "lost" if session.state.get("has_prompts") else "new"
+        origin, path = session.state.get("fork_of"), session.state.get("fork_from")
+        if session.state.get("has_prompts"):
+            return "lost"
+        is_fork = origin and path and self._has_transcript(origin, Path(path))
+        return "forked" if is_fork else "new"
 
     def _has_transcript(self, session_id: str, path: Path) -> bool:
         """Whether it is there, if need be because it was put back."""
@@ -267,6 +301,33 @@ class ClaudeLauncher:
             )
         replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
+
+
+def name_to_tell(session: Session, version: tuple[int, ...]) -> str:
+    """The title that a person gave in the chat, if Claude Code does not know it and can.
+
+    It is told once: from then on a title given at the terminal is the newer one.
+    """
+    name = str(session.state.get("name") or "")
+    return name if name != session.state.get("told_name") and is_there(_NAME_SINCE, version) else ""
+
+
+def _place_of(owner: ClaudeProcess) -> str:
+    tty = find_tty(owner.pid)
+    return f"{tty}, process {owner.pid}" if tty else f"process {owner.pid}, in {owner.directory}"
+
+
+def render_identity(session: Session, start: Start, version: tuple[int, ...]) -> list[str]:
+    """The part of the command line that says which session it is, and how a person calls it."""
+    name, own = name_to_tell(session, version), ["--session-id", session.session_id]
+    named = [f"--name={name}"] if name else []
+    match start:
+        case "resumed":
+            return [*named, "--resume", session.session_id]
+        case "forked":
+            return [*named, "--resume", session.state["fork_of"], "--fork-session", *own]
+        case _:
+            return [*named, *own]
 
 
 def project_directory(session: Session) -> Path:

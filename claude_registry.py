@@ -8,13 +8,13 @@ the process that wrote it lives.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 import psutil
 
-from core.claude_code import SESSION_FOLLOWED_SINCE, STATUSES
+from core.claude_code import OLDEST, SCRIPTS, SESSION_FOLLOWED_SINCE, STATUSES, Version
 from core.events import ClaudeProcess, Status
 from core.foreign_text import decode_json
 from core.hooks import parse_version
@@ -34,6 +34,8 @@ class _Entry(msgspec.Struct):
     updatedAt: float | None = None  # noqa: N815
     waitingFor: str | None = None  # noqa: N815
     version: str | None = None
+    entrypoint: str | None = None
+    tmux: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Entry)
@@ -56,17 +58,24 @@ class ClaudeRegistry:
                 found.append(process)
         return found
 
-    def find(self, session_id: str) -> ClaudeProcess | None:
-        """The live process that has this session; of several the one that changed last."""
-        found = [process for process in self.processes() if process.session_id == session_id]
-        return max(found, key=lambda process: process.since_ms, default=None)
+    def find(self, session_id: str, below: int = 0) -> ClaudeProcess | None:
+        """The live process that has this session; of several see `choose`."""
+        return choose(self.processes(), session_id, below)
+
+    def find_other(self, session_id: str, below: int) -> ClaudeProcess | None:
+        """A person's process that has this session, too: neither `below` that one nor a script."""
+        for process in self.processes():
+            is_theirs = process.session_id == session_id and not process.is_script
+            if is_theirs and not _is_below(process, below):
+                return process
+        return None
 
     def find_below(self, pid: int) -> ClaudeProcess | None:
         """The process `pid` itself, or else the nearest below it (Claude may start another).
 
         None for a version whose entry may be of a session that it has left.
         """
-        found = {process.pid: process for process in self.processes() if _is_up_to_date(process)}
+        found = {process.pid: process for process in self.processes() if is_up_to_date(process)}
         generation = [pid]
         while generation:
             for member in generation:
@@ -87,6 +96,8 @@ class ClaudeRegistry:
             int(entry.statusUpdatedAt or entry.updatedAt or 0),
             entry.waitingFor or "",
             entry.version or "",
+            is_script=(entry.entrypoint or "").startswith(SCRIPTS),
+            tmux=(entry.tmux or "").rpartition(":@")[0],
         )
 
     def _decode(self, path: Path) -> _Entry | None:
@@ -109,9 +120,26 @@ class ClaudeRegistry:
         return None
 
 
-def _is_up_to_date(process: ClaudeProcess) -> bool:
-    """Those that do not say their version are older still."""
-    return parse_version(process.version) >= SESSION_FOLLOWED_SINCE
+def choose(processes: Iterable[ClaudeProcess], session_id: str, below: int) -> ClaudeProcess | None:
+    """Who has this session: of several the one at or below that process id, or who changed last."""
+    found = [process for process in processes if process.session_id == session_id]
+    if len(found) > 1:
+        found = [process for process in found if _is_below(process, below)] or found
+    return max(found, key=lambda process: process.since_ms, default=None)
+
+
+def _is_below(process: ClaudeProcess, pid: int) -> bool:
+    return pid in (process.pid, *find_parents(process.pid))
+
+
+def is_up_to_date(process: ClaudeProcess) -> bool:
+    """Whether its entry is of the session that it has now, also after /clear."""
+    return version_of(process) >= SESSION_FOLLOWED_SINCE
+
+
+def version_of(process: ClaudeProcess) -> Version:
+    """Its version; the oldest one for those that do not say theirs."""
+    return parse_version(process.version) or OLDEST
 
 
 def is_alive(pid: int) -> bool:
@@ -122,12 +150,28 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def is_suspended(pid: int) -> bool:
+    """Whether the process was stopped (Ctrl-Z): then it hears of nothing but its end."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
+
+
 def find_parents(pid: int) -> set[int]:
     """The process ids above `pid`."""
     try:
         return {parent.pid for parent in psutil.Process(pid).parents()}
     except psutil.Error:
         return set()
+
+
+def find_tty(pid: int) -> str:
+    """The terminal that the process has, as `pts/3`; "" for none."""
+    try:
+        return str(psutil.Process(pid).terminal() or "").removeprefix("/dev/")
+    except psutil.Error:
+        return ""
 
 
 def memory_of(pid: int) -> int:

@@ -47,7 +47,9 @@ class Entry:
 
     `session_id`: whose prompt it is; `text`: as it is typed; `typed_from`: the length of the
     transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch;
-    `place`: its number among those that wait, 0 while they are in the order of arrival.
+    `place`: its number among those that wait, 0 while they are in the order of arrival; `person`:
+    the user id of who gave the prompt, 0 where that was not noted; `agent`: which one it is for, ""
+    for the session's own.
     """
 
     arrival: Arrival
@@ -57,6 +59,8 @@ class Entry:
     typed_from: int = 0
     typed_at: float = 0.0
     place: int = 0
+    person: int = 0
+    agent: str = ""
 
     @property
     def key(self) -> str:
@@ -199,4 +203,6 @@ class Inbox:
                 "typed_from": entry.typed_from,
                 "typed_at": entry.typed_at,
                 "place": entry.place,
+                "person": entry.person,
+                **({"agent": entry.agent} if entry.agent else {}),
             }

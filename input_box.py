@@ -1,17 +1,30 @@
-"""Claude Code's input box in a terminal: empty before anything is typed, and nobody's text lost."""
+"""Claude Code's input box in a terminal: empty before anything is typed, and nobody's text lost.
+
+A key is given time to take effect before another one is pressed: the key that stashes a text brings
+it back when it is pressed again, which would glue that text to the next prompt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from core.keystrokes import is_same_prompt
 from core.screen import read_input_box
 from terminal import Terminal
 
 _CLEARING_KEYS = 40
+_LOOKS = 60
+_PAUSE_SECONDS = 0.05
 
 
-async def look_for_room(terminal: Terminal, name: str, own: Sequence[str]) -> bool | None:
+async def look_for_room(
+    terminal: Terminal,
+    name: str,
+    own: Sequence[str],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> bool | None:
     """Whether the box is empty; None when there is no box to see.
 
     What stands in it is moved out of the way, for the next look: the rest of a text of our `own` is
@@ -26,4 +39,8 @@ async def look_for_room(terminal: Terminal, name: str, own: Sequence[str]) -> bo
         await terminal.press(name, *["C-u"] * min(_CLEARING_KEYS, 2 * len(box)))
     else:
         await terminal.press(name, "C-s")
+    for _ in range(_LOOKS):
+        await sleep(_PAUSE_SECONDS)
+        if read_input_box(await terminal.capture(name, colours=True)) != box:
+            break
     return False

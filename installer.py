@@ -150,7 +150,8 @@ class Installer:
         people = self._open_people()
         if people.owner is not None:
             print(f"Already paired with {_describe_owner(people)}.")
-            print(f"To pair another account, remove {people.path} first.")
+            print(f"To pair another account, remove {people.path} first;")
+            print("those whom you have invited are then to be invited anew.")
             return
         self._offer_code(people, bot)
 

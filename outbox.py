@@ -9,6 +9,7 @@
 * What is not live and surely did not leave is tried again; what may have arrived
   (`OutcomeUnknownError`, or a crash in the middle of sending) is not, but reported to `on_unknown`,
   and `again` sends it once more.
+* An edit goes to the chat of the post that it edits, wherever who puts it believes that to be.
 * A newer edit of the same message takes the place of one that still waits, or is tried again. One
   with fewer pieces than the message had deletes the rest, one with more sends more.
 """
@@ -40,7 +41,7 @@ from core.flood import FloodBudget
 from core.model import Chat, Keyboard, Piece, Post, Sign
 from core.ports import Channel
 from durable import SystemCalls
-from outbox_records import Lane, OutboxRecords, Waiting, lane_of
+from outbox_records import FIRST_PAUSE, Lane, OutboxRecords, Waiting, lane_of
 from reactions import Reactions
 
 log = logging.getLogger(__name__)
@@ -185,6 +186,20 @@ class Outbox:
         """Whether a post of that key was put before."""
         return self._records.knows(key)
 
+    def reserve(self, chat: Chat) -> float:
+        """Seconds to wait before another call may be made for that chat; 0: it is counted now."""
+        if not self._is_started:
+            return FIRST_PAUSE
+        traffic, now = self._traffic_of((chat.channel, chat.chat_id)), self._clock()
+        budgets = (traffic.budget, self._all_chats[chat.channel])
+        seconds = max(
+            traffic.paused_until - now, *(budget.wait(now, 1, live=True) for budget in budgets)
+        )
+        if seconds <= 0:
+            for budget in budgets:
+                budget.spend(now, 1, live=True)
+        return max(0.0, seconds)
+
     def is_empty(self) -> bool:
         """Whether nothing waits."""
         return not self._records.waiting and not self._records.live
@@ -200,8 +215,10 @@ class Outbox:
         return replace(piece, post=replace(piece.post, silent=True))
 
     def _mask(self, post: Post) -> Post:
+        place = self._records.chat_of(post.edits) if post.edits else None
         return replace(
             post,
+            chat=place or post.chat,
             text=self._redact(post.text),
             details=self._redact(post.details),
             attachments=tuple(
@@ -215,16 +232,20 @@ class Outbox:
     def _open_lane(self, lane: Lane) -> None:
         if not self._is_started:
             return
+        traffic = self._traffic_of(lane)
+        traffic.has_more.set()
+        if traffic.task is None or traffic.task.done():
+            work = self._run_lane(lane, traffic)
+            traffic.task = asyncio.create_task(work, name=f"outbox {lane}")
+
+    def _traffic_of(self, lane: Lane) -> _Traffic:
         traffic = self._traffic.get(lane)
         if traffic is None:
             channel = self._channels.get(lane[0])
             limits = [] if channel is None else channel.flood_limits(lane[1])
             traffic = self._traffic[lane] = _Traffic(FloodBudget(limits))
             traffic.at_rest.set()
-        traffic.has_more.set()
-        if traffic.task is None or traffic.task.done():
-            work = self._run_lane(lane, traffic)
-            traffic.task = asyncio.create_task(work, name=f"outbox {lane}")
+        return traffic
 
     async def _run_lane(self, lane: Lane, traffic: _Traffic) -> None:
         """One call to the channel after the other; before each, what comes first is looked up."""

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from core.errors import StoreWriteError
-from core.model import Piece, Post
+from core.model import Chat, Piece, Post
 from durable import SystemCalls
 from journal import Journal, Record
 
@@ -49,6 +49,7 @@ class OutboxRecords:
         self.live: OrderedDict[str, Waiting] = OrderedDict()
         self.unknown: OrderedDict[str, Post] = OrderedDict()
         self._shown: OrderedDict[str, list[int]] = OrderedDict()
+        self._places: OrderedDict[str, Chat] = OrderedDict()
         self._journal = Journal(directory / "outbox.journal", self._snapshot, system=system)
         for record in self._journal.read():
             try:
@@ -70,6 +71,11 @@ class OutboxRecords:
         """The messages that a post was shown as, so far."""
         waiting = self.waiting.get(key)
         return self._shown.get(key, waiting.messages if waiting is not None else ())
+
+    def chat_of(self, key: str) -> Chat | None:
+        """Where a post is, or will be."""
+        waiting = self.waiting.get(key) or self.live.get(key)
+        return waiting.post.chat if waiting is not None else self._places.get(key)
 
     def find_target(self, waiting: Waiting) -> int | None:
         """The message that its next piece takes the place of; None: it is a new one."""
@@ -141,7 +147,8 @@ class OutboxRecords:
         key = waiting.post.edits or waiting.post.key
         if message not in self.messages_of(key):
             messages = [*self.messages_of(key), message]
-            self._note({"t": "shown", "key": key, "messages": messages})
+            chat = msgspec.to_builtins(waiting.post.chat)
+            self._note({"t": "shown", "key": key, "messages": messages, "chat": chat})
 
     def note_deleted(self, key: str, message: int) -> None:
         """A message of a post is gone."""
@@ -182,16 +189,22 @@ class OutboxRecords:
             case "done" if record["key"] in self.waiting:
                 waiting = self.waiting.pop(record["key"])
                 _keep(self._shown, waiting.post.key, waiting.messages)
+                _keep(self._places, waiting.post.key, waiting.post.chat)
                 if record["outcome"] == "unknown":
                     _keep(self.unknown, waiting.post.key, waiting.post)
             case "shown":
-                _keep(self._shown, record["key"], record["messages"])
+                self._apply_shown(record)
             case "deleted" if record["message"] in self._shown.get(record["key"], ()):
                 self._shown[record["key"]].remove(record["message"])
             case "unknown":
                 _keep(self.unknown, record["key"], msgspec.convert(record["post"], Post))
             case "again":
                 self.unknown.pop(record["key"], None)
+
+    def _apply_shown(self, record: Record) -> None:
+        _keep(self._shown, record["key"], record["messages"])
+        if "chat" in record:  # earlier versions did not note it
+            _keep(self._places, record["key"], msgspec.convert(record["chat"], Chat))
 
     def _apply_sent(self, waiting: Waiting, message: int) -> None:
         """An edit that needs more messages than its target had gives it the new ones."""
@@ -203,7 +216,9 @@ class OutboxRecords:
 
     def _snapshot(self) -> Iterator[Record]:
         for key, messages in self._shown.items():
-            yield {"t": "shown", "key": key, "messages": messages}
+            chat = self._places.get(key)
+            place = {} if chat is None else {"chat": msgspec.to_builtins(chat)}
+            yield {"t": "shown", "key": key, "messages": messages, **place}
         for key, post in self.unknown.items():
             yield {"t": "unknown", "key": key, "post": msgspec.to_builtins(post)}
         for waiting in self.waiting.values():

@@ -41,7 +41,8 @@ from core.model import ButtonPressed, Chat, Person, TextSent
 from core.permissions import Permission
 from core.plans import Plan
 from core.questions import read_questions
-from core.requests import Answered, Changed, Request, Step
+from core.requests import Answered, Changed, Request, Step, never_asks_again
+from core.roles import NOT_ALLOWED, Deed
 from core.visible_text import escape_markdown
 from pulse import Background, Pulse
 from request_book import RequestBook, RequestRecord
@@ -94,7 +95,10 @@ class _Open:
 
 
 class PendingRequests:
-    """The requests of `sessions`; `note` writes the audit log, `plans` is Claude's own folder."""
+    """The requests of `sessions`; `note` writes the audit log, `plans` is Claude's own folder.
+
+    `may` says whether a person (by user id) may do something: not everybody may end all asking.
+    """
 
     def __init__(
         self,
@@ -104,6 +108,7 @@ class PendingRequests:
         background: Background,
         *,
         note: Callable[[Person, Chat, str, str], None],
+        may: Callable[[int, Deed], bool],
         plans: Path,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -112,6 +117,7 @@ class PendingRequests:
         self._posts = posts
         self._background = background
         self._note = note
+        self._may = may
         self._plans = plans
         self._sleep = sleep
         self.presses: dict[str, PressHandler] = {"request": self._press}
@@ -270,6 +276,9 @@ class PendingRequests:
         if record is None or record.answer is not None or self._has_ended(found):
             return _GONE
         step = found.request.press(press.action["word"], record.state)
+        ends_asking = isinstance(step, Answered) and never_asks_again(step.answer)
+        if ends_asking and not self._may(press.event.person.user_id, "bypass"):
+            step = Changed(record.state, NOT_ALLOWED)
         return self._take_step(found, record, step or Changed(record.state), press.event)
 
     async def takes_text(self, message: TextSent) -> bool:
@@ -287,6 +296,25 @@ class PendingRequests:
             return False
         self._take_step(found, record, found.request.write(message.text, record.state), message)
         return True
+
+    def awaits(self, chat: Chat, person: int) -> bool:
+        """Whether the next text of that person in that chat answers a request."""
+        return any(
+            record.chat == chat and record.person in (None, person) and record.state.get("awaits")
+            for record in self._book.open
+        )
+
+    def release(self, person: int) -> None:
+        """Let everybody who may press answer what that person alone could.
+
+        Raises StoreWriteError.
+        """
+        for record in self._book.open:
+            found = self._open.get(record.request)
+            if record.person == person and found is not None:
+                self._posts.show(replace(record, person=None), found.request)
+            elif record.person == person:
+                self._book.put(replace(record, person=None))
 
     def _find_addressed(self, message: TextSent) -> RequestRecord | None:
         """The open request that a text is for."""

@@ -1,8 +1,13 @@
-"""Who may use the bridge: the owner, who used a one-time pairing code, and the allowed users.
+"""Who may use the bridge: its owner, the allowed users, and the people that an owner invited.
 
-* `people.json` is replaced whole and durably; `redeem` says True only when the disk has the owner.
-* Of a code only a salted hash is stored. It works once, for ten minutes, and never when there is an
-  owner. With a clock that was set back it stops working, at the latest after ten minutes more.
+* Owners are who used the one-time pairing code, and the `allowed_users` of the settings, which only
+  who has the machine can write. Everybody else has the role of the invitation they used.
+* `people.json` is replaced whole and durably; `redeem` names a role only when the disk has it.
+* Of a code only a salted hash is stored. It works once, for ten minutes; the pairing code never
+  when there is an owner. With a clock that was set back a code stops working, at the latest after
+  ten minutes more.
+* An invitation raises a role and never lowers one. When somebody is removed, all invitations that
+  were not used are void, as one of them may be theirs.
 * Another process may write at any time (the installer issues codes while the bridge runs): each
   question looks at the file's stamp, and reads it again if that changed.
 * Fails closed: with a file that cannot be used, only `allowed_users` are let in, and `broken` says
@@ -11,74 +16,60 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import os
-import re
 import secrets
 import stat
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import msgspec
 from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from core.errors import StoreError, StoreWriteError
+from core.people_file import (
+    VERSION,
+    DamagedPeopleError,
+    Known,
+    Owner,
+    Record,
+    Ticket,
+    digest,
+    parse_record,
+    parse_version,
+    render_record,
+)
+from core.roles import Deed, Guest, Role, is_higher, may
 from durable import SystemCalls, reason_for, replace_file, syncing_folder
 
 CODE_SECONDS = 600.0
 
 _FILE = "people.json"
 _QUARANTINE = "quarantine"
-_VERSION = 1
 _MAX_BYTES = 1 << 16
 _MAX_NAME = 200
+_MOST_INVITATIONS = 20
+_MOST_GUESTS = 200
 _LOCK_SECONDS = 10.0
-# How far the clock may have been set back since a code was issued, before that is refused.
-_CLOCK_SLACK = 60.0
-_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _Stamp = tuple[int, int, int] | None
-_UserId = Annotated[int, msgspec.Meta(gt=0)]
 
 log = logging.getLogger(__name__)
 
 
-class _Owner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: _UserId
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """One who may use the bridge; `is_guest`: by an invitation, so that it can be taken back."""
+
+    user_id: int
     name: str
-
-
-class _Pairing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    salt: str
-    digest: str
-    issued_at: float
-    expires_at: float
-
-
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file. `crc` is that of the rest; without it (edited by hand) the rest is believed."""
-
-    version: int = _VERSION
-    owner: _Owner | None = None
-    pairing: _Pairing | None = None
-    crc: str = ""
-
-
-class _Versioned(msgspec.Struct):
-    version: int
-
-
-class _DamagedError(Exception):
-    """The file does not say what was once written; the text is the reason."""
+    role: Role
+    is_guest: bool = False
 
 
 class People:
@@ -114,7 +105,7 @@ class People:
         )
         self._is_read = False
         self._stamp: _Stamp = None
-        self._record = _Record()
+        self._record = Record()
         self._broken: str | None = None
 
     @property
@@ -147,50 +138,132 @@ class People:
         return self._broken
 
     def is_allowed(self, user_id: object) -> bool:
-        """Whether this is the id of the owner or of an allowed user; only an `int` can be."""
+        """Whether this is the id of somebody who is known here; only an `int` can be."""
+        return self.role_of(user_id) is not None
+
+    def role_of(self, user_id: object) -> Role | None:
+        """The role of that user id; None for a stranger, and for all that is no `int`."""
         if type(user_id) is not int:
-            return False
-        return user_id in self._allowed or user_id == self.owner
+            return None
+        if user_id in self._allowed or user_id == self.owner:
+            return "owner"
+        return next((g.role for g in self._current().guests if g.id == user_id), None)
+
+    def may(self, user_id: object, deed: Deed) -> bool:
+        """Whether that user may do it, as core/roles.py says."""
+        return may(self.role_of(user_id), deed)
+
+    def everybody(self) -> list[Somebody]:
+        """Who may use the bridge: owners first, and then in the order in which they came."""
+        record = self._current()
+        names = {record.owner.id: record.owner.name} if record.owner else {}
+        owners = [*names, *sorted(self._allowed - names.keys())]
+        guests = [guest for guest in record.guests if guest.id not in owners]
+        return [
+            *(Somebody(user_id, names.get(user_id, ""), "owner") for user_id in owners),
+            *(Somebody(guest.id, guest.name, guest.role, is_guest=True) for guest in guests),
+        ]
 
     def issue_code(self) -> str:
-        """A new code, valid for ten minutes; an older one stops working. Raises StoreError."""
-        code = secrets.token_urlsafe(16)
-        salt = secrets.token_hex(16)
+        """A new pairing code, good for ten minutes; an older one stops working.
+
+        Raises StoreError.
+        """
         with self._lock():
             record = self._current()
             if self._broken and os.path.lexists(self._path):
                 raise StoreError(self._broken)
-            now = self._clock()
-            pairing = _Pairing(salt, _digest(salt, code), now, now + CODE_SECONDS)
-            self._write_locked(replace(record, pairing=pairing))
+            code, ticket = self._new_ticket(None)
+            self._write_locked(replace(record, pairing=ticket))
         return code
 
-    def redeem(self, code: str, user_id: int, name: str) -> bool:
-        """Make this user the owner if the code is the pending one and there is no owner yet.
+    def invite(self, role: Guest) -> str:
+        """A new code that makes its bearer a guest of that role, good for ten minutes.
 
-        True once that is durable. Raises StoreError when the disk refused.
+        Raises StoreError.
         """
-        if type(user_id) is not int or user_id <= 0 or not self._is_valid(code):
-            return False
         with self._lock():
-            if not self._is_valid(code):
+            record = self._current()
+            if self._broken:
+                raise StoreError(self._broken)
+            code, ticket = self._new_ticket(role)
+            now = self._clock()
+            good = [kept for kept in record.invitations if now < kept.expires_at]
+            invitations = (*good, ticket)[-_MOST_INVITATIONS:]
+            self._write_locked(replace(record, invitations=invitations))
+        return code
+
+    def redeem(self, code: str, user_id: int, name: str) -> Role | None:
+        """Give this user the role that the code stands for; None when it does nothing for them.
+
+        The pairing code makes an owner as long as there is none; an invitation never takes rights
+        away, and is not used up by who has them already. Returns once that is durable. Raises
+        StoreError when the disk refused.
+        """
+        if type(user_id) is not int or user_id <= 0 or self._find_ticket(code) is None:
+            return None
+        with self._lock():
+            ticket = self._find_ticket(code)
+            if ticket is None:
+                return None
+            role: Role = ticket.role or "owner"
+            record = self._admit(ticket, user_id, _plain(name))
+            if record is None:
+                return None
+            self._write_locked(record)
+        log.info("User %d is %s now", user_id, role)
+        return role
+
+    def set_role(self, user_id: int, role: Guest) -> bool:
+        """Give a guest another role; False when there is no such guest. Raises StoreError."""
+        with self._lock():
+            record = self._current()
+            guests = tuple(
+                replace(guest, role=role) if guest.id == user_id else guest
+                for guest in record.guests
+            )
+            if all(guest.id != user_id for guest in record.guests):
                 return False
-            self._write_locked(_Record(owner=_Owner(user_id, _plain(name))))
-        log.info("Paired with user %d", user_id)
+            self._write_locked(replace(record, guests=guests))
         return True
 
-    def _is_valid(self, code: object) -> bool:
-        record = self._current()
-        pairing = record.pairing
-        if record.owner is not None or pairing is None:
-            return False
-        if not isinstance(code, str) or not _CODE.fullmatch(code):
-            return False
-        if not hmac.compare_digest(_digest(pairing.salt, code), pairing.digest):
-            return False
-        return pairing.issued_at - _CLOCK_SLACK <= self._clock() < pairing.expires_at
+    def remove(self, user_id: int) -> bool:
+        """Let a guest in no more, and make all invitations void; False when there is none.
 
-    def _current(self) -> _Record:
+        Raises StoreError.
+        """
+        with self._lock():
+            record = self._current()
+            guests = tuple(guest for guest in record.guests if guest.id != user_id)
+            if guests == record.guests:
+                return False
+            self._write_locked(replace(record, guests=guests, invitations=()))
+        return True
+
+    def _new_ticket(self, role: Guest | None) -> tuple[str, Ticket]:
+        code, salt, now = secrets.token_urlsafe(16), secrets.token_hex(16), self._clock()
+        return code, Ticket(salt, digest(salt, code), now, now + CODE_SECONDS, role)
+
+    def _find_ticket(self, code: object) -> Ticket | None:
+        """The ticket of that code, if it is good now."""
+        record, now = self._current(), self._clock()
+        pairing = [record.pairing] if record.pairing and record.owner is None else []
+        return next((t for t in (*pairing, *record.invitations) if t.fits(code, now)), None)
+
+    def _admit(self, ticket: Ticket, user_id: int, name: str) -> Record | None:
+        """The record with that user in it and the ticket used up; None when nothing changes."""
+        record = self._current()
+        others = tuple(guest for guest in record.guests if guest.id != user_id)
+        if ticket.role is None:
+            return replace(record, owner=Owner(user_id, name), pairing=None, guests=others)
+        is_full = len(others) >= _MOST_GUESTS
+        if is_full or not is_higher(ticket.role, self.role_of(user_id)):
+            return None
+        invitations = tuple(kept for kept in record.invitations if kept != ticket)
+        guests = (*others, Known(user_id, name, ticket.role))
+        return replace(record, guests=guests, invitations=invitations)
+
+    def _current(self) -> Record:
         """What the file says now: one stat, and a read if it is another file than before."""
         with self._mutex:
             try:
@@ -204,7 +277,7 @@ class People:
     def _read(self) -> None:
         try:
             self._load()
-        except _DamagedError as error:
+        except DamagedPeopleError as error:
             self._set_aside(error)
 
     def _load(self) -> None:
@@ -214,10 +287,10 @@ class People:
             self._load_nothing()
             return
         data = self._read_bytes()
-        if _parse_version(data) > _VERSION:
+        if parse_version(data) > VERSION:
             self._give_up(f"{self._path} is from a newer version of the bridge: update this one.")
         else:
-            self._record, self._broken = _parse_record(data), None
+            self._record, self._broken = parse_record(data), None
 
     def _load_nothing(self) -> None:
         quarantine = self._folder / _QUARANTINE
@@ -227,14 +300,14 @@ class People:
                 "nobody is paired until you run ./install.sh --pair."
             )
         else:
-            self._record, self._broken = _Record(), None
+            self._record, self._broken = Record(), None
 
-    def _set_aside(self, damage: _DamagedError) -> None:
+    def _set_aside(self, damage: DamagedPeopleError) -> None:
         try:
             with self._lock():
                 try:
                     self._load()  # another process may have been faster
-                except _DamagedError:
+                except DamagedPeopleError:
                     self._move_to_quarantine_locked()
                     log.error("%s is damaged (%s) and was set aside", self._path, damage)
                     self._load()
@@ -252,7 +325,7 @@ class People:
         """Let nobody but the allowed users in, and say so once."""
         if reason != self._broken:
             log.error("%s", reason)
-        self._record, self._broken = _Record(), reason
+        self._record, self._broken = Record(), reason
 
     def _find_stamp(self) -> _Stamp:
         try:
@@ -262,7 +335,7 @@ class People:
 
     def _read_bytes(self) -> bytes:
         if not stat.S_ISREG(os.lstat(self._path).st_mode):
-            raise _DamagedError("it is no ordinary file")
+            raise DamagedPeopleError("it is no ordinary file")
         fd = self._system.open(self._path, _READ_FLAGS)
         try:
             data = b""
@@ -271,11 +344,11 @@ class People:
         finally:
             os.close(fd)
         if len(data) > _MAX_BYTES:
-            raise _DamagedError("it is too large")
+            raise DamagedPeopleError("it is too large")
         return data
 
-    def _write_locked(self, record: _Record) -> None:
-        status = replace_file(self._path, _render_record(record), system=self._system)
+    def _write_locked(self, record: Record) -> None:
+        status = replace_file(self._path, render_record(record), system=self._system)
         self._stamp, self._record, self._broken = _stamp_of(status), record, None
         self._is_read = True
 
@@ -301,38 +374,5 @@ def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def _digest(salt: str, code: str) -> str:
-    return hmac.new(salt.encode(), code.encode(), hashlib.sha256).hexdigest()
-
-
 def _plain(name: str) -> str:
     return "".join(char for char in name if char.isprintable()).strip()[:_MAX_NAME]
-
-
-def _parse_version(data: bytes) -> int:
-    try:
-        return msgspec.json.decode(data, type=_Versioned).version
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _DamagedError(str(error)) from error
-
-
-def _parse_record(data: bytes) -> _Record:
-    try:
-        record = msgspec.json.decode(data, type=_Record)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _DamagedError(str(error)) from error
-    if record.version != _VERSION:
-        raise _DamagedError("its version is not known")
-    if record.pairing and not record.pairing.digest.isascii():
-        raise _DamagedError("its digest is none")
-    if record.crc and record.crc != _crc(record):
-        raise _DamagedError("its checksum does not fit")
-    return record
-
-
-def _render_record(record: _Record) -> bytes:
-    return msgspec.json.encode(replace(record, crc=_crc(record))) + b"\n"
-
-
-def _crc(record: _Record) -> str:
-    return f"{zlib.crc32(msgspec.json.encode(replace(record, crc=''))):08x}"

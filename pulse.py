@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,10 @@ class Pulse:
             left = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return False
-            try:
-                await asyncio.wait_for(self._event.wait(), min(left, _LOOK_SECONDS))
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                # Not wait_for, which loses a cancellation that comes together with a beat.
+                async with asyncio.timeout(min(left, _LOOK_SECONDS)):
+                    await self._event.wait()
         return True
 
 

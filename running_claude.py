@@ -2,16 +2,20 @@
 
 * `process` is what is known of it, None before it has come to a session; `pane_pid` is the pane's
   own process, which may be a script around it.
+* One that a person has in a tmux of their own (`is_joined`) tells nothing by hooks, and is theirs.
 * Who waits for something learns at once when the process is gone.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from claude_registry import ClaudeRegistry, find_parents, is_alive
-from claude_status import status_source
+from claude_status import RegistryStatus, StatusSource, status_source
 from core.claude_code import Version
 from core.errors import ClaudeDiedError
 from core.events import ClaudeProcess, HookEvent, TranscriptEvent
@@ -38,11 +42,13 @@ class RunningClaude:
         self.process: ClaudeProcess | None = None
         self._pane_pid = 0
         self._claude_pid = 0
+        self.is_joined = False
         self._quiet_until = 0.0
         self._terminal = terminal
         self._registry = registry
         self._pulse = Pulse()
-        self._status = status_source(version, name, terminal, self.look)
+        self._version = version
+        self._status: StatusSource = status_source(version, name, terminal, self.look)
 
     @property
     def pane_pid(self) -> int:
@@ -56,9 +62,18 @@ class RunningClaude:
 
     def adopt(self, pane_pid: int, *, is_new: bool = False) -> None:
         """Take what runs in the pane for ours; `is_new`: it was started just now."""
+        if self.is_joined:
+            self.is_joined = False
+            self._status = status_source(self._version, self.name, self._terminal, self.look)
         self._pane_pid = pane_pid
         self._claude_pid = 0
         self._status.watch(pane_pid, is_new=is_new)
+
+    def join(self, pid: int) -> None:
+        """Take a process of the person's own, which the registry tells all about."""
+        self.adopt(0)
+        self._status = RegistryStatus()
+        self._pane_pid, self.is_joined = pid, True
 
     def forget(self) -> None:
         """There is no process any more."""
@@ -116,7 +131,7 @@ class RunningClaude:
 
     def look(self) -> None:
         """Ask the registry ourselves: file events can be late or lost."""
-        self.hear_registry(self._registry.find(self.session_id))
+        self.hear_registry(self._registry.find(self.session_id, self._pane_pid))
 
     def beat(self) -> None:
         """Let everybody who waits look again."""
@@ -134,6 +149,13 @@ class RunningClaude:
             return is_true()
 
         return await self._pulse.until(look, seconds)
+
+    def end(self) -> None:
+        """Have it end in good order; nothing else that runs in its terminal is harmed."""
+        entry = self._registry.find(self.session_id)
+        if entry is not None and entry.pid == self._pane_pid:
+            with suppress(ProcessLookupError):
+                os.kill(entry.pid, signal.SIGTERM)
 
     async def press_escape(self) -> None:
         """Interrupt it. Raises TerminalError."""

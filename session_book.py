@@ -7,33 +7,37 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.choices import FIELDS
-from core.conversation import make_title
+from core.conversation import read_title
 from core.errors import SessionNotFoundError
-from core.events import PromptRecorded, ToolEnded, TranscriptEvent
+from core.events import ToolEnded, TranscriptEvent
 from core.model import Chat
-from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
+from session_finder import FoundSession
 
 _KEPT_BY_THE_TERMINAL = (
-    *("channel", "topic", "project_dir", "launches", "launched"),
+    *("channel", "topic", "project_dir", "launches", "launched", "active"),
+    *("detour", "routed", "trail"),
     *FIELDS.values(),
 )
 
 
 class SessionBook:
-    """The sessions of `store`."""
+    """The sessions of `store`; `listeners` hear of chats whose sessions have changed."""
 
     def __init__(self, store: SessionStore) -> None:
         self.store = store
+        self.listeners: list[Callable[[Chat], None]] = []
 
     def find_current(self, chat: Chat) -> Session | None:
-        """The session that this chat's next prompt goes to."""
-        return self.store.find_current(chat.chat_id, chat.topic)
+        """The session that this chat's next prompt goes to; none when that one was closed."""
+        session = self.store.find_current(chat.chat_id, chat.topic)
+        return session if session is not None and not session.state.get("closed_at") else None
 
     def for_id(self, session_id: str) -> Session:
         """The stored session. Raises SessionNotFoundError."""
@@ -42,43 +46,78 @@ class SessionBook:
             raise SessionNotFoundError(f"Session {session_id} is not known here any more.")
         return session
 
-    def create(self, chat: Chat, directory: Path) -> Session:
-        """A new session of this chat in that directory, current from now on."""
+    def create(self, chat: Chat, directory: Path, **facts: Any) -> Session:
+        """A new session of this chat in that directory, current from now on.
+
+        `facts` are in its state from the first write on.
+        """
         session_id = str(uuid.uuid4())
         state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
-        self.store.save(Session(session_id, chat.chat_id, state={**state, "cursor": 0}))
-        return self.store.bind(session_id)
+        self.store.save(Session(session_id, chat.chat_id, state={**state, **facts, "cursor": 0}))
+        return self.make_current(session_id)
 
     def switch(self, chat: Chat, session_id: str) -> Session:
         """Make one of the chat's sessions its current one."""
-        session = self.edit_state(session_id, followed_by=None)
+        session = self.edit_state(session_id, followed_by=None, closed_at=None)
         if chat_of(session) != chat:
-            session = self.store.edit(session_id, lambda s: _move(s, chat))
+            self.move(session_id, chat)
         self.store.update_activity(session_id)
-        return self.store.bind(session_id)
+        return self.make_current(session_id)
 
-    def adopt(self, chat: Chat, session_id: str, transcript: Path, fallback: Path) -> Session:
+    def move(self, session_id: str, chat: Chat, **changes: Any) -> Session:
+        """Give the session to another chat, and change fields of its state, in one step."""
+        old = chat_of(self.for_id(session_id))
+        moved = self.store.edit(session_id, lambda session: _move(session, chat, changes))
+        self._tell(old)
+        return moved
+
+    def make_current(self, session_id: str) -> Session:
+        """Let its chat's next prompt go to it."""
+        session = self.store.bind(session_id)
+        self._tell(chat_of(session))
+        return session
+
+    def adopt(self, chat: Chat, found: FoundSession, fallback: Path) -> Session:
         """Take a session that was begun elsewhere on this machine into this chat.
 
-        `fallback`: the directory, should its transcript name none.
+        It is not yet the chat's current one. `fallback`: the directory, should its transcript name
+        none.
         """
-        with transcript.open("rb") as file:
-            directory = read_directory(file) or fallback
-        with transcript.open("rb") as file:
-            events = (event for line in file for event in parse_line(line))
-            prompts = (event for event in events if isinstance(event, PromptRecorded))
-            title = next(filter(None, map(make_title, prompts)), None)
         state = {
             "channel": chat.channel,
             "topic": chat.topic,
-            "project_dir": str(directory),
-            "transcript": str(transcript),
-            "cursor": transcript.stat().st_size,
+            "project_dir": found.directory or str(fallback),
+            "transcript": str(found.path),
+            "cursor": found.size,
             "has_prompts": True,
-            "title": title or "",
+            "title": found.title,
         }
+        session = Session(found.session_id, chat.chat_id, state=state)
+        self.store.save(session)
+        return session
+
+    def fork(self, chat: Chat, found: FoundSession, fallback: Path, **more: Any) -> Session:
+        """A new session of this chat that will have that one's history, current from now on.
+
+        `more` is put into its state.
+        """
+        known = self.store.load(found.session_id)
+        chosen = known.state if known is not None else {}
+        title = read_title(chosen) if chosen else found.title
+        state = {name: chosen[name] for name in FIELDS.values() if chosen.get(name)}
+        state |= {
+            "channel": chat.channel,
+            "topic": chat.topic,
+            "project_dir": chosen.get("project_dir") or found.directory or str(fallback),
+            "title": f"{title} (fork)",
+            "fork_of": found.session_id,
+            "fork_from": str(found.path),
+            "cursor": 0,
+        }
+        state |= more
+        session_id = str(uuid.uuid4())
         self.store.save(Session(session_id, chat.chat_id, state=state))
-        return self.store.bind(session_id)
+        return self.make_current(session_id)
 
     def follow_terminal(
         self, old: Session, session_id: str, terminal: str, transcript: Path | None
@@ -103,7 +142,7 @@ class SessionBook:
         self.set_terminal(old.session_id, "")
         self.edit_state(old.session_id, followed_by=session_id, asleep="left")
         if current is not None and current.session_id == old.session_id:
-            self.store.bind(session_id)
+            self.make_current(session_id)
 
     def latest(self, session: Session) -> Session:
         """The session, or the one that its terminal has taken up since (/clear)."""
@@ -124,7 +163,13 @@ class SessionBook:
             state = {**session.state, **changes}
             return replace(session, state={k: v for k, v in state.items() if v is not None})
 
-        return self.store.edit(session_id, change)
+        session = self.store.edit(session_id, change)
+        self._tell(chat_of(session))
+        return session
+
+    def _tell(self, chat: Chat) -> None:
+        for listener in self.listeners:
+            listener(chat)
 
 
 def chat_of(session: Session) -> Chat:
@@ -152,6 +197,7 @@ def has_news(session: Session, transcript: Path) -> bool:
     return transcript.is_file() and transcript.stat().st_size != cursor
 
 
-def _move(session: Session, chat: Chat) -> Session:
-    state = {**session.state, "channel": chat.channel, "topic": chat.topic}
+def _move(session: Session, chat: Chat, changes: dict[str, Any]) -> Session:
+    state = {**session.state, **changes, "channel": chat.channel, "topic": chat.topic}
+    state = {name: value for name, value in state.items() if value is not None}
     return replace(session, chat_id=chat.chat_id, state=state)

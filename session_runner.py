@@ -34,6 +34,7 @@ from renewal import end_idle
 from running_claude import RunningClaude
 from session import Session
 from terminal import Terminal
+from tmux_control import Pane
 from typist import Typist
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class SessionRunner:
             terminal=terminal,
             inbox=inbox,
             transcript=self._transcript,
+            since=lambda: self._session(self.session_id).state.get("forked_at", ""),
             on_blind=lambda: reports.blocked(self, ""),
         )
         self.queue = PromptQueue(inbox, typed=self._typed_keys, changed=self._claude.beat)
@@ -116,6 +118,11 @@ class SessionRunner:
     def is_awake(self) -> bool:
         """Whether a process of ours runs."""
         return self._claude.is_awake
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether that process is a person's own, in a tmux of theirs."""
+        return self._claude.is_joined
 
     @property
     def is_blind(self) -> bool:
@@ -192,19 +199,27 @@ class SessionRunner:
     async def wake(self) -> bool:
         """Have a process that is ready; whether it had to be started.
 
+        One that a person has in a tmux of their own is joined there.
+
         Raises ClaudeError, TerminalError.
         """
         if self.is_awake and self.process is not None:
             return False
         pane = await self._terminal.find(self.name)
         if pane is not None and is_alive(pane.pid):
-            self._claude.adopt(pane.pid)
+            self.take_up(pane)
             await self._until_ready()
             return False
         self._claude.forget()
         if pane is not None and not pane.is_dead:
             await self._terminal.close(self.name)
         with self._launcher.holding(self.session_id):
+            joined = await self._launcher.join(self._session(self.session_id), self.name)
+            if joined is not None:
+                self.take_up(joined)
+                self._reports.joined(self, joined.place)
+                await self._until_ready()
+                return False
             launch = await self._launcher.launch(self._session(self.session_id), self.name)
             self._claude.adopt(launch.pane.pid, is_new=True)
             try:
@@ -215,13 +230,34 @@ class SessionRunner:
         self._reports.woke(self, start, launch.choices)
         return True
 
+    def take_up(self, pane: Pane) -> None:
+        """Go on with the process that runs in this pane."""
+        if pane.is_joined:
+            self._claude.join(pane.pid)
+        else:
+            self._claude.adopt(pane.pid)
+
     async def _renew(self) -> None:
         """Have the process make room for one with the session's present choices, if it may."""
-        if not self.is_awake or not is_outdated(self._session(self.session_id).state):
+        is_theirs = self.is_joined or not self.is_awake
+        if is_theirs or not is_outdated(self._session(self.session_id).state):
             return
         if await end_idle(self._terminal, self.name, self.process, self._claude.pid):
             self._is_renewing = True
             self._claude.forget()
+
+    async def _prepare(self, prompt: Prompt) -> None:
+        """Have a process that is who the prompt is for, once this one is idle.
+
+        Raises ClaudeError, TerminalError, StoreError.
+        """
+        await self._reports.prepare(self, prompt)
+        if self.is_awake and is_outdated(self._session(self.session_id).state):
+            await self.wake()  # it may still be starting, and have something to ask
+            await self._claude.until(lambda: self._claude.is_idle)
+            await self._renew()
+            if self.is_awake:
+                self._reports.not_renewed(self)
 
     async def sleep(self) -> None:
         """End the process; the session stays. Raises TerminalError."""
@@ -287,6 +323,8 @@ class SessionRunner:
 
     async def end(self) -> int:
         """End the process and give up every prompt; returns how many Claude never had."""
+        if self.is_joined:
+            self._claude.end()
         await self.stop()
         done = {under_way.prompt.key for under_way in self._all_under_way if under_way.is_recorded}
         given_up = [p for p in self.queue if not p.is_dropped and p.key not in done]
@@ -351,7 +389,7 @@ class SessionRunner:
         for _ in range(_TRIES):
             try:
                 if not under_way.typed_at:
-                    await self._renew()
+                    await self._prepare(prompt)
                 is_fresh = await self.wake()
                 if not await self._typist.is_there(under_way):
                     await self._typist.type(under_way, lambda: self.queue.first)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, terminal_name
-from claude_registry import ClaudeRegistry
+from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
+from claude_registry import ClaudeRegistry, choose
+from core.agent_trail import extend_trail
 from core.choices import Choices, note_launched
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
@@ -34,8 +35,9 @@ from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
-from session import Session, SessionStore
+from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news
+from session_observer import SessionObserver
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
@@ -49,34 +51,21 @@ _WOKEN = {
     "idle": "Resumed after a nap.",
     "killed": "Resumed.",
     "left": "Resumed.",
+    "cut off": "",  # the chat knows
     None: "Resumed after a restart.",
 }
-
-
-class SessionObserver(Protocol):
-    """Who is told what happens in the sessions, after the sessions have taken note themselves.
-
-    What must not be forgotten in a crash belongs into a post of `render_event`, not here.
-    """
-
-    def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
-        """A hook fired in one of our terminals."""
-
-    def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
-        """The transcript has this; not `is_news`: since a time when nobody listened."""
-
-    def hear_status(self, runner: SessionRunner) -> None:
-        """The process of the session may have another status now, or be gone."""
 
 
 class Sessions:
     """Every session of `store`.
 
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
-    that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
-    prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
-    one; `is_asked` knows whether one of the runner's does. `posts` shows what transcripts say.
-    `observers` are told what happens.
+    that was not delivered, or (None) of a Claude that did not start, `on_interrupted` of one that
+    Claude ended at, `on_lost` of a Claude that is gone by itself; `on_prepare` decides who is to
+    have a prompt, `on_not_renewed` refuses it; `on_waiting` hears of each prompt that was given;
+    `on_asked` finds the answer (JSON, "" for none) to a hook that waits for one; `is_asked` knows
+    whether one of the runner's does. `posts` shows what transcripts say. `observers` are told what
+    happens.
     """
 
     def __init__(
@@ -103,6 +92,10 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.on_prepare: Callable[[SessionRunner, Prompt], Awaitable[None]] = _prepare_nothing
+        self.on_not_renewed: Callable[[SessionRunner], None] = lambda runner: None
+        self.on_interrupted: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
+        self.on_lost: Callable[[SessionRunner], None] = lambda runner: None
         self.posts = TranscriptPosts(self.book, outbox)
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
@@ -117,19 +110,25 @@ class Sessions:
 
     # --- life -----------------------------------------------------------------------------------
 
-    async def adopt_terminals(self) -> None:
-        """Take up what still runs; restore the prompts under way after it, and then start."""
+    async def adopt_terminals(self) -> list[Session]:
+        """Take up what still runs; restore the prompts under way after it, and then start.
+
+        Returns the sessions that have a terminal no more, which is still noted in them.
+        """
+        lost = []
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
             pane = panes.get(session.tmux_session)
+            if pane is None and session.tmux_session:  # it may be a person's own
+                pane = await self.launcher.join(session, session.tmux_session)
             if pane is not None and pane.is_dead:
                 await self.terminal.close(pane.name)
                 pane = None
             if pane is None and session.tmux_session:
-                self.book.set_terminal(session.session_id, "")
+                lost.append(session)
             if pane is not None:
-                runner = self._runner(session)
-                runner.pane_pid = pane.pid
+                self._runner(session).take_up(pane)
+        return lost
 
     def restore(self, entry: Entry) -> None:
         """Go on with a prompt that had been assigned to a session when the bridge ended."""
@@ -198,9 +197,8 @@ class Sessions:
         if session.state.get("person") != person:
             session = self.book.edit_state(session.session_id, person=person)
         session_id = session.session_id
-        self._inbox.advance(
-            prompt.key, "assigned", merges=merges, session_id=session_id, text=prompt.text
-        )
+        facts = {"session_id": session_id, "text": prompt.text, "person": person}
+        self._inbox.advance(prompt.key, "assigned", merges=merges, **facts)
         self.book.store.update_activity(session_id)
         runner = self.runner_of(session)
         is_waiting = runner.process is not None and runner.process.status == "waiting"
@@ -216,12 +214,26 @@ class Sessions:
             if runner.has_work or runner.pane_pid == 0:
                 continue
             if not runner.is_awake:
+                self.on_lost(runner)
                 await self._retire(runner)
-            elif self._is_idle_for_long(runner) and not self._is_kept_awake(runner):
-                if await self._is_watched(runner) or runner.has_work:
-                    continue
-                self.book.edit_state(runner.session_id, asleep="idle")
+            elif not runner.is_joined and (reason := await self._reason_to_rest(runner)):
+                self.book.edit_state(runner.session_id, asleep=reason)
                 await self._retire(runner)
+
+    async def _reason_to_rest(self, runner: SessionRunner) -> str:
+        """Why an idle process is to end, if it is: nobody uses it, or a person opened another."""
+        if runner.process is None or runner.process.status != "idle":
+            return ""
+        other = self.registry.find_other(runner.session_id, runner.pane_pid)
+        is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
+        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+            return ""
+        if other is None:
+            return "idle"
+        text = "You opened this session in a terminal, so its process here has ended."
+        session = self.book.for_id(runner.session_id)
+        self.tell(session, f"gave way:{runner.session_id}:{other.pid}", text)
+        return "left"
 
     async def kill(self, runner: SessionRunner) -> int:
         """End the process at a person's word; the session stays.
@@ -234,6 +246,8 @@ class Sessions:
         return given_up
 
     async def _retire(self, runner: SessionRunner) -> None:
+        if runner.is_joined:
+            self.book.edit_state(runner.session_id, asleep="left")
         try:
             await runner.sleep()
         except TerminalError as error:
@@ -295,13 +309,19 @@ class Sessions:
             launches=launches,
             launched=note_launched(choices),
             asleep=None,
+            closed_at=None,
             followed_by=None,
+            trail=extend_trail(session.state, choices.agent, utc_now()),
+            told_name=name_to_tell(session, self.launcher.version)
+            or session.state.get("told_name"),
+            **({"forked_at": utc_now()} if start == "forked" else {}),
         )
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
-        if start == "resumed":  # and not "renewed", which is a person's wish
-            self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
+        words = _WOKEN.get(asleep, _WOKEN[None])
+        if start == "resumed" and words:  # and not "renewed", which is a person's wish
+            self.tell(session, key, words)
         elif start == "lost":
             self.tell(
                 session,
@@ -310,15 +330,28 @@ class Sessions:
                 "This is a new one, which knows nothing of it.",
             )
 
+    def joined(self, runner: SessionRunner, place: str) -> None:
+        """Tell the chat where its Claude runs, which is a person's own."""
+        session = self.book.edit_state(runner.session_id, asleep=None, closed_at=None)
+        self.book.set_terminal(runner.session_id, runner.name)
+        self._follow(session)
+        self.tell(session, f"joined:{uuid.uuid4()}", f"Joined where it is open: {place}.")
+
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """Have the chat told why a prompt was not delivered, or Claude not started."""
         self.on_failed(runner, prompt, error)
 
+    async def prepare(self, runner: SessionRunner, prompt: Prompt) -> None:
+        """Have it decided who is to have a prompt."""
+        await self.on_prepare(runner, prompt)
+
+    def not_renewed(self, runner: SessionRunner) -> None:
+        """Have it refused what another agent was to have. Raises AgentBusyError."""
+        self.on_not_renewed(runner)
+
     def interrupted(self, runner: SessionRunner, prompt: Prompt) -> None:
-        """Tell the chat that an answer was cut off; nothing is run twice by itself."""
-        text = "Claude Code ended while it worked at this. It has your message; say “continue”."
-        chat = chat_of(self.book.for_id(runner.session_id))
-        self._outbox.put(Post(f"cut:{prompt.key}", chat, text))
+        """Have the chat told that an answer was cut off; nothing is run twice by itself."""
+        self.on_interrupted(runner, prompt)
 
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""
@@ -377,9 +410,14 @@ class Sessions:
         """Processes came, went, or changed their status."""
         if not self._runners:
             return
-        found = {process.session_id: process for process in self.registry.processes()}
+        found = self.registry.processes()
+        if len({process.session_id for process in found}) < len(found):
+            self._is_stirred.set()  # two processes have one session
         for runner in list(self._runners.values()):
-            runner.hear_registry(found.get(runner.session_id))
+            if runner.is_joined:  # no hook tells of another session in it
+                self._follow_process(runner)
+            else:
+                runner.hear_registry(choose(found, runner.session_id, runner.pane_pid))
             if runner.process is not None:
                 self._ends.watch(runner.process.pid)
             if runner.is_awake and runner.process and not self._feed.follows(runner.session_id):
@@ -432,7 +470,12 @@ class Sessions:
             self.book.edit_state(session.session_id, transcript=str(path))
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self.posts.expect_old(session.session_id)
-        self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
+        cursor, since = session.state.get("cursor", 0), session.state.get("forked_at", "")
+        self._feed.follow(session.session_id, path, cursor, since=since)
+
+
+async def _prepare_nothing(runner: SessionRunner, prompt: Prompt) -> None:
+    pass
 
 
 async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:

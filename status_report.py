@@ -11,6 +11,7 @@ from pathlib import Path
 
 from claude_launcher import project_directory
 from claude_registry import memory_of
+from core.agent_trail import describe_trail
 from core.commands import CommandName
 from core.context_window import find_window, render_tokens
 from core.conversation import read_title, render_age
@@ -97,12 +98,13 @@ class StatusReport:
         model = self._steering.present(session, "model")
         if measured is not None and measured.model:
             model = f"{model} (last: {measured.model})"
-        agent = self._steering.present(session, "agent")
+        agent = self._steering.describe(session, "agent")
         return [
             f"Model: {model}",
             f"Effort: {self._steering.present(session, 'effort')}",
             f"Mode: {self._steering.present(session, 'mode')}",
             f"Agent: {agent}",
+            describe_trail(session.state),
         ]
 
     def _attach_lines(self, runner: SessionRunner | None) -> list[str]:

@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from acting_agents import ActingAgents
 from buttons import Action, Buttons, Press, PressHandler
-from claude_catalog import ClaudeCatalog
-from claude_launcher import project_directory
-from core.catalog import FALLBACK, Catalog
+from core.agent_trail import describe_trail
+from core.catalog import Catalog
 from core.choices import (
+    AUTO,
     DEFAULT,
     FIELDS,
+    OUR_PREFIX,
     OWN_AGENT,
     Kind,
     is_outdated,
@@ -26,6 +29,7 @@ from core.choices import (
     list_modes,
     note_launched,
     read_choices,
+    show_agent,
 )
 from core.commands import CommandName
 from core.config import Config
@@ -33,6 +37,7 @@ from core.conversation import shorten
 from core.errors import BridgeError
 from core.events import HookEvent, PromptSubmitted, TranscriptEvent, TurnEnded
 from core.model import Chat, Keyboard, Post
+from core.roles import Deed
 from outbox import Outbox, new_key
 from pulse import Background
 from session import Session
@@ -46,21 +51,34 @@ _NAMES: dict[Kind, str] = {
     "agent": "Agent",
 }
 _WORDS = {"manual": DEFAULT, "ask": DEFAULT, "accept": "acceptEdits", "bypass": "bypassPermissions"}
-_NOT_FOR_A_CHAT = (OWN_AGENT, "statusline-setup")
 _IN_A_ROW = 2
 _DESCRIPTION_LENGTH = 90
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """One thing to choose: its value, and what it is for."""
+    """One thing to choose: its name for people, what it is for, and what is kept of it.
+
+    `kept`: None for the name itself, "" for nothing at all.
+    """
 
     value: str
     description: str = ""
+    kept: str | None = None
+
+
+def _is_claudes(offer: _Offer) -> bool:
+    """Whether Claude Code told of that agent, so that it tells of all."""
+    kept = offer.kept or ""
+    return kept not in (OWN_AGENT, AUTO) and not kept.startswith(OUR_PREFIX)
 
 
 class SteeringCommands:
-    """The choices of `sessions`; `catalog` says what there is to choose from."""
+    """The choices of `sessions`; `agents` knows who there is to be.
+
+    `may` says whether a person (by user id) may do something: not everybody may choose the mode
+    that never asks.
+    """
 
     def __init__(
         self,
@@ -68,15 +86,18 @@ class SteeringCommands:
         sessions: Sessions,
         outbox: Outbox,
         buttons: Buttons,
-        catalog: ClaudeCatalog,
+        agents: ActingAgents,
         background: Background,
+        *,
+        may: Callable[[int, Deed], bool],
     ) -> None:
         self._config = config
         self._sessions = sessions
         self._outbox = outbox
         self._buttons = buttons
-        self._catalog = catalog
+        self._agents = agents
         self._background = background
+        self._may = may
         self._book = sessions.book
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "model": partial(self._command, "model"),
@@ -94,20 +115,21 @@ class SteeringCommands:
             self._background.run(self._list(kind, session, chat, person))
             return
         # Not in the background: a message that comes next is meant to be run with it.
-        offers = [] if kind == "model" else await self._offers(kind, session)
-        text = self._choose(session, kind, _find_value(kind, argument, offers))
+        offers = [] if kind == "model" else await self._offers(kind, session, person)
+        text = self._choose(session, kind, _find_offer(kind, argument, offers))
         self._outbox.say(chat, text)
 
     async def _list(self, kind: Kind, session: Session, chat: Chat, person: int) -> None:
-        offers = await self._offers(kind, session)
+        offers = await self._offers(kind, session, person)
         key = new_key()
-        text = f"{_NAMES[kind]}: {self.present(session, kind)}"
+        text = f"{_NAMES[kind]}: {self.describe(session, kind)}"
         listed = [
             f"• {offer.value}: {shorten(offer.description, _DESCRIPTION_LENGTH)}"
             for offer in offers
             if offer.description
         ]
-        text = "\n".join([text, *([""] if listed else []), *listed])
+        trail = describe_trail(session.state) if kind == "agent" else ""
+        text = "\n".join([text, *([trail] if trail else []), *([""] if listed else []), *listed])
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
         self._outbox.put(Post(key, chat, text, keyboard=keyboard, silent=True))
 
@@ -116,10 +138,10 @@ class SteeringCommands:
         action, chat = press.action, press.event.chat
         kind: Kind = action["kind"]
         session = self._book.for_id(action["session"])
-        offers = await self._offers(kind, session)
-        text = self._choose(session, kind, _find_value(kind, action["value"], offers))
-        session = self._book.for_id(session.session_id)
         key, person = action["post"], press.event.person.user_id
+        offers = await self._offers(kind, session, person)
+        text = self._choose(session, kind, _find_offer(kind, action["value"], offers))
+        session = self._book.for_id(session.session_id)
         keyboard = self._keyboard(session, chat, kind, offers, key, person)
         self._outbox.say(chat, text, keyboard=keyboard, edits=key)
         return ""
@@ -133,10 +155,12 @@ class SteeringCommands:
         key: str,
         person: int,
     ) -> Keyboard:
-        present = self.present(session, kind)
         base = {"do": "choose", "kind": kind, "session": session.session_id, "post": key}
         made: list[tuple[str, Action]] = [
-            (f"{'✓ ' if o.value == present else ''}{o.value}", {**base, "value": o.value})
+            (
+                f"{'✓ ' if self._is_chosen(session, kind, o) else ''}{o.value}",
+                base | {"value": o.value},
+            )
             for o in offers
         ]
         rows = [made[n : n + _IN_A_ROW] for n in range(0, len(made), _IN_A_ROW)]
@@ -146,22 +170,22 @@ class SteeringCommands:
 
     async def catalog_of(self, session: Session) -> Catalog:
         """What Claude Code offers in the session's directory, if that is known to be trusted."""
-        is_trusted = bool(session.state.get("transcript"))
-        return await self._catalog.ask(project_directory(session)) if is_trusted else FALLBACK
+        return await self._agents.catalog_of(session)
 
-    async def _offers(self, kind: Kind, session: Session) -> list[_Offer]:
+    async def _offers(self, kind: Kind, session: Session, person: int) -> list[_Offer]:
         launcher = self._sessions.launcher
         if kind == "mode":
-            modes = list_modes(launcher.version, with_bypass=launcher.allows_bypass)
+            with_bypass = launcher.has_bypass(session) and self._may(person, "bypass")
+            modes = list_modes(launcher.version, with_bypass=with_bypass)
             return [_Offer(mode, meaning) for mode, meaning in modes.items()]
+        if kind == "agent":
+            choices = await self._agents.choices(session)
+            return [_Offer(found.name, found.description, found.kept) for found in choices]
         catalog = await self.catalog_of(session)
         if kind == "model":
             return [_Offer(model.value, model.description) for model in catalog.models]
-        if kind == "effort":
-            levels = catalog.efforts_of(read_choices(session.state).model)
-            return [_Offer(level) for level in (DEFAULT, *levels)]
-        agents = [agent for agent in catalog.agents if agent.name not in _NOT_FOR_A_CHAT]
-        return [_Offer(DEFAULT), *(_Offer(agent.name, agent.description) for agent in agents)]
+        levels = catalog.efforts_of(read_choices(session.state).model)
+        return [_Offer(DEFAULT, kept=""), *(_Offer(level) for level in levels)]
 
     def present(self, session: Session, kind: Kind) -> str:
         """What is chosen now, in the words of the buttons."""
@@ -172,29 +196,40 @@ class SteeringCommands:
             case "effort":
                 return choices.effort or DEFAULT
             case "agent":
-                return DEFAULT if choices.agent in ("", OWN_AGENT) else choices.agent
+                chosen = str(session.state.get("agent") or "")
+                return "auto" if chosen == AUTO else show_agent(chosen)
             case "mode":
                 mode = self._sessions.launcher.mode_of(session)
                 return DEFAULT if mode == "manual" else mode
 
-    def _choose(self, session: Session, kind: Kind, value: str) -> str:
+    def describe(self, session: Session, kind: Kind) -> str:
+        """As `present`, with what is in effect at this moment where that is something else."""
+        return self._agents.describe(session) if kind == "agent" else self.present(session, kind)
+
+    def _is_chosen(self, session: Session, kind: Kind, offer: _Offer) -> bool:
+        if kind == "agent":
+            return offer.kept == (session.state.get("agent") or OWN_AGENT)
+        return offer.value == self.present(session, kind)
+
+    def _choose(self, session: Session, kind: Kind, offer: _Offer) -> str:
         """Keep the choice and have it applied; returns what to say."""
-        if value == self.present(session, kind):
-            return f"{_NAMES[kind]}: {value}, as before"
-        kept: str | None = value
-        if value == DEFAULT and kind == "effort":
-            kept = None
-        if value == DEFAULT and kind == "agent":
-            kept = OWN_AGENT
-        session = self._book.edit_state(session.session_id, **{FIELDS[kind]: kept})
+        if self._is_chosen(session, kind, offer):
+            return f"{_NAMES[kind]}: {offer.value}, as before"
+        kept = offer.value if offer.kept is None else offer.kept
+        changes: dict[str, Any] = {FIELDS[kind]: kept or None}
+        if kept == AUTO:  # who is there stays until a message is for another
+            changes["routed"] = {"agent": read_choices(session.state).agent}
+        session = self._book.edit_state(session.session_id, **changes)
         runner = self._sessions.find_runner(session.session_id)
-        when = self._apply(runner)
-        return f"{_NAMES[kind]}: {value}, {when}"
+        when = self._apply(runner) if is_outdated(session.state) else "from the next message on"
+        return f"{_NAMES[kind]}: {offer.value}, {when}"
 
     def _apply(self, runner: SessionRunner | None) -> str:
         """Have an idle process started again; returns from when on the choice holds."""
         if runner is None or not runner.is_awake:
             return "from the next message on"
+        if runner.is_joined:
+            return "once it runs here again: now it is open in a terminal of yours"
         status = runner.process.status if runner.process is not None else None
         if status == "shell":
             return "once the command in the background has ended"
@@ -217,7 +252,7 @@ class SteeringCommands:
         if is_outdated(session.state) or event.mode == self.present(session, "mode"):
             return
         launcher = self._sessions.launcher
-        if event.mode not in list_modes(launcher.version, with_bypass=launcher.allows_bypass):
+        if event.mode not in list_modes(launcher.version, with_bypass=launcher.has_bypass(session)):
             return
         choices = read_choices(session.state | {FIELDS["mode"]: event.mode})
         self._book.edit_state(
@@ -232,19 +267,19 @@ class SteeringCommands:
         process = runner.process
         if process is None or process.status != "idle" or runner.has_work or not runner.is_awake:
             return
-        if is_outdated(self._book.for_id(runner.session_id).state):
+        if not runner.is_joined and is_outdated(self._book.for_id(runner.session_id).state):
             runner.begin()
 
 
-def _find_value(kind: Kind, given: str, offers: list[_Offer]) -> str:
-    """The value that is meant. Raises BridgeError."""
-    word = _WORDS.get(given.lower(), given) if kind == "mode" else given
-    found = next((offer.value for offer in offers if offer.value.lower() == word.lower()), None)
-    if found is not None:
-        return found
-    is_open = kind == "model" or (kind == "agent" and len(offers) == 1)
+def _find_offer(kind: Kind, given: str, offers: list[_Offer]) -> _Offer:
+    """What is meant. Raises BridgeError."""
+    word = (_WORDS.get(given.lower(), given) if kind == "mode" else given).lower()
+    for offer in offers:
+        if word in (offer.value.lower(), (offer.kept or offer.value).lower()):
+            return offer
+    is_open = kind == "model" or (kind == "agent" and not any(map(_is_claudes, offers)))
     if is_open and is_usable(given):
-        return given.lower() if kind == "model" else given
+        return _Offer(given.lower() if kind == "model" else given)
     if is_open:
         raise BridgeError(f"“{shorten(given, 40)}” can't be the name of a {kind}.")
     listed = ", ".join(offer.value for offer in offers)

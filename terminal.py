@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from core.claude_code import Typing
 from core.model import PaneScreen
 from tmux_control import Pane, TmuxControl
 
@@ -36,6 +37,10 @@ class Terminal:
     async def find(self, name: str) -> Pane | None:
         """See TmuxControl.find."""
         return await self._call(partial(self._control.find, name))
+
+    async def join(self, name: str, pid: int, typing: Typing) -> Pane | None:
+        """See TmuxControl.join."""
+        return await self._call(partial(self._control.join, name, pid, typing))
 
     async def type_text(self, name: str, text: str) -> None:
         """See TmuxControl.type_text."""

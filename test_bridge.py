@@ -102,11 +102,13 @@ def test_each_topic_has_a_session_of_its_own(world: World) -> None:
     world.start_bridge()
     for name in ("red", "blue"):
         topic = world.telegram.create_topic(group, world.user, name)
-        world.telegram.send_text(group, world.user, f"my colour is {name}", topic=topic)
-        world.telegram.wait_for_text(group, f"Echo: my colour is {name}", topic=topic, timeout=30)
+        begin = f"@bridge_test_bot my colour is {name}"
+        world.telegram.send_text(group, world.user, begin, topic=topic)
+        echo = f"Echo: Ada: my colour is {name}"
+        world.telegram.wait_for_text(group, echo, topic=topic, timeout=30)
         world.telegram.send_text(group, world.user, "recall", topic=topic)
         said = world.telegram.wait_for_text(group, "You told me", topic=topic, timeout=30)
-        assert said.text == f"You told me: my colour is {name}"
+        assert said.text == f"You told me: Ada: my colour is {name}"
     assert len(world.processes()) == 2
 
 

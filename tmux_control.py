@@ -4,6 +4,8 @@
   the environment it was given and in nothing else, and raises only errors of `core.errors`.
 - A pane is ours when it carries the option `@bridge_pane`, and is found by that: whatever a person
   who attached splits, renames or moves, text still reaches the program it was meant for.
+- A pane of a person's own tmux can be joined under a name. It is typed at and looked at like ours,
+  and nothing else: it is not marked, not set up, not closed.
 - What is typed is never in an argument list (`ps` shows those to everybody), a log, or a command
   that tmux parses: it goes through private files into paste buffers, and from there into the pane.
 - All pieces and the Enter are one chain inside the tmux server behind one check that the pane
@@ -19,15 +21,10 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import libtmux
-from libtmux.common import tmux_cmd
 
 from core.claude_code import Typing
 from core.errors import (
@@ -35,12 +32,14 @@ from core.errors import (
     PaneNotTypableError,
     TerminalError,
     TerminalMissingError,
-    TerminalTimeoutError,
 )
 from core.keystrokes import split_pieces
 from core.model import PaneScreen
 from core.tmux_keys import render_key
 from core.tmux_options import TMUX_OPTIONS
+from core.visible_text import make_line
+from tmux_search import FoundPane, find_pane, list_panes
+from tmux_server import NO_SERVER, Answer, TmuxServer, error_for, how_to_get_tmux
 from typing_files import fresh_folder, write_private
 
 OLDEST_TMUX = (3, 2)
@@ -56,8 +55,6 @@ _PANE_FORMAT = (
 _SCREEN_FORMAT = "#{pane_width}|#{pane_height}|#{cursor_x}|#{cursor_y}|#{cursor_flag}"
 _FOLDER_PREFIX = "typing-"
 _REFUSED = "refused"
-_NO_SERVER = ("no server running", "error connecting", "server exited", "lost server")
-_NO_PANE = ("can't find", "no sessions", "no current", *_NO_SERVER)
 _START_ATTEMPTS = 40
 _START_PAUSE = 0.05
 _SET_BY_TMUX = frozenset({"TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TMUX", "TMUX_PANE"})
@@ -71,7 +68,8 @@ class Pane:
     """A terminal as tmux had it a moment ago.
 
     `exit_status` is as a shell counts, so 128 + N when signal N ended it; None while it lives or is
-    not known yet. A pane whose program ended well is gone.
+    not known yet. A pane whose program ended well is gone. Of a pane that was joined (`is_joined`),
+    `pid` is that of the process for whose sake it was, and `place` says in words where it is.
     """
 
     name: str
@@ -81,70 +79,17 @@ class Pane:
     exit_status: int | None
     in_mode: bool
     is_attached: bool = False
+    is_joined: bool = False
+    place: str = ""
 
 
-class _Answer(tmux_cmd):
-    """What tmux said, in libtmux's shape, without libtmux having run (and logged) it."""
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A person's own pane, the process in it, and how that is typed at."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.cmd = [str(part) for part in done.args]
-        self.returncode = done.returncode
-        self.stdout = done.stdout.rstrip("\n").split("\n") if done.stdout.strip("\n") else []
-        self.stderr = [line for line in done.stderr.split("\n") if line]
-
-
-class _BoundedServer(libtmux.Server):
-    """libtmux's server, each call of which is bounded, in a clean environment, and not logged."""
-
-    def __init__(
-        self, socket: str, environment: Mapping[str, str], timeout: float, executable: str
-    ) -> None:
-        is_path = "/" in socket
-        super().__init__(
-            socket_name=None if is_path else socket,
-            socket_path=socket if is_path else None,
-            config_file=os.devnull,
-            tmux_bin=executable,
-        )
-        self._environment = dict(environment)
-        self._timeout = timeout
-
-    def cmd(
-        self, cmd: str, *args: Any, target: str | int | None = None, folder: Path | None = None
-    ) -> tmux_cmd:
-        """Run one tmux command, or several with ";" between them, from `folder`."""
-        aim = [] if target is None else ["-t", str(target)]
-        where = f"-S{self.socket_path}" if self.socket_path else f"-L{self.socket_name}"
-        # -u: without it, and without a UTF-8 locale, tmux prints "_" for every character it has.
-        return self.run("-u", f"-f{self.config_file}", where, cmd, *aim, *args, folder=folder)
-
-    def run(self, *args: Any, folder: Path | None = None) -> tmux_cmd:
-        """Run the tmux program itself."""
-        executable = self.tmux_bin or "tmux"
-        try:
-            done = subprocess.run(
-                [executable, *(str(part) for part in args)],
-                env=self._environment,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=self._timeout,
-                # The server that this may start must not share the bridge's terminal or group.
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise TerminalTimeoutError(
-                f"tmux did not answer within {self._timeout:g} seconds; "
-                "whether it did what was asked is not known."
-            ) from error
-        except OSError as error:
-            if shutil.which(executable, path=self._environment.get("PATH", os.defpath)):
-                raise TerminalError(f"tmux could not be run: {error.strerror}.") from error
-            raise TerminalMissingError(_how_to_get_tmux("tmux is not installed")) from error
-        return _Answer(done)
+    found: FoundPane
+    pid: int
+    typing: Typing
 
 
 class TmuxControl:
@@ -179,7 +124,9 @@ class TmuxControl:
         self._columns = columns
         self._lines = lines
         self._sleep = sleep
-        self._server = _BoundedServer(socket, self._environment, timeout, executable)
+        self._timeout = timeout
+        self._server = self._make_server(socket)
+        self._joined: dict[str, _Joined] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         for left_over in folder.glob(f"{_FOLDER_PREFIX}*"):
@@ -197,7 +144,7 @@ class TmuxControl:
         # A tmux built from its main branch gives no number, and is newer than any.
         if version and (int(version[1]), int(version[2])) < OLDEST_TMUX:
             oldest = ".".join(map(str, OLDEST_TMUX))
-            raise TerminalMissingError(_how_to_get_tmux(f"{said} is older than {oldest}"))
+            raise TerminalMissingError(how_to_get_tmux(f"{said} is older than {oldest}"))
 
     def open(self, name: str, command: Sequence[str], directory: str | Path) -> Pane:
         """Start `command` in `directory` in a new pane; a dead one of that name makes room.
@@ -217,7 +164,7 @@ class TmuxControl:
             self.close(name)
             answer = self._start(self._opening_chain(name, command, str(directory)))
         if answer.returncode != 0:
-            raise _error_for(answer, name)
+            raise error_for(answer, name)
         for pane in _parse_panes(answer):
             if pane.name == name:
                 return pane
@@ -236,7 +183,23 @@ class TmuxControl:
     def find(self, name: str) -> Pane | None:
         """The pane of that name, dead or alive."""
         _check_name(name)
+        if name in self._joined:
+            return self._find_joined(name)
         return next((pane for pane in self.panes() if pane.name == name), None)
+
+    def join(self, name: str, pid: int, typing: Typing) -> Pane | None:
+        """Let `name` stand for the pane of a person's own tmux that the process `pid` runs in.
+
+        None if it runs in none that can be typed at. `typing`: how the process has to be.
+        """
+        _check_name(name)
+        uid, parent = os.getuid(), self._environment.get("TMUX_TMPDIR") or "/tmp"
+        folder = Path(parent) / f"tmux-{uid}"
+        found = find_pane(pid, server=self._make_server, folder=folder)
+        if found is None:
+            return None
+        self._joined[name] = _Joined(found, pid, typing)
+        return self._find_joined(name)
 
     def type_text(self, name: str, text: str) -> None:
         """Type `text`, as `prepare_prompt` returned it, and press Enter: all of it or nothing.
@@ -248,20 +211,22 @@ class TmuxControl:
             TerminalTimeoutError: it is not known whether anything was typed.
         """
         pane = self._for_name(name)
+        joined = self._joined.get(name)
+        typing = self._typing if joined is None else joined.typing
         with fresh_folder(_FOLDER_PREFIX, self._folder) as folder:
             buffers = []
-            for number, piece in enumerate(split_pieces(text, self._typing)):
+            for number, piece in enumerate(split_pieces(text, typing)):
                 write_private(folder / str(number), piece)
                 buffers.append(f"{folder.name}-{number}")
             loads = [f"load-buffer -b {buffer} {number}" for number, buffer in enumerate(buffers)]
             pastes = [f"paste-buffer -p -d -b {buffer} -t {pane.pane_id}" for buffer in buffers]
-            seconds = self._typing.seconds_before_enter
+            seconds = typing.seconds_before_enter
             pause = [f"run-shell -d {seconds:g}"] if seconds else []
             keys = [f"send-keys -t {pane.pane_id} Enter"]
             try:
                 self._run_guarded(pane, folder, loads, [*pastes, *pause, *keys])
             except (PaneNotFoundError, PaneNotTypableError):
-                self._forget_buffers(folder, buffers)
+                self._forget_buffers(pane, folder, buffers)
                 raise
 
     def press(self, name: str, *keys: str) -> None:
@@ -284,9 +249,9 @@ class TmuxControl:
         """
         pane = self._for_name(name)
         options = ["-p", *(["-e"] if colours else []), *(["-S", "-"] if pane.is_dead else [])]
-        answer = self._server.cmd("capture-pane", *options, target=pane.pane_id)
+        answer = self._server_of(name).cmd("capture-pane", *options, target=pane.pane_id)
         if answer.returncode != 0:
-            raise _error_for(answer, name)
+            raise error_for(answer, name)
         lines = [line.rstrip() for line in answer.stdout]
         if pane.is_dead:
             lines = [line for line in lines if line][-self._lines :]
@@ -297,22 +262,28 @@ class TmuxControl:
         target = ("-t", self._for_name(name).pane_id)
         # -N: cells that only have a background are a part of the picture.
         capture = ("capture-pane", "-p", "-e", "-N", *target)
-        answer = self._server.cmd("display-message", "-p", *target, _SCREEN_FORMAT, ";", *capture)
+        server = self._server_of(name)
+        answer = server.cmd("display-message", "-p", *target, _SCREEN_FORMAT, ";", *capture)
         if answer.returncode != 0 or not answer.stdout:
-            raise _error_for(answer, name)
+            raise error_for(answer, name)
         columns, rows, x, y, is_shown = map(int, answer.stdout[0].split("|"))
         cursor = (x, y) if is_shown else None
         return PaneScreen("\n".join(answer.stdout[1:]), columns, rows, cursor)
 
     def close(self, name: str) -> None:
-        """Hang up, so that Claude ends cleanly; it is no error if the pane is gone."""
+        """Hang up, so that Claude ends cleanly; it is no error if the pane is gone.
+
+        A pane that was joined is left as it is, and the name stands for it no more.
+        """
         _check_name(name)
+        if self._joined.pop(name, None) is not None:
+            return
         pane = self.find(name)
         for target in (pane.pane_id if pane else None, f"={name}"):
             if target is not None:
                 answer = self._server.cmd("kill-session", target=target)
                 if answer.returncode != 0:
-                    error = _error_for(answer, name)
+                    error = error_for(answer, name)
                     if not isinstance(error, PaneNotFoundError):
                         raise error
 
@@ -326,16 +297,46 @@ class TmuxControl:
         variables = ["TMUX="]
         if "TMUX_TMPDIR" in self._environment:
             variables.append(f"TMUX_TMPDIR={shlex.quote(self._environment['TMUX_TMPDIR'])}")
+        joined = self._joined.get(name)
+        if joined is not None:
+            program = f"{shlex.quote(self._executable)} -S {shlex.quote(joined.found.socket)}"
+            return f"TMUX= {program} attach -t '{joined.found.pane.pane_id}'"
         flag = "-S" if "/" in self._socket else "-L"
         program = f"{shlex.quote(self._executable)} {flag} {shlex.quote(self._socket)}"
         # The quotes matter: zsh takes a bare =word for the path of a program.
         return f"{' '.join(variables)} {program} -f /dev/null attach -t '={name}'"
 
+    def _make_server(self, socket: str) -> TmuxServer:
+        return TmuxServer(socket, self._environment, self._timeout, self._executable)
+
+    def _server_of(self, name: str) -> TmuxServer:
+        joined = self._joined.get(name)
+        return self._server if joined is None else joined.found.server
+
+    def _find_joined(self, name: str) -> Pane | None:
+        """The pane that was joined as it is now; None when it is gone."""
+        joined = self._joined[name]
+        before = joined.found.pane
+        for pane in list_panes(joined.found.server):
+            if (pane.pane_id, pane.pid) == (before.pane_id, before.pid):
+                return Pane(
+                    name=name,
+                    pane_id=pane.pane_id,
+                    pid=joined.pid,
+                    is_dead=False,
+                    exit_status=None,
+                    in_mode=pane.in_mode,
+                    is_attached=pane.is_attached,
+                    is_joined=True,
+                    place=f"tmux session “{make_line(pane.session)}”",
+                )
+        return None
+
     def _list_panes(self) -> list[Pane]:
         answer = self._server.cmd("list-panes", "-a", "-F", _PANE_FORMAT)
         if answer.returncode == 0:
             return _parse_panes(answer)
-        error = _error_for(answer, "")
+        error = error_for(answer, "")
         if isinstance(error, PaneNotFoundError):
             return []
         raise error
@@ -366,7 +367,7 @@ class TmuxControl:
         ]
         return _join_commands(commands)
 
-    def _start_again(self, pane: Pane, command: Sequence[str], directory: str) -> tmux_cmd:
+    def _start_again(self, pane: Pane, command: Sequence[str], directory: str) -> Answer:
         """In the same pane, so that who is attached to it stays; it keeps its environment."""
         where = ("-c", _escape_format(directory))
         commands: list[list[str]] = [
@@ -382,11 +383,11 @@ class TmuxControl:
         names = {line.removeprefix("-").split("=", 1)[0] for line in answer.stdout}
         return {name for name in names if _VARIABLE_NAME.fullmatch(name)}
 
-    def _start(self, chain: list[str]) -> tmux_cmd:
+    def _start(self, chain: list[str]) -> Answer:
         """Run `chain`; a server that is just ending takes a moment before another can start."""
         for _ in range(_START_ATTEMPTS):
             answer = self._server.cmd(chain[0], *chain[1:])
-            if not any(sign in line for line in answer.stderr for sign in _NO_SERVER):
+            if not any(sign in line for line in answer.stderr for sign in NO_SERVER):
                 break
             self._sleep(_START_PAUSE)
         return answer
@@ -399,9 +400,14 @@ class TmuxControl:
         The chain is read from a file, since tmux takes no more than 16 KB of arguments, and is
         one line, since after an error tmux skips only what is left of the line.
         """
+        joined = self._joined.get(pane.name)
         takes_keys = (
-            f"#{{&&:#{{==:#{{{_MARK}}},{pane.name}}},"
-            "#{==:#{pane_dead}#{pane_in_mode}#{pane_input_off},000}}"
+            joined.found.pane.takes_keys
+            if joined is not None
+            else (
+                f"#{{&&:#{{==:#{{{_MARK}}},{pane.name}}},"
+                "#{==:#{pane_dead}#{pane_in_mode}#{pane_input_off},000}}"
+            )
         )
         chain = [
             *preparation,
@@ -410,32 +416,25 @@ class TmuxControl:
             f"{{ display-message -p {_REFUSED} }}",
         ]
         write_private(folder / "chain", " ; ".join(chain) + "\n")
-        answer = self._server.cmd("source-file", "chain", folder=folder)
+        answer = self._server_of(pane.name).cmd("source-file", "chain", folder=folder)
         if answer.returncode != 0 or answer.stderr:
-            raise _error_for(answer, pane.name)
+            raise error_for(answer, pane.name)
         if _REFUSED in answer.stdout:
             raise PaneNotTypableError(
-                f"The terminal {pane.name} takes no keys: what ran in it has ended, or somebody "
-                "switched its input off. Nothing was typed."
+                f"The terminal {pane.name} takes no keys: what ran in it has ended or is not in "
+                "front, or somebody switched its input off. Nothing was typed."
             )
 
-    def _forget_buffers(self, folder: Path, buffers: list[str]) -> None:
+    def _forget_buffers(self, pane: Pane, folder: Path, buffers: list[str]) -> None:
         """Drop what was loaded and not pasted; a line each, as some may never have been."""
         lines = "".join(f"delete-buffer -b {buffer}\n" for buffer in buffers)
         write_private(folder / "forget", lines)
-        self._server.cmd("source-file", "forget", folder=folder)
+        self._server_of(pane.name).cmd("source-file", "forget", folder=folder)
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise TerminalError(f"{name!r} cannot be the name of a terminal.")
-
-
-def _how_to_get_tmux(problem: str) -> str:
-    return (
-        f"{problem}. Install it with `sudo apt install tmux` (Debian, Ubuntu) or "
-        "`brew install tmux` (macOS)."
-    )
 
 
 def _escape_format(text: str) -> str:
@@ -452,7 +451,7 @@ def _join_commands(commands: Sequence[Sequence[str]]) -> list[str]:
     return list(itertools.chain(escaped[0], *((";", *command) for command in escaped[1:])))
 
 
-def _parse_panes(answer: tmux_cmd) -> list[Pane]:
+def _parse_panes(answer: Answer) -> list[Pane]:
     """Our panes among the lines of `_PANE_FORMAT`, each once though a window may be shown twice."""
     panes: dict[str, Pane] = {}
     for line in answer.stdout:
@@ -475,10 +474,3 @@ def _parse_exit_status(status: str, signal: str) -> int | None:
     if signal.isdigit() and signal != "0":
         return 128 + int(signal)
     return int(status) if status.isdigit() else None
-
-
-def _error_for(answer: tmux_cmd, name: str) -> TerminalError:
-    said = " ".join(answer.stderr) or f"exit status {answer.returncode}"
-    if any(sign in said for sign in _NO_PANE):
-        return PaneNotFoundError(f"The terminal {name} is gone.")
-    return TerminalError(f"tmux refused: {said[:200]}")

@@ -5,13 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.events import TranscriptEvent
-from core.transcript import parse_line
+from core.transcript import is_older, parse_line
+
+_TAIL_BYTES = 4 << 20
 
 
-def read_events(path: Path | None, start: int = 0) -> list[TranscriptEvent]:
-    """The events behind byte `start`; none when there is no such file."""
+def read_events(path: Path | None, start: int = 0, since: str = "") -> list[TranscriptEvent]:
+    """The events behind byte `start`, without those of before `since`; none without a file."""
     if path is None or not path.exists():
         return []
     with path.open("rb") as file:
         file.seek(start)
-        return [event for line in file for event in parse_line(line)]
+        return [e for line in file if not is_older(line, since) for e in parse_line(line)]
+
+
+def read_last_events(path: Path | None, since: str = "") -> list[TranscriptEvent]:
+    """As `read_events`, of the last few megabytes, however long it is."""
+    if path is None or not path.exists():
+        return []
+    with path.open("rb") as file:
+        start = max(0, path.stat().st_size - _TAIL_BYTES)
+        file.seek(start)
+        if start:
+            file.readline()  # the rest of a line
+        return [e for line in file if not is_older(line, since) for e in parse_line(line)]

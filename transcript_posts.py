@@ -21,11 +21,15 @@ Equip = Callable[[Session, TranscriptEvent, Post], Post]
 
 
 class TranscriptPosts:
-    """The posts of the sessions of `book`; `equips` give the post of an event its buttons."""
+    """The posts of the sessions of `book`; `equips` give the post of an event its buttons.
+
+    `on_typed` hears of the sessions in which a person has typed a prompt at the terminal.
+    """
 
     def __init__(self, book: SessionBook, outbox: Outbox) -> None:
         self.equips: list[Equip] = []
         self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
+        self.on_typed: Callable[[Session], None] = lambda session: None
         self._book = book
         self._outbox = outbox
         self._unread: set[str] = set()
@@ -52,17 +56,22 @@ class TranscriptPosts:
         """
         changes: dict[str, Any] = {"cursor": end}
         posts: dict[str, tuple[Post, TranscriptEvent]] = {}
+        is_typed = False
         for _, event in events:
             is_ours = claims(event)
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
+                is_typed |= not is_ours
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
             post = render_for(session, event, is_ours=is_ours)
             if post is not None:
                 posts[post.key] = (post, event)
         self._show(session, posts, end)
-        return self._book.edit_state(session.session_id, **changes)
+        session = self._book.edit_state(session.session_id, **changes)
+        if is_typed:
+            self.on_typed(session)
+        return session
 
     def _show(
         self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int

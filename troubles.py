@@ -7,11 +7,13 @@ import logging
 import os
 import signal
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from buttons import Action, Buttons, Press, PressHandler
+from claude_registry import is_suspended
 from core.conversation import shorten
 from core.delivery import Prompt
 from core.errors import (
@@ -124,7 +126,12 @@ class Troubles:
         """End the process that has the session, which may take its time, and go on here."""
         try:
             await self._end_other(press.action)
-            await self._retry(press)
+            if "text" in press.action:
+                await self._retry(press)
+            else:
+                session = self._sessions.book.for_id(press.action["session"])
+                self._sessions.runner_of(session).begin()
+                self._inbox.finish(press.key, "handled")
         except BridgeError as error:
             self._inbox.finish(press.key, "failed")
             self._outbox.say(press.event.chat, str(error), silent=False)
@@ -132,11 +139,15 @@ class Troubles:
     async def _end_other(self, action: Action) -> None:
         """End the other process that has the session. Raises SessionElsewhereError."""
         session_id = action["session"]
+        runner = self._sessions.find_runner(session_id)
+        if runner is not None and runner.is_awake:
+            return  # it is ours by now
         owner = self._sessions.registry.find(session_id)
         if owner is None:
             return
         if owner.pid == action["pid"]:
-            os.kill(owner.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(owner.pid, signal.SIGKILL if is_suspended(owner.pid) else signal.SIGTERM)
         registry = self._sessions.registry
         if not await Pulse().until(lambda: registry.find(session_id) is None, _LEAVING_SECONDS):
             raise SessionElsewhereError(
@@ -168,8 +179,10 @@ class Troubles:
         session = self._sessions.book.for_id(runner.session_id)
         chat = chat_of(session)
         keyboard: Keyboard = ()
-        if action is not None and prompt is not None:
-            carried = {**action, "session": runner.session_id, "text": prompt.text}
+        if action is not None and (prompt is not None or action["do"] == "take over"):
+            carried = {**action, "session": runner.session_id}
+            if prompt is not None:
+                carried["text"] = prompt.text
             keyboard = self._buttons.issue(
                 chat, [[(label, carried)]], person=session.state.get("person")
             )

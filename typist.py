@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core.delivery import Prompt, UnderWay
 from core.errors import CommandUncertainError, StoreWriteError, TerminalError
+from core.events import TranscriptEvent
 from core.keystrokes import is_same_prompt
 from core.screen import read_input_box
 from inbox import Inbox
@@ -35,7 +36,8 @@ _LOOKS = 10
 class Typist:
     """Types at `claude`.
 
-    `transcript` says where its transcript is; `on_blind` shows its terminal, that has no input box.
+    `transcript` says where its transcript is, and `since` from which time on its lines are its own;
+    `on_blind` shows its terminal, that has no input box.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Typist:
         terminal: Terminal,
         inbox: Inbox,
         transcript: Callable[[], Path | None],
+        since: Callable[[], str],
         on_blind: Callable[[], None],
     ) -> None:
         self.is_blind = False
@@ -52,6 +55,7 @@ class Typist:
         self._terminal = terminal
         self._inbox = inbox
         self._transcript = transcript
+        self._since = since
         self._on_blind = on_blind
         self._unrecorded: deque[str] = deque(maxlen=8)
         self._put_back = ""
@@ -93,9 +97,12 @@ class Typist:
     def find_record(self, under_way: UnderWay) -> bool:
         """Look for the prompt in the transcript, behind where it ended before the typing."""
         entry = self._inbox.find(under_way.prompt.key)
-        for event in read_events(self._transcript(), entry.typed_from) if entry else ():
+        for event in self._read_events(entry.typed_from) if entry else ():
             under_way.claims(event)
         return under_way.is_recorded
+
+    def _read_events(self, start: int) -> list[TranscriptEvent]:
+        return read_events(self._transcript(), start, self._since())
 
     async def type(self, under_way: UnderWay, latest: Callable[[], Prompt]) -> None:
         """Type the prompt as `latest` has it then, and have Claude's word that it arrived.

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from core.addressing import add_speaker
 from core.conversation import shorten
 from core.delivery import Prompt
 from core.errors import (
@@ -79,6 +80,11 @@ class _Words:
     person: int
     session_id: str
 
+    @property
+    def keys(self) -> list[str]:
+        """Of its entries."""
+        return [self.key]
+
 
 @dataclass(slots=True)
 class _Taken:
@@ -104,6 +110,16 @@ class _Files:
     has_more: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def keys(self) -> list[str]:
+        """Of its entries."""
+        return [key for key, _ in self.parts]
+
+    @property
+    def person(self) -> int:
+        """Who sent them."""
+        return self.parts[0][1].person.user_id
+
+    @property
     def album(self) -> str | None:
         """By which its parts know each other."""
         return self.parts[0][1].album
@@ -120,7 +136,8 @@ class _Line:
 class Uploads:
     """Prompts of files and of the texts behind them, for `sessions`.
 
-    A chat without a session gets one in `directory`; no file may be larger than `limit_bytes`.
+    A chat without a session gets one in `directory`; no file may be larger than `limit_bytes`. Who
+    is not welcome any more when a prompt is ready (`is_welcome`, by user id) gives none.
     """
 
     def __init__(
@@ -134,6 +151,7 @@ class Uploads:
         *,
         directory: Path,
         limit_bytes: int,
+        is_welcome: Callable[[int], bool] = lambda person: True,
         quiet_seconds: float = _QUIET_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -145,6 +163,7 @@ class Uploads:
         self._transcriber = transcriber
         self._directory = directory
         self._limit_bytes = limit_bytes
+        self._is_welcome = is_welcome
         self._quiet_seconds = quiet_seconds
         self._sleep = sleep
         self._lines: dict[Chat, _Line] = {}
@@ -167,7 +186,8 @@ class Uploads:
 
     def submit_location(self, entry: Entry, message: LocationSent) -> None:
         """As `submit_text`, for a place on the map."""
-        text = prepare_prompt(render_location(message))
+        words = add_speaker(render_location(message), message.person, is_private=message.is_private)
+        text = prepare_prompt(words)
         self.submit_text(entry, message.chat, text, message.person.user_id)
 
     def take(self, entry: Entry, message: FilesSent) -> None:
@@ -230,22 +250,30 @@ class Uploads:
         """Make it a prompt, or say why not. Raises BridgeError."""
         match item:
             case _Words():
-                prompt = Prompt(item.key, item.text)
-                self._sessions.submit(self._session_of(item), prompt, item.person)
+                self._submit(item, item.text)
             case _Files():
                 await self._finish_files(item)
 
+    def _submit(self, item: _Words | _Files, text: str) -> None:
+        """Give the session the prompt, unless who sent it is not welcome any more."""
+        first, *others = item.keys
+        if self._is_welcome(item.person):
+            prompt, session = Prompt(first, text), self._session_of(item)
+            self._sessions.submit(session, prompt, item.person, merges=others)
+            return
+        for key in item.keys:
+            self._inbox.finish(key, "refused")
+
     async def _give_up(self, chat: Chat, item: _Words | _Files, reason: str) -> None:
         """Have it told, as soon as there is room on the disk to note that down."""
-        keys = [item.key] if isinstance(item, _Words) else [key for key, _ in item.parts]
         while True:
             try:
-                self._refuse(chat, keys[0], [reason])
+                self._refuse(chat, item.keys[0], [reason])
                 break
             except StoreWriteError as error:
                 log.error("a refusal waits until it can be noted down: %s", error)
                 await self._sleep(_DISK_SECONDS)
-        for key in keys:
+        for key in item.keys:
             self._inbox.finish(key, "failed")
 
     def _session_of(self, item: _Words | _Files) -> Session:
@@ -262,16 +290,14 @@ class Uploads:
                 await self._take_part(*item.parts[item.done], folder, taken)
                 item.done += 1
             item.is_complete = not await self._gets_more(item)
-        (first, message), *others = item.parts
+        first, message = item.parts[0]
         self._refuse(message.chat, first, taken.refusals)
         if not taken.kept and not taken.dictated:
             for key, _ in item.parts:
                 self._inbox.finish(key, "failed")
             return
-        prompt = Prompt(first, prepare_prompt(_render(item, taken)))
-        merges = [key for key, _ in others]
-        person = message.person.user_id
-        self._sessions.submit(self._session_of(item), prompt, person, merges=merges)
+        words = add_speaker(_render(item, taken), message.person, is_private=message.is_private)
+        self._submit(item, prepare_prompt(words))
 
     def _folder_of(self, session: Session) -> FileFolder:
         try:

@@ -33,6 +33,7 @@ from channels.telegram_files import check_size, fetch, too_big
 from channels.telegram_incoming import parse_update
 from channels.telegram_sending import Sender
 from channels.telegram_text import render_pieces
+from channels.telegram_topics import TelegramForum
 from core.commands import MenuEntry
 from core.config import Secret
 from core.errors import (
@@ -91,6 +92,7 @@ class TelegramChannel:
             get_updates_request=self._polling,
         )
         self._sender = Sender(self._bot)
+        self.forum = TelegramForum(self._bot)
         self._sleep = sleep
         self._heard_at = time.monotonic()
 

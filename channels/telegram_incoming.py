@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from telegram import Bot, CallbackQuery, Message, Update
+from telegram import Bot, CallbackQuery, Message, MessageEntity, Update
 
 from core.model import (
     ButtonPressed,
@@ -19,6 +19,7 @@ from core.model import (
     KindNotHandled,
     LocationSent,
     Person,
+    Place,
     RemoteFile,
     TextEdited,
     TextSent,
@@ -47,6 +48,38 @@ def parse_update(raw: dict[str, Any], bot: Bot) -> Incoming | None:
     return None
 
 
+def read_place(raw: dict[str, Any], bot: Bot) -> Place | None:
+    """The chat of an update, and the name of its topic when the update gives it one.
+
+    A name that the bot gave itself is no news.
+    """
+    update = Update.de_json(raw, bot)
+    message = update.effective_message
+    if not isinstance(message, Message):
+        return None
+    chat = message.chat
+    made, edited = message.forum_topic_created, message.forum_topic_edited
+    name = made.name if made is not None else edited.name if edited is not None else None
+    is_ours = message.from_user is not None and message.from_user.id == _id_of(bot)
+    return Place(
+        _chat(message),
+        chat.title or chat.full_name or "",
+        is_private=chat.type == "private",
+        is_forum=bool(chat.is_forum),
+        topic_name=None if is_ours else name,
+        own_notice=message.message_id if is_ours and edited is not None else None,
+        is_name_implicit=bool(made is not None and made.is_name_implicit),
+    )
+
+
+def _id_of(bot: Bot) -> int | None:
+    """The bot's user id; None before it is connected."""
+    try:
+        return bot.id
+    except RuntimeError:
+        return None
+
+
 def _from_message(message: Message) -> Incoming | None:
     sender = message.from_user
     if sender is None or sender.is_bot or message.sender_chat is not None:
@@ -57,7 +90,8 @@ def _from_message(message: Message) -> Incoming | None:
     origin = message.forward_origin
     forwarded_from = None if origin is None else _origin_name(origin)
     quoted = message.quote.text if message.quote is not None else None
-    common = (is_private, forwarded_from, quoted, _reply_to(message))
+    is_addressed, sent_at = _is_addressed(message), message.date.timestamp()
+    common = (is_private, forwarded_from, quoted, _reply_to(message), is_addressed, sent_at)
     if message.text is not None:
         return TextSent(chat, person, message.message_id, message.text, *common)
     if message.location is not None:
@@ -73,6 +107,8 @@ def _from_message(message: Message) -> Incoming | None:
             is_private,
             forwarded_from,
             _reply_to(message),
+            is_addressed,
+            sent_at,
         )
     files = _files(message)
     if files:
@@ -80,7 +116,40 @@ def _from_message(message: Message) -> Incoming | None:
         return FilesSent(chat, person, message.message_id, caption, files, album, *common)
     if message.effective_attachment is None:
         return None  # a service message: somebody joined, a topic was made
-    return KindNotHandled(chat, person, _kind_name(message), is_private)
+    return KindNotHandled(chat, person, _kind_name(message), is_private, is_addressed)
+
+
+def _is_addressed(message: Message) -> bool:
+    """Whether it mentions the bot by its name, answers it, or gives it a command by name.
+
+    Forwarded words mention nobody.
+    """
+    bot = message.get_bot()
+    bot_id = _id_of(bot)
+    if bot_id is None:
+        return False
+    name = f"@{bot.username}".lower()
+    answered = message.reply_to_message if _reply_to(message) is not None else None
+    author = answered.from_user if answered is not None else None
+    if author is not None and author.id == bot_id:
+        return True
+    if message.forward_origin is not None:
+        return False
+    found = {**message.parse_entities(), **message.parse_caption_entities()}
+    return any(_names(entity, text, name, bot_id) for entity, text in found.items())
+
+
+def _names(entity: MessageEntity, text: str, name: str, bot_id: int) -> bool:
+    """Whether the entity is the bot's name."""
+    match entity.type:
+        case MessageEntity.MENTION:
+            return text.lower() == name
+        case MessageEntity.TEXT_MENTION:
+            return entity.user is not None and entity.user.id == bot_id
+        case MessageEntity.BOT_COMMAND:
+            return text.lower().endswith(name)
+        case _:
+            return False
 
 
 def _reply_to(message: Message) -> int | None:
@@ -120,7 +189,14 @@ def _from_edit(message: Message) -> Incoming | None:
     edited = _from_message(message)
     if not isinstance(edited, TextSent):
         return None
-    return TextEdited(edited.chat, edited.person, edited.message_id, edited.text, edited.is_private)
+    return TextEdited(
+        edited.chat,
+        edited.person,
+        edited.message_id,
+        edited.text,
+        edited.is_private,
+        edited.is_addressed,
+    )
 
 
 def _from_press(query: CallbackQuery) -> Incoming | None:

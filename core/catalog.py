@@ -26,6 +26,8 @@ _LONGEST_DESCRIPTION = 256
 _EFFORTS = ("low", "medium", "high")
 _OURS_BY_SUFFIX = ("(user)", "(project)")
 _MENU_NAME = re.compile(rf"[a-z0-9_]{{1,{_LONGEST_IN_MENU}}}")
+_FRONT_MATTER = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
+_FIELD = re.compile(r"^(\w+): *(.*\S) *$", re.MULTILINE)
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?=\s|$)")
 
 
@@ -125,6 +127,13 @@ def parse_catalog(line: bytes) -> Catalog | None:
         _parse_commands(_objects(inner.commands)),
         is_told=True,
     )
+
+
+def parse_agent_file(text: str) -> AgentOffer | None:
+    """The agent that a Markdown file with front matter describes; None for any other text."""
+    found = _FRONT_MATTER.match(text)
+    fields = dict(_FIELD.findall(found[1])) if found is not None else {}
+    return AgentOffer(fields["name"], fields.get("description", "")) if "name" in fields else None
 
 
 def _parse_model(item: dict[str, Any]) -> ModelOffer:

@@ -2,6 +2,8 @@
 
 * Kept in the session's state and passed at every launch, as Claude Code itself forgets some of it.
 * A value reaches a command line only if it is made of harmless characters and is no option.
+* The agent in effect is the one that a single message is for, else the one that the router took
+  (`AUTO`), else the one that was chosen.
 * An empty value was never chosen: Claude Code's own settings decide. Claude Code remembers a model
   and an agent by itself, so going back to its own is a choice too (`default`, `claude`).
 """
@@ -25,6 +27,10 @@ FIELDS: dict[Kind, str] = {
 """Where in the session's state a choice is."""
 
 OWN_AGENT = "claude"
+OUR_PREFIX = "claude-telegram:"
+"""How the names of the agents begin that come with the bridge."""
+AUTO = "@auto"
+"""What is kept instead of an agent's name where each message decides: no agent can be called so."""
 DEFAULT = "default"
 BYPASS = "bypassPermissions"
 
@@ -60,7 +66,22 @@ def read_choices(state: Any) -> Choices:
     """The choices in a session's state, or in its `launched`."""
     found = state if isinstance(state, dict) else {}
     values = {field: str(found.get(field) or "") for field in FIELDS.values()}
+    values["agent"] = _agent_in_effect(found)
     return Choices(**{field: value for field, value in values.items() if is_usable(value)})
+
+
+def _agent_in_effect(state: dict[str, Any]) -> str:
+    chosen = str(state.get("agent") or "")
+    for name, holds in (("detour", True), ("routed", chosen == AUTO)):
+        noted = state.get(name)
+        if holds and isinstance(noted, dict) and isinstance(noted.get("agent"), str):
+            return str(noted["agent"])
+    return "" if chosen == AUTO else chosen
+
+
+def show_agent(name: str) -> str:
+    """An agent's name for people."""
+    return DEFAULT if name in ("", OWN_AGENT) else name.removeprefix(OUR_PREFIX)
 
 
 def note_launched(choices: Choices) -> dict[str, Any]:
@@ -73,14 +94,21 @@ def is_outdated(state: dict[str, Any]) -> bool:
     return read_choices(state) != read_choices(state.get("launched"))
 
 
-def render_options(choices: Choices, *, mode: str, is_resumed: bool, version: Version) -> list[str]:
-    """The part of the command line that the choices make; `mode` is the one in effect."""
+def render_options(
+    choices: Choices, *, mode: str, is_resumed: bool, version: Version, our_agents: str = ""
+) -> list[str]:
+    """The part of the command line that the choices make.
+
+    `mode` is the one in effect; `our_agents` the folder of the plugin with the bridge's own agents.
+    """
     options = ["--permission-mode", mode]
     if choices.model:
         options += ["--model", choices.model]
     if choices.effort:
         options += ["--effort", choices.effort]
     if choices.agent:
+        if choices.agent.startswith(OUR_PREFIX):
+            options += ["--plugin-dir", our_agents]
         options += ["--agent", choices.agent]
         if is_resumed and is_there(_SNAPSHOT_SINCE, version):
             options += ["--system-prompt-snapshot", "off"]

@@ -27,7 +27,7 @@ TESTED_VERSIONS: tuple[Version, ...] = (
     (2, 1, 330),
 )
 
-_ALWAYS: Version = (2, 1, 0)
+OLDEST: Version = (2, 1, 0)
 
 
 def is_tested(version: Version) -> bool:
@@ -42,7 +42,7 @@ def is_there(since: Version, version: Version) -> bool:
 
 def is_oldest(since: Version) -> bool:
     """Whether every supported version has what came with `since`, also one that isn't known."""
-    return since <= _ALWAYS
+    return since <= OLDEST
 
 
 def render_version(version: Version) -> str:
@@ -71,7 +71,7 @@ class Hook:
 
     name: str
     fields: tuple[str, ...] = ()
-    since: Version = _ALWAYS
+    since: Version = OLDEST
 
 
 # In every payload.
@@ -110,6 +110,8 @@ REGISTRY_SINCE: Version = (2, 1, 80)
 STATUS_SINCE: Version = (2, 1, 120)
 # Before, an entry keeps the session id that the process was started with, also after /clear.
 SESSION_FOLLOWED_SINCE: Version = (2, 1, 150)
+# How the entry point of what is run by another program begins, in registry and transcripts.
+SCRIPTS = "sdk-"
 STATUSES: tuple[Status, ...] = ("idle", "shell", "busy", "waiting")
 # Milliseconds; up to 2.1.150 there is only `updatedAt`, which changes with the status.
 REGISTRY_FIELDS: dict[str, Version] = {
@@ -201,7 +203,7 @@ class Belief:
     key: str
     text: str
     instead: str
-    since: Version = _ALWAYS
+    since: Version = OLDEST
 
 
 _NOTHING = "nothing works without it: the bridge says so"

@@ -15,6 +15,10 @@ CommandName = Literal[
     "new",
     "sessions",
     "resume",
+    "rename",
+    "fork",
+    "close",
+    "attach",
     "stop",
     "queue",
     "model",
@@ -30,10 +34,13 @@ CommandName = Literal[
     "screen",
     "quiet",
     "get",
+    "handoff",
+    "people",
+    "invite",
     "sh",
     "help",
 ]
-Group = Literal["Sessions", "This turn", "How Claude works", "See", "Help"]
+Group = Literal["Sessions", "This turn", "How Claude works", "See", "People", "Help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +68,22 @@ class Command:
 
 TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("new", "[dir]", "Start a new session, here or in a directory", "Sessions"),
-    MenuEntry("sessions", "", "Pick a session to continue", "Sessions"),
+    MenuEntry("sessions", "", "Pick a session: continue, fork, rename, close", "Sessions"),
     MenuEntry("resume", "[id]", "Continue a session by its id", "Sessions"),
+    MenuEntry("rename", "<title>", "Give the session another title", "Sessions"),
+    MenuEntry("fork", "", "Go on in a copy; the original stays as it is", "Sessions"),
+    MenuEntry("close", "", "End the session; /sessions can continue it", "Sessions"),
+    MenuEntry("attach", "", "Show the command that opens it in a terminal", "Sessions"),
+    MenuEntry("handoff", "", "Move or copy the session to another chat", "Sessions"),
     MenuEntry("kill", "", "End the Claude process; the session stays", "Sessions"),
     MenuEntry("stop", "", "Interrupt Claude; twice: drop what waits too", "This turn"),
     MenuEntry("queue", "", "Messages that wait: reorder, drop, send now", "This turn"),
     MenuEntry("model", "[name]", "Choose the model", "How Claude works"),
     MenuEntry("effort", "[level]", "Choose how hard it thinks", "How Claude works"),
     MenuEntry("mode", "[name]", "Choose what it asks before it does it", "How Claude works"),
-    MenuEntry("agent", "[name]", "Choose which agent it is", "How Claude works"),
+    MenuEntry(
+        "agent", "[name]", "Choose which agent it is; @name asks one once", "How Claude works"
+    ),
     MenuEntry("compact", "[words]", "Summarise to make room", "How Claude works", is_claudes=True),
     MenuEntry("status", "", "Show how the session is, and how to attach to it", "See"),
     MenuEntry("context", "", "Show what fills the context", "See", is_claudes=True),
@@ -77,6 +91,8 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("screen", "", "Show the terminal", "See"),
     MenuEntry("get", "[path]", "Get a file of the project", "See"),
     MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound", "See"),
+    MenuEntry("people", "", "See who may use this bot; remove, change roles", "People"),
+    MenuEntry("invite", "<member|viewer>", "Make a one-time link for somebody new", "People"),
     MenuEntry("commands", "", "List your and Claude Code's own commands", "Help"),
     MenuEntry("help", "", "Show what this bot can do", "Help"),
     MenuEntry("sh", "<line>", "Run a shell line, where switched on", "Help", is_in_menu=False),

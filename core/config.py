@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from core.errors import ConfigError
+from core.freshness import FreshnessPolicy, ResetMode
 
 PermissionMode = Literal[
     "default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions", "manual"
@@ -28,6 +29,8 @@ TelegramUrl = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")]
 Megabytes = Annotated[float, msgspec.Meta(gt=0, le=2_000)]
 ModelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 SocketName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_./-]+$", max_length=90)]
+
+Hour = Annotated[int, msgspec.Meta(ge=0, le=23)]
 
 _PREFIX = "BRIDGE_"
 
@@ -70,6 +73,10 @@ class Config:
     bypass_permissions: bool = False
     tmux_socket: SocketName = "claude-telegram"
     idle_minutes: Minutes = 60.0
+    reset_mode: ResetMode = "none"
+    reset_idle_minutes: Minutes = 480.0
+    reset_hour: Hour = 4
+    resume_on_start: bool = False
     retention_days: Days = 30.0
     shell: bool = False
     mask_secrets: bool = True
@@ -84,6 +91,11 @@ class Config:
         return self.bypass_permissions or self.permission_mode == "bypassPermissions"
 
     @property
+    def freshness(self) -> FreshnessPolicy:
+        """When a conversation is begun anew."""
+        return FreshnessPolicy(self.reset_mode, self.reset_idle_minutes * 60, self.reset_hour)
+
+    @property
     def bridge_dir(self) -> Path:
         """Where the bridge keeps all but the sessions, whose folder holds nothing else."""
         return self.state_dir / "bridge"
@@ -93,6 +105,11 @@ def config_path(environ: Mapping[str, str]) -> Path:
     """Where config.toml is: below `XDG_CONFIG_HOME`, else `~/.config`."""
     base = environ.get("XDG_CONFIG_HOME") or "~/.config"
     return _absolute(base, environ) / "claude-telegram" / "config.toml"
+
+
+def routing_path(environ: Mapping[str, str]) -> Path:
+    """Where a person's own table of routing rules is, beside config.toml."""
+    return config_path(environ).with_name("routing.toml")
 
 
 def claude_config_dir(environ: Mapping[str, str]) -> Path:

@@ -74,8 +74,8 @@ def _render_wait(event: LimitWaited) -> str:
 
 
 def read_title(state: dict[str, Any]) -> str:
-    """A session's name for a list."""
-    return str(state.get("title") or "New session")
+    """A session's name for a list: what a person has called it, or else by its first prompt."""
+    return str(state.get("name") or state.get("title") or "New session")
 
 
 def make_title(event: PromptRecorded) -> str | None:

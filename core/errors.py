@@ -69,6 +69,10 @@ class ClaudeDiedError(ClaudeError):
     """The Claude Code process ended while it was needed."""
 
 
+class AgentBusyError(ClaudeError):
+    """Claude Code can't be started anew as another agent just now."""
+
+
 class CommandUncertainError(ClaudeError):
     """A command was typed, and nothing tells whether it ran."""
 
@@ -119,6 +123,10 @@ class ChannelRefusedError(ChannelError):
 
 class ReactionRefusedError(ChannelError):
     """The chat takes no reactions, or not this one."""
+
+
+class TopicRefusedError(ChannelError):
+    """The chat has no topics, or the bot may not manage them."""
 
 
 class FileTooBigError(ChannelError):

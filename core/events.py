@@ -262,7 +262,9 @@ class ClaudeProcess:
 
     Status: `shell` is idle while a command of its own runs on in the background. `since_ms`: when
     the status became what it is, in milliseconds since the epoch; `waiting_for`:
-    what a `waiting` process waits for ("permission prompt", "dialog open", …).
+    what a `waiting` process waits for ("permission prompt", "dialog open", …). `is_script`: it is
+    run by another program (`claude -p`), and nobody can type at it; `tmux`: the session of a tmux,
+    whichever, that it runs in.
     """
 
     pid: int
@@ -272,6 +274,8 @@ class ClaudeProcess:
     since_ms: int = 0
     waiting_for: str = ""
     version: str = ""
+    is_script: bool = False
+    tmux: str = ""
 
     @property
     def is_idle(self) -> bool:

@@ -6,7 +6,7 @@ Code does is in core/events.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # --- where and who -----------------------------------------------------------------------------
@@ -29,6 +29,23 @@ class Person:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a channel tells of a place: its title, and of a topic the name that it has from now on.
+
+    `is_private`: one person's; `is_forum`: it has topics; `is_name_implicit`: nobody chose the
+    topic's name; `own_notice`: the service message about a change of the bot's own.
+    """
+
+    chat: Chat
+    title: str
+    is_private: bool = False
+    is_forum: bool = False
+    topic_name: str | None = None
+    is_name_implicit: bool = False
+    own_notice: int | None = None
+
+
 # --- what people send --------------------------------------------------------------------------
 
 
@@ -36,7 +53,9 @@ class Person:
 class TextSent:
     """A text message; `forwarded_from` tells that the words are another's, `quoted` holds some.
 
-    `reply_to` is the message, of anybody's, that it answers.
+    `reply_to` is the message, of anybody's, that it answers. `is_addressed`: it mentions the bot,
+    or answers a message of the bot's. `sent_at`: when it was sent, by the channel's clock in
+    seconds since the epoch (0: not known), which identifies nothing.
     """
 
     chat: Chat
@@ -47,6 +66,8 @@ class TextSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
+    sent_at: float = field(default=0.0, compare=False)
 
 
 FileKind = Literal["photo", "document", "voice", "audio", "video", "video_note", "animation"]
@@ -82,6 +103,8 @@ class FilesSent:
     forwarded_from: str | None = None
     quoted: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
+    sent_at: float = field(default=0.0, compare=False)
 
     @property
     def kind(self) -> str:
@@ -102,6 +125,8 @@ class LocationSent:
     is_private: bool = True
     forwarded_from: str | None = None
     reply_to: int | None = None
+    is_addressed: bool = False
+    sent_at: float = field(default=0.0, compare=False)
 
     @property
     def kind(self) -> str:
@@ -118,6 +143,7 @@ class TextEdited:
     message_id: int
     text: str
     is_private: bool = True
+    is_addressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +166,7 @@ class KindNotHandled:
     person: Person
     kind: str
     is_private: bool = True
+    is_addressed: bool = False
 
 
 Incoming = TextSent | FilesSent | LocationSent | TextEdited | ButtonPressed | KindNotHandled

@@ -11,7 +11,7 @@ from core.commands import MenuEntry
 from core.delivery import Prompt
 from core.errors import BridgeError
 from core.flood import FloodLimit
-from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
+from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
 
 Runner = TypeVar("Runner", contravariant=True)
 TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
@@ -84,14 +84,49 @@ class Channel(Protocol):
         """End the waiting sign on a pressed button; never raises ChannelError."""
 
 
+class Forum(Protocol):
+    """A channel whose chats may have topics."""
+
+    @property
+    def has_private_topics(self) -> bool:
+        """Whether private chats with the bot may have topics; known after `start`."""
+
+    def read_place(self, raw: dict[str, Any]) -> Place | None:
+        """What this update tells of the chat or topic that it comes from, if anything."""
+
+    async def create_topic(self, chat: Chat, name: str) -> Chat:
+        """Make a topic in a chat; returns it. Raises TopicRefusedError, ChannelError."""
+
+    async def rename_topic(self, topic: Chat, name: str) -> None:
+        """Give a topic a name; the one that it has is no error.
+
+        Raises TopicRefusedError, ChatUnreachableError (it is gone), ChannelError.
+        """
+
+    async def close_topic(self, topic: Chat) -> None:
+        """Close a topic, which keeps all that is in it; twice is no error. Raises as above."""
+
+    async def reopen_topic(self, topic: Chat) -> None:
+        """Open a closed topic again; twice is no error. Raises as above."""
+
+
 class RunnerReports(Protocol[Runner]):
     """Who is told what a runner meets."""
 
     def woke(self, runner: Runner, start: str, choices: Choices) -> None:
         """Claude runs; `start` says with which history, `choices` what it was started with."""
 
+    def joined(self, runner: Runner, place: str) -> None:
+        """Claude runs in a terminal of the person's own, which `place` names."""
+
     def failed(self, runner: Runner, prompt: Prompt | None, error: BridgeError) -> None:
         """The prompt could not be delivered, or (None) Claude could not be started."""
+
+    async def prepare(self, runner: Runner, prompt: Prompt) -> None:
+        """The prompt is about to be typed: decide who is to have it."""
+
+    def not_renewed(self, runner: Runner) -> None:
+        """The process could not be started anew as it should be. Raises AgentBusyError."""
 
     def interrupted(self, runner: Runner, prompt: Prompt) -> None:
         """Claude died while it worked at the prompt, which it has."""

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core.choices import BYPASS
+
 State = dict[str, Any]
 Input = dict[str, Any]
 
@@ -105,6 +107,13 @@ def render_allow(allow: Allow) -> str:
 def render_deny(message: str) -> str:
     """The hook's answer that does not; Claude reads the message, and goes on with its turn."""
     return _render({"behavior": "deny", "message": message})
+
+
+def never_asks_again(answer: str) -> bool:
+    """Whether the hook's answer lets Claude run everything from now on."""
+    decision = json.loads(answer).get("hookSpecificOutput", {}).get("decision", {})
+    updates = decision.get("updatedPermissions", [])
+    return any(update.get("mode") == BYPASS for update in updates)
 
 
 def _render(decision: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -84,12 +84,12 @@ class _Line(msgspec.Struct):
     quotaLimits: Any = None  # noqa: N815
 
 
-class _Place(msgspec.Struct):
-    cwd: str = ""
+class _Time(msgspec.Struct):
+    timestamp: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Line)
-_place_decoder = msgspec.json.Decoder(_Place)
+_time_decoder = msgspec.json.Decoder(_Time)
 
 
 def parse_line(line: bytes) -> list[TranscriptEvent]:
@@ -256,10 +256,7 @@ def _texts(content: Any) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-def read_directory(lines: Iterable[bytes]) -> str | None:
-    """The working directory that the first line which has one names."""
-    for line in lines:
-        place = decode_json(_place_decoder, line)
-        if place is not None and place.cwd:
-            return place.cwd
-    return None
+def is_older(line: bytes, instant: str) -> bool:
+    """Whether the line says that it was written before that time (both as Claude Code does)."""
+    time = decode_json(_time_decoder, line) if instant else None
+    return time is not None and "" < time.timestamp < instant

@@ -29,6 +29,11 @@ def make_visible(text: str) -> str:
     return _BLANKS.sub(lambda found: f"⟨{len(found[0])} blanks⟩", shown)
 
 
+def is_inkless(character: str) -> bool:
+    """Whether it is a letter, mark or symbol that leaves no ink."""
+    return _INKLESS.match(character) is not None
+
+
 def make_line(text: str) -> str:
     """As `make_visible`, on one line."""
     return make_visible(text).replace("\n", "⟨new line⟩").replace("\t", "⟨tab⟩")

@@ -19,17 +19,17 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
-    "chat_settings",
+    *("chat_settings", "places", "channels.telegram_topics"),
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
-    *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
-    "typing_files",
+    *("tmux_control", "tmux_server", "tmux_search", "typing_files", "terminal"),
+    *("claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
     *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
-    *("claude_catalog", "git_head", "transcript_file"),
-    "request_book",
+    *("claude_catalog", "git_head", "transcript_file", "machine_clock", "shipped_agents"),
+    *("request_book", "session_finder"),
     *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
 HUB = {
@@ -39,6 +39,7 @@ HUB = {
         "session_book",
         "screen_view",
         "admission",
+        *("people_commands", "handoff", "topics"),
         "chat_messages",
         "presses",
         "assembly",
@@ -52,7 +53,8 @@ HUB = {
         "request_posts",
         "chat_commands",
         *("command_menu", "prompt_queue", "queue_commands", "renewal"),
-        *("status_report", "steering_commands", "transcript_posts"),
+        *("status_report", "steering_commands", "session_commands", "session_listing"),
+        "transcript_posts",
         "live_cards",
         "receipts",
         "service_errors",
@@ -62,6 +64,8 @@ HUB = {
         "uploads",
         "deliveries",
         "file_browser",
+        *("fresh_starts", "restoration", "acting_agents"),
+        *("session_assembly", "session_observer"),
     ),
     *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
 }
@@ -72,9 +76,11 @@ PARTS = {
     "session_changes": {"session_folder"},
     "outbox": {"outbox_records", "reactions"},
     "terminal": {"tmux_control"},
-    "tmux_control": {"typing_files"},
+    "tmux_control": {"tmux_server", "tmux_search", "typing_files"},
+    "tmux_search": {"tmux_server"},
     "channels.telegram": TELEGRAM,
     "channels.telegram_sending": TELEGRAM,
+    "channels.telegram_topics": TELEGRAM,
     "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
     "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
     "channels.telegram_tables": {"channels.telegram_entities"},
@@ -83,7 +89,7 @@ PARTS = {
 }
 # Libraries that one module alone may know.
 KEPT_BY = {
-    "libtmux": {"tmux_control"},
+    "libtmux": {"tmux_server"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
     "pyromark": {"channels.telegram_markdown"},

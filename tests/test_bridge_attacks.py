@@ -381,7 +381,7 @@ def test_an_answer_for_a_topic_that_is_gone_goes_to_its_chat(world: World) -> No
     world.settings["BRIDGE_ALLOWED_GROUPS"] = str(group.id)
     world.start_bridge()
     topic = world.telegram.create_topic(group, world.user, "red")
-    world.telegram.send_text(group, world.user, "hold paint", topic=topic)
+    world.telegram.send_text(group, world.user, "@bridge_test_bot hold paint", topic=topic)
     world.wait_for_process("busy")
     world.telegram.delete_topic(group, topic)
     world.model.release("paint")

@@ -61,9 +61,12 @@ def test_a_session_picked_from_the_list_is_continued(world: World) -> None:
     world.ask("my cat is called Grace", "Echo")
     world.ask("/new", "New session")
     world.ask("my dog is called Linus", "Echo")
-    listed = world.ask("/sessions", "my cat is called Grace")
-    assert listed.labels == ["1. my dog is called Linus", "2. my cat is called Grace"]
-    world.telegram.press(world.chat, world.user, listed.message_id, "2. my cat is called Grace")
+    listed = world.ask("/sessions", "2. my cat is called Grace")
+    assert "▸ 1. my dog is called Linus" in listed.text
+    assert listed.labels == ["1", "2", "Every session on this machine"]
+    world.telegram.press(world.chat, world.user, listed.message_id, "2")
+    world.reads("State: awake")
+    world.telegram.press(world.chat, world.user, listed.message_id, "Continue")
     world.reads("Continuing “my cat is called Grace”.")
     assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
 
@@ -96,12 +99,14 @@ def test_a_session_begun_in_a_plain_terminal_is_continued_by_its_id(world: World
     world.type_at_terminal("my cat is called Grace", name)
     wait_until(lambda: "Echo: my cat" in world.transcripts(), "the other Claude has answered")
     world.ask(f"/resume {session_id}", "Continuing “my cat is called Grace”")
-    world.ask("hello", "open in another terminal")
+    world.reads("Joined where it is open: tmux session “elsewhere”.")
+    world.ask("hello", "Echo: hello")
     world.tmux("kill-session", "-t", f"={name}")
     wait_until(
         lambda: session_id not in [p.session_id for p in world.processes()], "Claude is gone"
     )
-    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    told = world.ask("recall", "You told me")
+    assert told.text == "You told me: my cat is called Grace | hello"
     assert "Echo: my cat is called Grace" not in world.texts()
 
 

@@ -191,22 +191,6 @@ def test_a_long_absence_is_summarised_and_can_be_read(world: World) -> None:
 # --- Claude and tmux ------------------------------------------------------------------------------
 
 
-def test_a_session_open_elsewhere_is_taken_over_at_a_press(world: World) -> None:
-    world.start_bridge()
-    world.ask("my cat is called Grace", "Echo")
-    world.ask("/kill", "Ended.")
-    wait_until(lambda: not world.processes(), "Claude is gone")
-    session_id = world.sessions()[0].session_id
-    claude = f"{world.claude} --resume {session_id} --permission-mode default"
-    world.tmux("new-session", "-d", "-s", "elsewhere", "-c", str(world.project), claude)
-    other = world.wait_for_process("idle")
-    world.say("recall")
-    told = world.reads("open in another terminal")
-    world.telegram.press(world.chat, world.user, told.message_id, "Take over")
-    assert world.reads("You told me").text == "You told me: my cat is called Grace"
-    assert [process.pid for process in world.processes()] != [other.pid]
-
-
 def test_a_claude_that_does_not_start_says_why(world: World) -> None:
     broken = world.root / "broken"
     broken.write_text("#!/bin/sh\necho 'Please run /login first.'\nexit 1\n")

@@ -132,3 +132,21 @@ def test_every_part_of_a_press_but_person_and_chat_is_free(tmp_path: Path) -> No
     (button, *_) = issue(buttons)
     other = replace(press(button.press), message_id=99, press_id="z", is_private=False)
     assert buttons.take(other) == ACTION
+
+
+def test_looking_what_a_button_does_uses_nothing_up(tmp_path: Path) -> None:
+    buttons = Buttons(tmp_path)
+    (button, *_) = issue(buttons, person=42)
+    assert buttons.find(press(button.press)) == ACTION
+    assert buttons.find(press(button.press, person=Person(43))) is None
+    assert buttons.find(press("x" * 16)) is None
+    assert buttons.take(press(button.press)) == ACTION
+
+
+def test_revoked_buttons_are_void_also_after_a_restart(tmp_path: Path) -> None:
+    buttons = Buttons(tmp_path)
+    theirs, others = issue(buttons, person=42), issue(buttons)
+    buttons.revoke(lambda found: found.person == 42)
+    for found in (buttons, Buttons(tmp_path)):
+        assert not found.knows(theirs[0].press)
+        assert found.knows(others[0].press)

@@ -1,4 +1,4 @@
-"""Hooks that wait for an answer, the registry, and the feed's start and stop."""
+"""Hooks that wait for an answer, forks, the registry, and the feed's start and stop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import claude_feed
 from core.events import PromptSubmitted
 from tests.test_claude_feed import World, answer, hook_message, running
+from transcript_file import read_events
 
 ASKED = hook_message("PermissionRequest", tool_name="Bash", tool_input={"command": "ls"})
 ASKED = ASKED.replace(b'"payload"', b'"request": "r1", "payload"')
@@ -48,6 +49,23 @@ async def test_other_hooks_are_read_while_a_request_waits(world: World) -> None:
     await world.send(hook_message("UserPromptSubmit", prompt="hi"))
     assert any(isinstance(event, PromptSubmitted) for event in world.listener.hooks)
     writer.close()
+
+
+# --- forks ------------------------------------------------------------------------------------
+
+
+async def test_what_a_fork_has_copied_is_not_heard(world: World) -> None:
+    def at(time: str, text: str) -> bytes:
+        return answer(text)[:-2] + b',"timestamp":"2026-11-22T04:03:%sZ"}\n' % time.encode()
+
+    world.feed.follow("s", world.path, 0)
+    world.feed.follow("s", world.path, 0, since="2026-11-22T04:03:10.000123+00:00")
+    world.append(at("03.115", "old") + at("09.999", "old, too") + at("16.006", "new"))
+    world.feed.look()
+    assert world.listener.texts() == ["new"]
+    assert world.listener.ends["s"] == world.path.stat().st_size
+    events = read_events(world.path, since="2026-11-22T04:03:10.000123+00:00")
+    assert [event.uuid for event in events] == ["new"] * len(events)
 
 
 # --- the registry, start and stop --------------------------------------------------------------

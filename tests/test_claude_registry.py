@@ -62,11 +62,35 @@ def test_a_live_process_is_found_as_the_real_cli_wrote_it(tmp_path: Path) -> Non
         status="idle",
         since_ms=1795299000589,
         version="2.1.330",
+        tmux="c0",
     )
     registry = ClaudeRegistry(tmp_path)
     assert registry.processes() == [expected]
     assert registry.find(RECORDED["sessionId"]) == expected
     assert registry.find("another") is None
+
+
+def test_a_process_that_a_program_runs_is_told_apart(tmp_path: Path) -> None:
+    write(tmp_path, os.getpid(), entrypoint="sdk-cli", tmux=None)
+    (found,) = ClaudeRegistry(tmp_path).processes()
+    assert (found.is_script, found.tmux) == (True, "")
+
+
+def test_of_two_processes_with_one_session_each_side_finds_its_own(
+    tmp_path: Path, child: subprocess.Popen[bytes]
+) -> None:
+    write(tmp_path, os.getpid(), statusUpdatedAt=2)
+    write(tmp_path, child.pid, statusUpdatedAt=1)
+    session_id = RECORDED["sessionId"]
+    registry = ClaudeRegistry(tmp_path)
+    last, ours = registry.find(session_id), registry.find(session_id, child.pid)
+    assert last is not None
+    assert ours is not None
+    assert (last.pid, ours.pid) == (os.getpid(), child.pid)
+    theirs = registry.find_other(session_id, child.pid)
+    assert theirs is not None
+    assert theirs.pid == os.getpid()
+    assert registry.find_other(session_id, os.getppid()) is None  # both are below that
 
 
 def test_a_waiting_process_says_for_what(tmp_path: Path) -> None:

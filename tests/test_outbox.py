@@ -191,6 +191,21 @@ async def test_an_edit_takes_the_place_of_its_post(world: OutboxWorld) -> None:
     assert world.texts() == ["changed", "b"]
 
 
+@pytest.mark.parametrize("is_live", [False, True])
+async def test_an_edit_goes_where_its_post_is_also_after_a_restart(
+    world: OutboxWorld, is_live: bool
+) -> None:
+    world.outbox.put(post("a", live=is_live))
+    await world.until_empty()
+    world.outbox.put(post("b", chat=BOB, edits="a"))
+    await world.until_empty()
+    assert (world.texts(), world.texts(BOB)) == (["b"], [])
+    await world.kill_and_start()
+    world.outbox.put(post("c", chat=BOB, edits="a"))
+    await world.until_empty()
+    assert (world.texts(), world.texts(BOB)) == (["c"], [])
+
+
 async def test_only_the_newest_of_the_edits_that_wait_is_made(world: OutboxWorld) -> None:
     gate = asyncio.Event()
     world.answer(gate)

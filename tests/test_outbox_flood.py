@@ -53,6 +53,17 @@ async def test_a_chat_gets_no_more_than_its_limit_and_then_the_rest_in_order(
     assert world.texts() == [str(number) for number in range(13)]
 
 
+async def test_a_call_of_another_kind_has_a_live_ones_share_of_the_limit(
+    world: OutboxWorld,
+) -> None:
+    reserved = [world.outbox.reserve(ANN) for _ in range(10)]
+    assert 0 < reserved.count(0.0) <= LIMIT.live and reserved[-1] > 0
+    assert world.outbox.reserve(BOB) == 0.0
+    world.outbox.put(*(post(str(number)) for number in range(6)))
+    await world.settle()
+    assert len(world.texts()) == LIMIT.messages - reserved.count(0.0)
+
+
 async def test_a_chat_at_its_limit_holds_up_no_other(world: OutboxWorld) -> None:
     world.outbox.put(*(post(f"a{number}") for number in range(9)))
     world.outbox.put(*(post(f"b{number}", chat=BOB) for number in range(6)))

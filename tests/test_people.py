@@ -11,12 +11,14 @@ import stat
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.errors import StoreError, StoreWriteError
+from core.roles import Guest
 from people import CODE_SECONDS, People
 
 ADA, BOB, EVE = 42, 43, 666
@@ -162,7 +164,7 @@ def test_a_code_expires_by_the_clock_both_ways(state: Path, passed: float, works
     people = People(state, clock=clock)
     code = people.issue_code()
     clock.now += passed
-    assert people.redeem(code, ADA, "Ada") is works
+    assert (people.redeem(code, ADA, "Ada") == "owner") is works
 
 
 def test_the_code_itself_is_not_on_disk(state: Path) -> None:
@@ -208,7 +210,7 @@ def test_removing_the_file_unpairs(paired: Path) -> None:
 def test_of_many_who_have_the_code_one_becomes_the_owner(state: Path) -> None:
     code = People(state).issue_code()
     start = threading.Barrier(8)
-    answers: list[tuple[int, bool]] = []
+    answers: list[tuple[int, str | None]] = []
 
     def use(user_id: int) -> None:
         start.wait()
@@ -300,7 +302,7 @@ def test_a_second_broken_file_does_not_replace_the_first(paired: Path) -> None:
 
 
 def test_a_file_of_a_newer_version_is_left_alone(paired: Path) -> None:
-    newer = b'{"version": 2, "owners": [42]}'
+    newer = b'{"version": 99, "owners": [42]}'
     paired.write_bytes(newer)
     people = People(paired.parent)
     assert people.owner is None and "newer" in (people.broken or "")
@@ -347,3 +349,119 @@ def test_a_full_disk_makes_no_owner(state: Path) -> None:
     system.refuses = False
     assert people.owner is None
     assert people.redeem(code, ADA, "Ada")
+
+
+# --- invitations and roles ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people(paired: Path) -> People:
+    return People(paired.parent, allowed_users=(BOB,))
+
+
+def test_the_paired_one_and_the_allowed_users_are_owners(people: People) -> None:
+    assert people.role_of(ADA) == people.role_of(BOB) == "owner"
+    assert people.role_of(EVE) is None
+    assert [(s.user_id, s.role, s.is_guest) for s in people.everybody()] == [
+        (ADA, "owner", False),
+        (BOB, "owner", False),
+    ]
+
+
+@pytest.mark.parametrize("role", ["member", "viewer"])
+def test_an_invitation_gives_its_role_once(people: People, role: Guest) -> None:
+    code = people.invite(role)
+    assert people.redeem(code, EVE, "Eve") == role
+    assert people.redeem(code, 777, "Mallory") is None
+    assert people.role_of(EVE) == role and people.role_of(777) is None
+    assert People(people.path.parent).role_of(EVE) == role
+
+
+def test_an_invitation_dies_after_ten_minutes(paired: Path) -> None:
+    clock = Clock()
+    people = People(paired.parent, clock=clock)
+    code = people.invite("member")
+    clock.now += CODE_SECONDS
+    assert people.redeem(code, EVE, "Eve") is None
+
+
+def test_an_invitation_raises_a_role_and_never_lowers_one(people: People) -> None:
+    assert people.redeem(people.invite("viewer"), EVE, "Eve") == "viewer"
+    assert people.redeem(people.invite("member"), EVE, "Eve") == "member"
+    low = people.invite("viewer")
+    assert people.redeem(low, EVE, "Eve") is None
+    assert people.redeem(low, ADA, "Ada") is None and people.role_of(ADA) == "owner"
+    assert people.redeem(low, 777, "Grace") == "viewer"
+
+
+def test_an_invitation_makes_nobody_the_owner(state: Path) -> None:
+    people = People(state)
+    assert people.redeem(people.invite("member"), EVE, "Eve") == "member"
+    assert people.owner is None
+    assert people.redeem(people.issue_code(), EVE, "Eve") == "owner"
+    assert [s.role for s in people.everybody()] == ["owner"]
+
+
+def test_who_is_removed_is_a_stranger_and_no_link_is_left_to_them(people: People) -> None:
+    people.redeem(people.invite("member"), EVE, "Eve")
+    link = people.invite("member")
+    assert people.remove(EVE)
+    assert people.role_of(EVE) is None
+    assert people.redeem(link, EVE, "Eve") is None
+    assert not people.remove(EVE)
+
+
+def test_owners_are_not_removed_and_keep_their_role(people: People) -> None:
+    assert not people.remove(ADA) and not people.remove(BOB)
+    assert not people.set_role(ADA, "viewer")
+    assert people.role_of(ADA) == people.role_of(BOB) == "owner"
+
+
+def test_a_guest_is_given_another_role(people: People) -> None:
+    people.redeem(people.invite("member"), EVE, "Eve")
+    assert people.set_role(EVE, "viewer") and people.role_of(EVE) == "viewer"
+
+
+def test_of_many_who_have_an_invitation_one_gets_in(paired: Path) -> None:
+    code = People(paired.parent).invite("member")
+    start = threading.Barrier(8)
+    answers: list[str | None] = []
+
+    def use(user_id: int) -> None:
+        start.wait()
+        answers.append(People(paired.parent).redeem(code, user_id, ""))
+
+    threads = [threading.Thread(target=use, args=(100 + n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, answers)) == ["None"] * 7 + ["member"]
+
+
+def test_no_more_invitations_wait_than_anybody_needs(people: People) -> None:
+    codes = [people.invite("viewer") for _ in range(30)]
+    assert people.redeem(codes[0], EVE, "Eve") is None
+    assert people.redeem(codes[-1], EVE, "Eve") == "viewer"
+
+
+def test_a_file_of_the_version_before_roles_is_still_read(state: Path) -> None:
+    state.mkdir(parents=True)
+    text = b'{"version":1,"owner":{"id":42,"name":"Ada"},"pairing":null,"crc":"3d4c0d3f"}\n'
+    plain = text.replace(b"3d4c0d3f", b"").strip()
+    (state / "people.json").write_bytes(text.replace(b"3d4c0d3f", b"%08x" % zlib.crc32(plain)))
+    people = People(state)
+    assert (people.owner, people.broken) == (ADA, None)
+    assert people.redeem(people.invite("member"), EVE, "Eve") == "member"
+    assert People(state).role_of(ADA) == "owner"
+
+
+def test_no_torn_or_flipped_byte_gives_anybody_a_higher_role(people: People) -> None:
+    people.redeem(people.invite("viewer"), EVE, "Eve")
+    whole = people.path.read_bytes()
+    for at in range(0, len(whole) - 1, 3):
+        for bit in (0, 3, 6):
+            people.path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+            found = People(people.path.parent)
+            assert found.role_of(EVE) in (None, "viewer")
+            assert found.role_of(ADA) in (None, "owner")

@@ -55,3 +55,13 @@ async def test_a_condition_that_raises_raises_at_the_one_who_waits() -> None:
 
     result = await asyncio.gather(Pulse().until(gone), return_exceptions=True)
     assert isinstance(result[0], LookupError)
+
+
+async def test_a_wait_that_is_cancelled_together_with_a_beat_ends() -> None:
+    pulse = Pulse()
+    waiting = asyncio.create_task(pulse.until(lambda: False))
+    await asyncio.sleep(0)
+    pulse.beat()
+    waiting.cancel()
+    done, _ = await asyncio.wait({waiting}, timeout=5)
+    assert done and waiting.cancelled()

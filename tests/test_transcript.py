@@ -25,7 +25,7 @@ from core.events import (
     TurnInterrupted,
     TurnRecorded,
 )
-from core.transcript import parse_line, read_directory, strip_ansi
+from core.transcript import is_older, parse_line, strip_ansi
 
 RECORDED = Path(__file__).parent / "fixtures" / "transcript-2.1.330.jsonl"
 LINES = RECORDED.read_bytes().splitlines()
@@ -134,10 +134,12 @@ def test_every_event_has_an_identity_of_its_own() -> None:
     assert len(identities) == len(set(identities))
 
 
-def test_the_directory_is_read_from_the_first_line_that_names_one() -> None:
-    assert read_directory(LINES) == "/home/ada/project"
-    assert read_directory([b'{"cwd": 1}', b"torn", b'{"cwd": ""}', b'{"cwd": "/x"}']) == "/x"
-    assert read_directory([]) is None
+def test_a_line_without_a_time_is_not_older_than_any() -> None:
+    early, late = "2026-11-22T04:03:03.115Z", "2026-11-22T04:03:16.006Z"
+    assert is_older(b'{"timestamp":"%s"}' % early.encode(), late)
+    assert not is_older(b'{"timestamp":"%s"}' % late.encode(), late)
+    for raw in (b'{"type":"mode"}', b'{"timestamp":1}', b'{"timestamp":""}', b"torn"):
+        assert not is_older(raw, late)
 
 
 # --- what a person typed -----------------------------------------------------------------------
@@ -239,7 +241,7 @@ def test_nesting_without_end_yields_nothing() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(raw: bytes) -> None:
     assert parse_line(raw) == []
-    read_directory([raw])
+    assert not is_older(raw, "9")
 
 
 @settings(deadline=None)

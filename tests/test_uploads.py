@@ -102,6 +102,7 @@ class Desk:
         self.folder = folder
         self.phone = Phone()
         self.slept: list[float] = []
+        self.removed: set[int] = set()
         self.inbox = Inbox(folder, system=system or RefusingSystem())
         self.outbox = Outbox(folder, {"fake": self.phone})
         self.store = SessionStore(folder / "state")
@@ -115,6 +116,7 @@ class Desk:
             Transcriber(command, "base", {"PATH": os.environ["PATH"]}),
             directory=folder,
             limit_bytes=1000,
+            is_welcome=lambda person: person not in self.removed,
             quiet_seconds=quiet_seconds,
             sleep=self.sleep,
         )
@@ -167,6 +169,20 @@ def document(number: int, name: str, caption: str = "") -> FilesSent:
 
 def voice(number: int) -> FilesSent:
     return FilesSent(CHAT, ADA, number, "", (RemoteFile(f"file{number}", "voice", seconds=3),))
+
+
+# --- who may still -----------------------------------------------------------------------------
+
+
+async def test_what_a_removed_person_sent_is_no_prompt_once_it_is_there(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for number in (1, 2):
+        desk.send(photo(number, "look" if number == 1 else "", album="A"))
+    desk.say("and this", 3)
+    desk.removed.add(ADA.user_id)
+    await desk.until_done()
+    assert desk.prompts() == [] and desk.inbox.pending() == []
+    desk.close()
 
 
 # --- order -------------------------------------------------------------------------------------

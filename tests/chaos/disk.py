@@ -122,7 +122,7 @@ def _fail_in_people(place: Path, system: FailingSystem) -> list[str]:
     code = People(place).issue_code()
     failing = People(place, system=system)
     try:
-        is_paired = failing.redeem(code, 7, "Ada")
+        is_paired = failing.redeem(code, 7, "Ada") is not None
     except StoreError:
         is_paired = False
     system.at = -1

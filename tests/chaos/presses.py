@@ -148,7 +148,7 @@ def _press_in(
         f"accepted {kind}": [] for kind in ("forged", "replayed", "by another", "by a stranger")
     }
     faults["right ones refused"] = []
-    world.telegram.send_text(group, world.user, "my cat is called Grace")
+    world.telegram.send_text(group, world.user, "@bridge_test_bot my cat is called Grace")
     world.telegram.wait_for_text(group, "Echo", timeout=30)
     kinds = ["forged", "replayed", "by another", "by a stranger"]
     shown = _list_sessions(world, group)

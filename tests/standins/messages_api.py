@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 import uuid
@@ -105,6 +106,9 @@ class ModelRequest:
         return "\n".join(_texts(self.body.get("system", "")))
 
 
+_SPEAKER = re.compile(r"^[A-Z]\w*: (?=(?:recall|tool|hold|count|say|fail)\b)")
+
+
 def _texts(content: Any) -> list[str]:
     if isinstance(content, str):
         return [content]
@@ -121,14 +125,14 @@ def answer_by_prompt(request: ModelRequest) -> Reply:
 
     `recall` repeats all earlier texts; `tool NAME JSON` calls a tool and reports its result;
     `hold NAME` waits for `release(NAME)`; `say TEXT` says it, `count NUMBER` says that many words;
-    `fail STATUS` is an error; all else is echoed.
+    `fail STATUS` is an error; all else is echoed. The name of who speaks may stand before it.
     """
     result = request.last_result
     if result is not None:
         return Say((f"The tool said: {result}",))
     texts = request.user_texts
     last = texts[-1] if texts else ""
-    word, _, rest = last.strip().partition(" ")
+    word, _, rest = _SPEAKER.sub("", last.strip()).partition(" ")
     match word:
         case "recall":
             return Say(("You told me: " + " | ".join(texts[:-1]),))

@@ -157,7 +157,8 @@ def get_chat_member(state: State, params: Params) -> Json:
         shown = state.bot.as_json()
         if chat.is_private or not chat.bot_is_admin:
             return {"status": "member", "user": shown}
-        return {"status": "administrator", "user": shown} | _ADMIN_RIGHTS
+        rights = _ADMIN_RIGHTS | {"can_manage_topics": chat.bot_manages_topics}
+        return {"status": "administrator", "user": shown} | rights
     person = chat.members.get(user_id)
     if person is not None:
         return {"status": "member", "user": person.as_json()}
@@ -180,9 +181,15 @@ def _read_forum(state: State, params: Params) -> Chat:
     chat = read_chat(state, params)
     if not chat.is_forum:
         raise bad_request("the chat is not a forum")
-    if not chat.is_private and not chat.bot_is_admin:
-        raise bad_request("not enough rights to create a topic")
     return chat
+
+
+def _check_rights(chat: Chat, topic: Topic | None, what: str) -> None:
+    """A group's admin with the right to manage topics may; the topic's own maker may edit it."""
+    is_admin = chat.bot_is_admin and chat.bot_manages_topics
+    is_maker = topic is not None and topic.is_made_by_bot
+    if not (chat.is_private or is_admin or is_maker):
+        raise bad_request(f"not enough rights to {what}")
 
 
 def _read_name(params: Params) -> str:
@@ -192,13 +199,24 @@ def _read_name(params: Params) -> str:
     return name
 
 
-def add_topic(state: State, chat: Chat, name: str, sender_id: int, **icon: Any) -> Topic:
+def add_topic(
+    state: State,
+    chat: Chat,
+    name: str,
+    sender_id: int,
+    *,
+    is_name_implicit: bool = False,
+    **icon: Any,
+) -> Topic:
     """Makes the topic and the service message whose id it bears."""
-    created = {"name": name, "icon_color": 7322096}
+    created: Json = {"name": name, "icon_color": 7322096}
+    if is_name_implicit:
+        created["is_name_implicit"] = True
     message = state.add_message(
         chat, state.users[sender_id], service={"forum_topic_created": created}
     )
-    topic = Topic(message.message_id, name, **icon)
+    is_ours = sender_id == state.bot.id
+    topic = Topic(message.message_id, name, is_made_by_bot=is_ours, **icon)
     chat.topics[topic.id] = topic
     message.topic = topic.id
     state.updates.push("message", render_message(state, message))
@@ -209,6 +227,7 @@ def add_topic(state: State, chat: Chat, name: str, sender_id: int, **icon: Any) 
 def create_forum_topic(state: State, params: Params) -> Json:
     """A new topic, named by 1 to 128 characters."""
     chat = _read_forum(state, params)
+    _check_rights(chat, None, "create a topic")
     topic = add_topic(
         state,
         chat,
@@ -231,6 +250,7 @@ def _read_topic(state: State, params: Params) -> tuple[Chat, Topic]:
 def edit_forum_topic(state: State, params: Params) -> bool:
     """New name or icon."""
     chat, topic = _read_topic(state, params)
+    _check_rights(chat, topic, "edit the topic")
     name = _read_name(params) if params.has("name") else topic.name
     emoji = topic.icon_custom_emoji_id
     if "icon_custom_emoji_id" in params.values:
@@ -256,6 +276,9 @@ def reopen_forum_topic(state: State, params: Params) -> bool:
 
 def _set_topic_closed(state: State, params: Params, *, is_closed: bool) -> bool:
     chat, topic = _read_topic(state, params)
+    if chat.is_private:
+        raise bad_request("the chat is not a supergroup chat")
+    _check_rights(chat, topic, "close the topic" if is_closed else "reopen the topic")
     if topic.is_closed == is_closed:
         raise bad_request("TOPIC_NOT_MODIFIED")
     topic.is_closed = is_closed
@@ -268,6 +291,7 @@ def _set_topic_closed(state: State, params: Params, *, is_closed: bool) -> bool:
 def delete_forum_topic(state: State, params: Params) -> bool:
     """The topic and its messages are gone."""
     chat, topic = _read_topic(state, params)
+    _check_rights(chat, None, "delete the topic")
     remove_topic(state, chat, topic)
     return True
 

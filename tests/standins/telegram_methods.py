@@ -80,7 +80,8 @@ def read_topic(chat: Chat, params: Params) -> int | None:
     topic = chat.topics.get(params.integer("message_thread_id"))
     if topic is None or topic.is_deleted:
         raise bad_request("message thread not found")
-    if topic.is_closed and not chat.bot_is_admin:
+    manages = chat.bot_is_admin and chat.bot_manages_topics
+    if topic.is_closed and not manages:
         raise bad_request("TOPIC_CLOSED")
     return topic.id
 
@@ -137,6 +138,8 @@ def get_me(state: State, params: Params) -> Json:
         "can_read_all_group_messages": True,
         "supports_inline_queries": False,
     }
+    if any(chat.is_private and chat.is_forum for chat in state.chats.values()):
+        abilities |= {"has_topics_enabled": True, "allows_users_to_create_topics": True}
     return state.bot.as_json() | abilities
 
 

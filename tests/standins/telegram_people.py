@@ -79,13 +79,34 @@ class People:
         with self._state.changed:
             return self._state.chats.setdefault(chat.id, chat)
 
-    def create_topic(self, chat: Chat, user: User, name: str) -> int:
-        """A person makes a forum topic; answers its id (message_thread_id)."""
+    def create_topic(
+        self, chat: Chat, user: User, name: str, *, is_name_implicit: bool = False
+    ) -> int:
+        """A person makes a forum topic; answers its id (message_thread_id).
+
+        `is_name_implicit`: by just writing, in a private chat; the app made up the name.
+        """
         with self._state.changed:
             chat.members.setdefault(user.id, user)
-            topic = add_topic(self._state, chat, name, user.id)
+            topic = add_topic(self._state, chat, name, user.id, is_name_implicit=is_name_implicit)
             self._state.notify()
         return topic.id
+
+    def rename_topic(self, chat: Chat, user: User, topic: int, name: str) -> None:
+        """A person gives a topic another name."""
+        with self._state.changed:
+            chat.topics[topic].name = name
+            self._announce(chat, user, {"forum_topic_edited": {"name": name}}, topic)
+
+    def close_topic(self, chat: Chat, user: User, topic: int) -> None:
+        """A person closes a topic."""
+        with self._state.changed:
+            chat.topics[topic].is_closed = True
+            self._announce(chat, user, {"forum_topic_closed": {}}, topic)
+
+    def _announce(self, chat: Chat, user: User, service: Json, topic: int) -> None:
+        message = self._state.add_message(chat, user, service=service, topic=topic)
+        self._publish("message", message)
 
     def delete_topic(self, chat: Chat, topic: int) -> None:
         """The topic goes; the bot is not told, as in reality."""

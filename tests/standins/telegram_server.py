@@ -21,7 +21,8 @@ CONFLICT = (
 )
 _MAX_BODY = 1024 * 1024 * 1024
 _MAX_POLL_SECONDS = 50
-_COUNTED_BY_FLOOD_CONTROL = ("send", "editmessage")
+_TOPIC_METHODS = ("createforumtopic", "editforumtopic", "closeforumtopic", "reopenforumtopic")
+_COUNTED_BY_FLOOD_CONTROL = ("send", "editmessage", *_TOPIC_METHODS)
 _FREE_OF_FLOOD_CONTROL = ("sendchataction", "sendmessagedraft")
 
 

@@ -51,6 +51,7 @@ class Topic:
     icon_custom_emoji_id: str = ""
     is_closed: bool = False
     is_deleted: bool = False
+    is_made_by_bot: bool = False
 
     def as_json(self) -> Json:
         """The Bot API's ForumTopic."""
@@ -64,7 +65,8 @@ class Chat:
     """A chat; tests may change its options at any time.
 
     `forbidden` answers every call 403 with that text (blocked, kicked, deleted).
-    `allows_reactions=False` refuses reactions; `bot_is_admin` gives the rights in a group.
+    `allows_reactions=False` refuses reactions; `bot_is_admin` gives the rights in a group, but for
+    that to manage topics where `bot_manages_topics` is False.
     """
 
     id: int
@@ -80,6 +82,7 @@ class Chat:
     migrated_to: int | None = None
     allows_reactions: bool = True
     bot_is_admin: bool = True
+    bot_manages_topics: bool = True
 
     @property
     def is_private(self) -> bool:
@@ -92,7 +95,7 @@ class Chat:
             person = self.person.as_json()
             shown = {key: person[key] for key in ("last_name", "username") if key in person}
             named = {"id": self.id, "type": self.type, "first_name": person["first_name"]}
-            return named | shown | ({"is_forum": True} if self.is_forum else {})
+            return named | shown  # that it has topics is told of the bot alone, in getMe
         named = {"id": self.id, "type": self.type, "title": self.title}
         return named | ({"is_forum": True} if self.is_forum else {})
 
