@@ -32,6 +32,8 @@ from core.redaction import Redactor
 from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
+from history import Histories
+from history_recorder import HistoryRecorder
 from inbox import Inbox
 from keypad import Keypad
 from live_cards import LiveCards
@@ -39,6 +41,7 @@ from outbox import Outbox
 from pending_requests import PendingRequests
 from people import People
 from presses import Presses
+from privacy import Privacy
 from pulse import Background
 from queue_commands import QueueCommands
 from quiet_hours import QuietHours
@@ -110,6 +113,8 @@ class _Base:
     inbox: Inbox
     outbox: Outbox
     files: SessionFiles
+    histories: Histories
+    settings: ChatSettings
     sessions: Sessions
     admission: Admission
 
@@ -131,6 +136,7 @@ class _Features:
     requests: PendingRequests
     keypad: Keypad
     quiet: QuietHours
+    privacy: Privacy
     steering: SteeringCommands
     queue: QueueCommands
     menu: CommandMenu
@@ -148,7 +154,15 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+            *(
+                self.privacy,
+                self.browser,
+                self.commands,
+                self.cards,
+                self.troubles,
+                self.changes,
+                self.errors,
+            ),
         )
 
     @property
@@ -196,17 +210,20 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
 def _build_features(base: _Base) -> _Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
     requests = _build_requests(base)
-    quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
+    quiet = QuietHours(base.settings, outbox, buttons)
+    privacy = Privacy(base.settings, outbox, buttons)
     steering, queue, menu = _build_steering(base)
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
+    others["privacy"] = privacy.run
     others |= status.commands | menu.commands | steering.commands | queue.commands
     commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
         quiet=quiet,
+        privacy=privacy,
         steering=steering,
         queue=queue,
         menu=menu,
@@ -232,6 +249,8 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
+    recorder = _build_recorder(base)
+    sessions.on_read, requests.on_decided = recorder.record, recorder.record_decision
     sessions.render_left_out = troubles.render_left_out
     sessions.equips += [features.changes.equip, features.errors.equip]
     sessions.observers += [
@@ -268,6 +287,8 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         inbox=inbox,
         outbox=outbox,
         files=files,
+        histories=Histories(directory / "histories", redact=redactor.redact),
+        settings=ChatSettings(directory),
         sessions=_build_sessions(config, environ, environment, version, inbox, outbox, files),
         admission=Admission(people, config.allowed_groups, audit, say=partial(_say, outbox)),
     )
@@ -275,11 +296,20 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
 
 def _build_requests(base: _Base) -> PendingRequests:
     book = RequestBook(base.directory)
+    _build_recorder(base).catch_up(book)
     posts = RequestPosts(book, base.outbox, base.buttons, base.masks)
     return PendingRequests(
         *(base.sessions, book, posts, base.background),
         note=base.admission.note_action,
         plans=claude_config_dir(base.environ) / "plans",
+    )
+
+
+def _build_recorder(base: _Base) -> HistoryRecorder:
+    return HistoryRecorder(
+        *(base.histories, base.sessions.book, base.inbox),
+        parse=base.channel.parse,
+        is_private=base.settings.is_private,
     )
 
 

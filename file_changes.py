@@ -13,8 +13,7 @@ from core.model import Attachment, Post
 from core.transcript import parse_line
 from outbox import Outbox
 from session import Session
-from session_book import SessionBook, chat_of
-from sessions import render_for
+from session_book import SessionBook, chat_of, render_for
 
 _LABEL = "Show the whole"
 

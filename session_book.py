@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from core.choices import FIELDS
-from core.conversation import make_title
+from core.conversation import make_title, render_event
 from core.errors import SessionNotFoundError
 from core.events import PromptRecorded, ToolEnded, TranscriptEvent
-from core.model import Chat
+from core.model import Chat, Post
 from core.transcript import parse_line, read_directory
 from session import Session, SessionStore, utc_now
 
@@ -144,6 +144,21 @@ def is_delivery(session: Session, event: TranscriptEvent) -> bool:
     if not isinstance(event, ToolEnded):
         return False
     return f"/{files_id(session)}/out/" in str(event.result.get("filePath"))
+
+
+def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
+    """The post of an event for the session's chat, if it is shown there."""
+    if is_delivery(session, event):
+        return None
+    directory = session.state.get("project_dir", "")
+    chat = chat_of(session)
+    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
+
+
+def render_left_out(session: Session, place: dict[str, Any]) -> Post:
+    """The line that stands for posts that were left out (without a button)."""
+    key = f"earlier:{session.session_id}:{place['from']}"
+    return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
 
 
 def has_news(session: Session, transcript: Path) -> bool:

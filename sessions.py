@@ -21,7 +21,7 @@ from claude_launcher import ClaudeLauncher, terminal_name
 from claude_registry import ClaudeRegistry
 from core.absence import summarise_absence
 from core.choices import Choices, note_launched
-from core.conversation import make_title, render_event
+from core.conversation import make_title
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
 from core.events import (
@@ -39,7 +39,7 @@ from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from session import Session, SessionStore
-from session_book import SessionBook, chat_of, has_news, is_delivery
+from session_book import SessionBook, chat_of, has_news, render_for, render_left_out
 from session_runner import SessionRunner
 from terminal import Terminal
 from transcript_keeper import TranscriptKeeper
@@ -81,8 +81,9 @@ class Sessions:
     `on_blocked` shows a terminal that only a person can set free; `on_failed` tells of a prompt
     that was not delivered, or (None) of a Claude that did not start; `on_waiting` hears of each
     prompt that was given; `on_asked` finds the answer (JSON, "" for none) to a hook that waits for
-    one; `is_asked` knows whether one of the runner's does. `equips` give the post of
-    an event its buttons. `observers` are told what happens.
+    one; `is_asked` knows whether one of the runner's does. `on_read` is given each event of the
+    transcripts (and whether it is a prompt of ours) before it counts as read. `equips` give the
+    post of an event its buttons. `observers` are told what happens.
     """
 
     def __init__(
@@ -109,6 +110,9 @@ class Sessions:
         self.on_waiting: Callable[[SessionRunner, Prompt], None] = lambda runner, prompt: None
         self.on_asked: Callable[[SessionRunner, PermissionAsked], Awaitable[str]] = _answer_nothing
         self.is_asked: Callable[[SessionRunner], bool] = lambda runner: False
+        self.on_read: Callable[[Session, list[tuple[TranscriptEvent, bool]]], None] = (
+            lambda session, events: None
+        )
         self.equips: list[Equip] = []
         self.observers: list[SessionObserver] = []
         self.keeper = keeper
@@ -374,8 +378,10 @@ class Sessions:
         runner = self.find_runner(session_id)
         changes: dict[str, Any] = {"cursor": end}
         posts: dict[str, tuple[Post, TranscriptEvent]] = {}
+        read: list[tuple[TranscriptEvent, bool]] = []
         for _, event in events:
             is_ours = runner.claims(event) if runner is not None else False
+            read.append((event, is_ours))
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
                 if not session.state.get("title") and "title" not in changes:
@@ -385,6 +391,7 @@ class Sessions:
                 posts[post.key] = (post, event)
         is_news = session_id not in self._unread
         self._show(session, posts, end)
+        self.on_read(session, read)
         session = self.book.edit_state(session_id, **changes)
         if session.state.get("transcript"):
             self.keeper.keep(session_id, Path(session.state["transcript"]))
@@ -470,21 +477,6 @@ class Sessions:
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))
-
-
-def render_for(session: Session, event: TranscriptEvent, *, is_ours: bool) -> Post | None:
-    """The post of an event for the session's chat, if it is shown there."""
-    if is_delivery(session, event):
-        return None
-    directory = session.state.get("project_dir", "")
-    chat = chat_of(session)
-    return render_event(event, session.session_id, chat, is_ours=is_ours, directory=directory)
-
-
-def render_left_out(session: Session, place: dict[str, Any]) -> Post:
-    """The line that stands for posts that were left out (without a button)."""
-    key = f"earlier:{session.session_id}:{place['from']}"
-    return Post(key, chat_of(session), f"{place['count']} earlier messages", silent=True)
 
 
 async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:

@@ -8,10 +8,11 @@ from core.events import TranscriptEvent
 from core.transcript import parse_line
 
 
-def read_events(path: Path | None, start: int = 0) -> list[TranscriptEvent]:
-    """The events behind byte `start`; none when there is no such file."""
+def read_events(path: Path | None, start: int = 0, end: int | None = None) -> list[TranscriptEvent]:
+    """The events behind byte `start` and before byte `end`; none when there is no such file."""
     if path is None or not path.exists():
         return []
     with path.open("rb") as file:
         file.seek(start)
-        return [event for line in file for event in parse_line(line)]
+        lines = file if end is None else file.read(max(0, end - start)).splitlines()
+        return [event for line in lines for event in parse_line(line)]

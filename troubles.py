@@ -29,9 +29,9 @@ from inbox import Inbox
 from outbox import UNKNOWN, Outbox
 from pulse import Background, Pulse
 from session import Session
-from session_book import chat_of
+from session_book import chat_of, render_for, render_left_out
 from session_runner import SessionRunner
-from sessions import Sessions, render_for, render_left_out
+from sessions import Sessions
 
 log = logging.getLogger(__name__)
 

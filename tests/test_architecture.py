@@ -19,7 +19,7 @@ LONGEST_FUNCTION = 50
 BASE = {"durable", "journal", "pulse"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
-    "chat_settings",
+    *("chat_settings", "history"),
     *("outbox", "outbox_records", "reactions", "service", "audit", "receiving", "self_test_api"),
     *("tmux_control", "terminal", "claude_feed", "claude_registry", "claude_hook", "state_folder"),
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
@@ -55,7 +55,7 @@ HUB = {
         "live_cards",
         "receipts",
         "service_errors",
-        "quiet_hours",
+        *("quiet_hours", "privacy", "history_recorder"),
         "file_changes",
         "troubles",
         "uploads",
@@ -84,6 +84,8 @@ KEPT_BY = {
     "libtmux": {"tmux_control"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
+    "phonenumbers": {"core.personal_data"},
+    "stdnum": {"core.personal_data"},
     "pyromark": {"channels.telegram_markdown"},
     "PIL": {"screen_painter", "screen_fonts"},
     "bittty": {"screen_cells"},
@@ -95,7 +97,7 @@ WORLD = {
     *("select", "fcntl", "logging", "sys", "io", "glob", "urllib", "http", "sqlite3", "random"),
     *("secrets", "multiprocessing", "concurrent", "httpx", "psutil", "filelock"),
 }
-PURE_LIBRARIES = {"msgspec"}
+PURE_LIBRARIES = {"msgspec", "phonenumbers", "stdnum"}
 FILE_CALLS = {
     *("open", "read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file"),
     *("is_dir", "stat", "mkdir", "unlink", "iterdir", "glob", "rglob", "resolve", "expanduser"),
