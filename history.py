@@ -74,7 +74,7 @@ class Histories:
 
         To be called in a thread of its own. What can't be read is passed over.
         """
-        needed = [list(possible_bytes(word)) for word in words]
+        needed = [possible_bytes(word) for word in words]
         for session_id in session_ids:
             try:
                 data = self._read_bytes(session_id) + self._render_waiting(session_id)
@@ -82,7 +82,7 @@ class Histories:
                 log.warning("a history is left out of a search: %s", error)
                 continue
             lower = data.lower()
-            if all(not forms or any(form in lower for form in forms) for forms in needed):
+            if all(any(form in lower for form in forms) for forms in needed):
                 best = find_best(parse_lines(data), words)
                 if best is not None:
                     yield session_id, best
@@ -124,7 +124,7 @@ class Histories:
             raise StoreError(f"The history could not be read: {reason_for(error)}.") from error
 
     def _render_waiting(self, session_id: str) -> bytes:
-        waiting = self._waiting.get(session_id, ())
+        waiting = tuple(self._waiting.get(session_id, ()))
         return b"\n" + b"".join(map(render_line, waiting)) if waiting else b""
 
     def _keys_of(self, session_id: str) -> set[str]:

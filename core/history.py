@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +43,8 @@ _LONGEST_OUTPUT = 4_000
 _PAGE_LENGTH = 3_000
 _TEXT_ON_A_PAGE = 700
 _TOOLS_NAMED = 6
+_MOST_SPELLED = 6
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -236,7 +240,7 @@ def _cut(text: str, length: int) -> str:
 
 def split_words(text: str) -> tuple[str, ...]:
     """The words of a question, as they are compared."""
-    return tuple(dict.fromkeys(word.casefold() for word in text.split()))
+    return tuple(dict.fromkeys(word.lower() for word in text.split()))
 
 
 def find_best(records: Iterable[Record], words: Sequence[str]) -> Record | None:
@@ -244,7 +248,7 @@ def find_best(records: Iterable[Record], words: Sequence[str]) -> Record | None:
     missing = set(words)
     best, most = None, 0
     for record in records:
-        text = f"{record.who} {record.text}".casefold()
+        text = f"{record.who} {record.text}".lower()
         found = [word for word in words if word in text]
         missing -= set(found)
         if found and len(found) >= most:
@@ -255,17 +259,23 @@ def find_best(records: Iterable[Record], words: Sequence[str]) -> Record | None:
 def excerpt(text: str, words: Sequence[str], length: int) -> str:
     """The part of a text around the first of the words that is in it, on one line."""
     line = " ".join(text.split())
-    lower = line.casefold()
+    lower = line.lower()
     places = [place for place in (lower.find(word) for word in words) if place >= 0]
     start = max(0, min(places, default=0) - length // 3)
     part = shorten(line[start : start + 2 * length], length)
     return f"…{part}" if start else part
 
 
-def possible_bytes(word: str) -> Iterator[bytes]:
-    """How a word may stand in a file, to pass over most files unread: its usual spellings.
+def possible_bytes(word: str) -> list[bytes]:
+    """How a word may stand in a file whose ASCII letters were made small.
 
-    With letters beyond ASCII there are more than these; then nothing is to be passed over.
+    With these most files are passed over unread. A word with many letters beyond ASCII has too many
+    spellings: then it is its longest plain part that counts.
     """
-    if word.isascii():
-        yield msgspec.json.encode(word)[1:-1]
+    letters = [character for character in word if not character.isascii()]
+    if len(letters) > _MOST_SPELLED:
+        word = max(_NOT_ASCII.split(word), key=len)
+    spelled = itertools.product(
+        *(dict.fromkeys((c.lower(), c.upper(), c)) if not c.isascii() else (c,) for c in word)
+    )
+    return [msgspec.json.encode("".join(letters))[1:-1].lower() for letters in spelled]
