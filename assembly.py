@@ -32,7 +32,9 @@ from core.redaction import Redactor
 from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
+from forgetting import Forgetting
 from history import Histories
+from history_pages import HistoryPages
 from history_recorder import HistoryRecorder
 from inbox import Inbox
 from keypad import Keypad
@@ -86,6 +88,7 @@ class Parts:
     presses: Presses
     requests: PendingRequests
     files: SessionFiles
+    histories: Histories
     deliveries: Deliveries
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
@@ -137,6 +140,8 @@ class _Features:
     keypad: Keypad
     quiet: QuietHours
     privacy: Privacy
+    pages: HistoryPages
+    forgetting: Forgetting
     steering: SteeringCommands
     queue: QueueCommands
     menu: CommandMenu
@@ -197,6 +202,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         cards=features.cards,
         errors=features.errors,
         files=base.files,
+        histories=base.histories,
         deliveries=features.deliveries,
         background=base.background,
         try_out=partial(try_out, config, base.environment, base.version),
@@ -209,7 +215,9 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
 
 def _build_features(base: _Base) -> _Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
-    requests = _build_requests(base)
+    book = RequestBook(base.directory)
+    requests = _build_requests(base, book)
+    pages, forgetting = _build_history(base, book)
     quiet = QuietHours(base.settings, outbox, buttons)
     privacy = Privacy(base.settings, outbox, buttons)
     steering, queue, menu = _build_steering(base)
@@ -217,6 +225,7 @@ def _build_features(base: _Base) -> _Features:
     screens, browser = _build_screens(base), _build_browser(base)
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
     others["privacy"] = privacy.run
+    others |= pages.commands | forgetting.commands
     others |= status.commands | menu.commands | steering.commands | queue.commands
     commands = ChatCommands(config, sessions, outbox, buttons, screens, others=others)
     return _Features(
@@ -224,6 +233,8 @@ def _build_features(base: _Base) -> _Features:
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
         quiet=quiet,
         privacy=privacy,
+        pages=pages,
+        forgetting=forgetting,
         steering=steering,
         queue=queue,
         menu=menu,
@@ -294,8 +305,21 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     )
 
 
-def _build_requests(base: _Base) -> PendingRequests:
-    book = RequestBook(base.directory)
+def _build_history(base: _Base, book: RequestBook) -> tuple[HistoryPages, Forgetting]:
+    sessions, outbox, buttons = base.sessions, base.outbox, base.buttons
+    people = base.people
+    pages = HistoryPages(
+        *(sessions, base.histories, outbox, buttons),
+        sees_all=lambda person: person == people.owner,
+    )
+    forgetting = Forgetting(
+        *(sessions, base.histories, base.files, book, outbox, buttons),
+        claude=claude_config_dir(base.environ),
+    )
+    return pages, forgetting
+
+
+def _build_requests(base: _Base, book: RequestBook) -> PendingRequests:
     _build_recorder(base).catch_up(book)
     posts = RequestPosts(book, base.outbox, base.buttons, base.masks)
     return PendingRequests(

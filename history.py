@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -29,17 +30,24 @@ _SUFFIX = ".jsonl"
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_WAITING = 10_000
 _MOST_KNOWN = 64
+_DAY_SECONDS = 86_400.0
 
 
 class Histories:
     """What is in `folder`, which is made when first needed; `redact` masks secrets."""
 
     def __init__(
-        self, folder: Path, *, redact: Callable[[str], str], system: SystemCalls = os
+        self,
+        folder: Path,
+        *,
+        redact: Callable[[str], str],
+        system: SystemCalls = os,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
-        self._redact = redact
+        self.redact = redact
         self._system = system
+        self._clock = clock
         self._known: dict[str, set[str]] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._is_refused = False
@@ -100,14 +108,18 @@ class Histories:
                 f"The history could not be removed: {reason_for(error)}."
             ) from error
 
-    def forget_others(self, known: Collection[str]) -> None:
-        """Remove the histories of all sessions but these."""
+    def forget_others(self, known: Collection[str], days: float) -> None:
+        """Remove the histories of all sessions but these, if nothing was added for so long.
+
+        A session that could not be read just now must not lose its history for it.
+        """
+        oldest = self._clock() - days * _DAY_SECONDS
         for path in self._folder.glob(f"*{_SUFFIX}"):
-            if path.stem not in known:
-                try:
+            try:
+                if path.stem not in known and path.stat().st_mtime < oldest:
                     self.remove(path.stem)
-                except StoreError as error:
-                    log.warning("%s", error)
+            except (StoreError, OSError) as error:
+                log.warning("an old history can't be removed: %s", error)
 
     # --- the files ------------------------------------------------------------------------------
 
@@ -142,7 +154,7 @@ class Histories:
         return known
 
     def _mask(self, record: Record, *, is_private: bool) -> Record:
-        text = self._redact(record.text)
+        text = self.redact(record.text)
         return replace(record, text=mask_personal(text) if is_private else text)
 
     def _write(self, session_id: str) -> None:

@@ -245,6 +245,14 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
         return given_up
 
+    async def let_go(self, session_id: str) -> None:
+        """End the session's process, if there is one, and have nothing more to do with it."""
+        runner = self.find_runner(session_id)
+        if runner is not None:
+            await self.kill(runner)
+            self._runners.pop(runner.name, None)
+        self._feed.unfollow(session_id)
+
     async def _retire(self, runner: SessionRunner) -> None:
         try:
             await runner.sleep()

@@ -67,6 +67,10 @@ class TranscriptKeeper:
         log.info("the transcript of session %s was gone and is put back", session_id)
         return True
 
+    def forget(self, session_id: str) -> None:
+        """Let go of this session's transcript."""
+        self._path(session_id).unlink(missing_ok=True)
+
     def forget_others(self, known: Collection[str]) -> None:
         """Let go of the transcripts of all sessions but these."""
         for path in self._folder.glob("*.jsonl"):

@@ -55,7 +55,7 @@ HUB = {
         "live_cards",
         "receipts",
         "service_errors",
-        *("quiet_hours", "privacy", "history_recorder"),
+        *("quiet_hours", "privacy", "history_recorder", "history_pages", "forgetting"),
         "file_changes",
         "troubles",
         "uploads",
@@ -86,6 +86,7 @@ KEPT_BY = {
     "watchdog": {"claude_feed"},
     "phonenumbers": {"core.personal_data"},
     "stdnum": {"core.personal_data"},
+    "markdown_it": {"core.history_export"},
     "pyromark": {"channels.telegram_markdown"},
     "PIL": {"screen_painter", "screen_fonts"},
     "bittty": {"screen_cells"},
@@ -97,7 +98,7 @@ WORLD = {
     *("select", "fcntl", "logging", "sys", "io", "glob", "urllib", "http", "sqlite3", "random"),
     *("secrets", "multiprocessing", "concurrent", "httpx", "psutil", "filelock"),
 }
-PURE_LIBRARIES = {"msgspec", "phonenumbers", "stdnum"}
+PURE_LIBRARIES = {"msgspec", "phonenumbers", "stdnum", "markdown_it"}
 FILE_CALLS = {
     *("open", "read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file"),
     *("is_dir", "stat", "mkdir", "unlink", "iterdir", "glob", "rglob", "resolve", "expanduser"),

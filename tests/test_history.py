@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import time
 from pathlib import Path
@@ -206,7 +207,11 @@ def test_a_history_is_removed_for_good(tmp_path: Path) -> None:
         histories.note(name, [RECORD])
     histories.remove("one")
     histories.remove("never-there")
-    histories.forget_others({"two"})
+    histories.forget_others({"two"}, days=1)
+    assert histories.has("three")
+    os.utime(file_of(tmp_path, "three"), (0, 0))
+    os.utime(file_of(tmp_path, "two"), (0, 0))
+    histories.forget_others({"two"}, days=1)
     assert [path.name for path in (tmp_path / "histories").iterdir()] == ["two.jsonl"]
     histories.note("one", [RECORD])
     assert histories.read("one") == [RECORD]

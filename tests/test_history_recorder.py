@@ -17,7 +17,7 @@ from history import Histories
 from history_recorder import HistoryRecorder
 from inbox import Arrival, Inbox
 from request_book import RequestBook, RequestRecord
-from session import Session, SessionStore
+from session import SessionStore
 from session_book import SessionBook
 
 CHAT = Chat("telegram", 7)
