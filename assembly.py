@@ -159,15 +159,8 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(
-                self.privacy,
-                self.browser,
-                self.commands,
-                self.cards,
-                self.troubles,
-                self.changes,
-                self.errors,
-            ),
+            *(self.browser, self.commands, self.cards, self.troubles, self.changes, self.errors),
+            *(self.privacy, self.pages, self.forgetting),
         )
 
     @property

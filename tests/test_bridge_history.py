@@ -1,0 +1,198 @@
+"""What was said is kept, found again, exported and forgotten: the real parts, from end to end."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.standins.telegram_state import Message
+from tests.world import World, wait_until
+
+SECRET = "ghp_" + "a1B2" * 10
+
+
+def histories(world: World) -> list[Path]:
+    return sorted((world.state / "bridge" / "histories").glob("*.jsonl"))
+
+
+def records(world: World) -> list[dict[str, Any]]:
+    """All that was noted, of all sessions."""
+    lines = [line for path in histories(world) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in lines]
+
+
+def said(world: World) -> list[tuple[str, str]]:
+    return [(found.get("who", ""), found["text"]) for found in records(world)]
+
+
+def press(world: World, message: Message, label: str) -> None:
+    world.telegram.press(world.chat, world.user, message.message_id, label)
+
+
+def reads_edit(world: World, message: Message, part: str) -> Message:
+    """Wait until that very message says it."""
+
+    def found() -> Message | None:
+        shown = world.telegram.messages(world.chat, from_bot=True)
+        return next(
+            (m for m in shown if m.message_id == message.message_id and part in m.text), None
+        )
+
+    edited: Message = wait_until(found, f"{part!r} in the message: {world.texts()}")
+    return edited
+
+
+def file_sent(world: World, after: int) -> tuple[str, str]:
+    """The name and the text of the next file."""
+
+    def found() -> Message | None:
+        shown = world.telegram.messages(world.chat, from_bot=True)
+        return next((m for m in shown if m.message_id > after and m.media is not None), None)
+
+    message: Message = wait_until(found, "a file")
+    assert message.media is not None
+    return message.media.file.name, message.data.decode()
+
+
+def allow(world: World, command: str) -> None:
+    """Have Claude ask for a command, and allow it."""
+    world.say(f'tool Bash {{"command":"{command}","description":"make it"}}')
+    press(world, world.reads("Run this command?"), "Allow")
+    world.reads("The tool said")
+
+
+def test_who_said_what_with_which_tools_and_decisions_is_kept(world: World) -> None:
+    world.start_bridge()
+    world.ask(f"keep {SECRET} safe", "Echo: keep")
+    allow(world, "touch made")
+    wait_until(lambda: len(records(world)) == 6, "all of it is noted")
+    *before, (who, last) = said(world)
+    assert (who, last.startswith("The tool said")) == ("Claude", True)
+    assert before == [
+        ("Ada", "keep [masked] safe"),
+        ("Claude", "Echo: keep [masked] safe"),
+        ("Ada", 'tool Bash {"command":"touch made","description":"make it"}'),
+        ("Bash", "touch made"),
+        ("Ada", "Allowed: Bash touch made"),
+    ]
+    assert [path.stem for path in histories(world)] == [world.sessions()[0].session_id]
+
+
+def test_no_crash_writes_anything_twice_or_loses_it(world: World) -> None:
+    world.start_bridge()
+    for number in range(3):
+        world.say(f"note {number}")
+        wait_until(lambda n=number: f"Echo: note {n}" in world.transcripts(), "an answer")  # type: ignore[misc]
+        world.kill_bridge(at_rest=False)
+        world.start_bridge()
+    world.ask("the end", "Echo: the end")
+    wait_until(lambda: ("Claude", "Echo: the end") in said(world), "the end is noted")
+    texts = [text for _, text in said(world)]
+    expected = [t for n in range(3) for t in (f"note {n}", f"Echo: note {n}")]
+    assert texts == [*expected, "the end", "Echo: the end"]
+
+
+def test_in_privacy_mode_personal_data_is_not_kept(world: World) -> None:
+    world.start_bridge()
+    world.ask("/privacy on", "Privacy: on.")
+    world.ask("write to ada@example.org", "Echo: write to ada@example.org")
+    wait_until(lambda: len(records(world)) == 2, "it is noted")
+    assert said(world) == [("Ada", "write to [masked]"), ("Claude", "Echo: write to [masked]")]
+
+
+def test_the_history_is_turned_page_by_page(world: World) -> None:
+    world.start_bridge()
+    for number in range(6):
+        world.ask(f"say page{number} {'long ' * 150}", f"page{number}")
+    wait_until(lambda: len(records(world)) == 12, "all of it is noted")
+    shown = world.ask("/history", "6 turns")
+    assert "of 12\n" in shown.text
+    assert "Claude:\npage5" in shown.text
+    assert "Claude:\npage2" not in shown.text
+    press(world, shown, "◀ Older")
+    shown = reads_edit(world, shown, "Claude:\npage3")
+    assert "Claude:\npage5" not in shown.text
+    press(world, shown, "◀ Older")
+    shown = reads_edit(world, shown, "Claude:\npage0")
+    press(world, shown, "Newer ▶")
+    reads_edit(world, shown, "Claude:\npage3")
+
+
+def test_a_session_is_found_by_a_word_and_continued(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo: my cat")
+    world.ask("/new", "New session")
+    world.ask("something else", "Echo: something else")
+    wait_until(lambda: len(records(world)) == 4, "both are noted")
+    world.ask("/search nowhere", "Nothing was found.")
+    found = world.ask("/search GRACE", "my cat is called Grace")
+    press(world, found, "Continue 1. my cat is called Grace")
+    world.reads("Continuing")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+
+
+def test_another_persons_session_is_not_found(world: World) -> None:
+    alan = world.telegram.user(first_name="Alan")
+    there = world.telegram.private_chat(alan)
+    world.settings["BRIDGE_ALLOWED_USERS"] = f"{world.user.id},{alan.id}"
+    world.start_bridge()
+    world.telegram.send_text(there, alan, "my cat is called Grace")
+    world.telegram.wait_for_text(there, "Echo: my cat is called Grace", timeout=30)
+    world.ask("hello", "Echo: hello")
+    world.ask("/search grace", "Nothing was found.")
+
+
+def test_a_session_is_exported_as_markdown_and_as_a_page(world: World) -> None:
+    world.start_bridge()
+    world.ask("say **bold** <script>x</script>", "bold")
+    name, text = file_sent(world, world.say("/export"))
+    assert name == "say-bold-script-x-script.md"
+    assert "> say **bold** <script>x</script>" in text
+    name, text = file_sent(world, world.say("/export html"))
+    assert name.endswith(".html")
+    assert "<strong>bold</strong> &lt;script&gt;" in text
+    assert "<script" not in text
+
+
+def names_below(folder: Path, session_id: str) -> list[str]:
+    """Every file and folder whose name or whose content has the id."""
+    found = []
+    for path in folder.rglob("*"):
+        is_named = session_id in path.name
+        if is_named or (path.is_file() and session_id.encode() in path.read_bytes()):
+            found.append(str(path.relative_to(folder)))
+    return found
+
+
+def forget(world: World) -> str:
+    asked = world.ask("/forget", "Forget “")
+    press(world, asked, "Forget it for good")
+    return reads_edit(world, asked, "Forgotten.").text
+
+
+def test_a_session_is_forgotten_for_good_also_while_it_is_awake(world: World) -> None:
+    world.start_bridge()
+    world.ask("the first one", "Echo: the first one")
+    world.ask("/new", "New session")
+    world.ask("my cat is called Grace", "Echo: my cat")
+    allow(world, "touch made")
+    session_id = world.sessions()[0].session_id
+    assert "continues “the first one”" in forget(world)
+    assert [session.state["title"] for session in world.sessions()] == ["the first one"]
+    wait_until(lambda: session_id not in {p.session_id for p in world.processes()}, "it ended")
+    left = names_below(world.state, session_id) + names_below(world.home, session_id)
+    journals = re.compile(r"journal|bridge\.log|index|audit|claude/history\.jsonl|\.claude\.json")
+    assert {path for path in left if not journals.search(path)} == set()
+    assert "Grace" not in world.transcripts()
+    assert world.ask("recall", "You told me").text == "You told me: the first one"
+
+
+def test_a_session_that_is_kept_after_all_is_as_it_was(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo: my cat")
+    asked = world.ask("/forget", "Forget “")
+    press(world, asked, "Keep it")
+    reads_edit(world, asked, "is kept")
+    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
