@@ -48,6 +48,7 @@ from pulse import Background
 from queue_commands import QueueCommands
 from quiet_hours import QuietHours
 from receipts import Receipts
+from replay import Replays
 from request_book import RequestBook
 from request_posts import RequestPosts
 from screen_picture import ScreenPictures
@@ -277,6 +278,8 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     people = People(directory, allowed_users=config.allowed_users)
     audit = AuditLog(directory, redactor)
     files = SessionFiles(config.files_dir)
+    histories = Histories(directory / "histories", redact=redactor.redact)
+    replays = Replays(histories, directory / "launches")
     return _Base(
         config=config,
         environ=environ,
@@ -291,9 +294,11 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         inbox=inbox,
         outbox=outbox,
         files=files,
-        histories=Histories(directory / "histories", redact=redactor.redact),
+        histories=histories,
         settings=ChatSettings(directory),
-        sessions=_build_sessions(config, environ, environment, version, inbox, outbox, files),
+        sessions=_build_sessions(
+            *(config, environ, environment, version, inbox, outbox, files, replays)
+        ),
         admission=Admission(people, config.allowed_groups, audit, say=partial(_say, outbox)),
     )
 
@@ -390,6 +395,7 @@ def _build_sessions(
     inbox: Inbox,
     outbox: Outbox,
     files: SessionFiles,
+    replays: Replays,
 ) -> Sessions:
     control = TmuxControl(
         socket=config.tmux_socket,
@@ -413,6 +419,7 @@ def _build_sessions(
         keeper=keeper,
         allows_bypass=config.allows_bypass,
         files=files,
+        replays=replays,
     )
     return Sessions(
         store=SessionStore(config.state_dir),

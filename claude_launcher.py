@@ -30,6 +30,7 @@ from core.hooks import render_settings
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse
+from replay import Replays
 from session import Session
 from session_book import files_id
 from session_files import FileFolder, SessionFiles
@@ -45,12 +46,14 @@ _LEAVING_SECONDS = 3.0
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 
-Start = Literal["new", "resumed", "lost"]
+Start = Literal["new", "resumed", "lost", "replayed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """A process that was started; `lost`: the transcript is gone, so the conversation is new.
+
+    `replayed`: as `lost`, but Claude is told what the bridge had noted.
 
     `choices`: what of the person's it was started with.
     """
@@ -71,6 +74,7 @@ class ClaudeLauncher:
         keeper: gives back a transcript that Claude Code has deleted.
         allows_bypass: whether a session may have the permission mode that never asks.
         files: where files come and go; without it, Claude Code is told of no such place.
+        replays: what Claude is told of a conversation whose transcript is lost.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -88,10 +92,12 @@ class ClaudeLauncher:
         keeper: TranscriptKeeper | None = None,
         allows_bypass: bool = False,
         files: SessionFiles | None = None,
+        replays: Replays | None = None,
         patience: float = 6.0,
     ) -> None:
         self._keeper = keeper
         self._files = files
+        self._replays = replays
         self.registry = registry
         self.patience = patience
         self.version = version
@@ -102,6 +108,9 @@ class ClaudeLauncher:
         self._directory = directory
         self._projects = projects
         self._environment = environment
+
+    def _lock_path(self, session_id: str) -> Path:
+        return self.registry.directory / "telegram" / "locks" / f"{session_id}.lock"
 
     @property
     def can_resume(self) -> bool:
@@ -115,11 +124,9 @@ class ClaudeLauncher:
         Raises:
             SessionElsewhereError: one of them is just doing that.
         """
-        folder = self.registry.directory / "telegram" / "locks"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = filelock.FileLock(
-            folder / f"{session_id}.lock", mode=0o600, timeout=0, fallback_to_soft=False
-        )
+        path = self._lock_path(session_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = filelock.FileLock(path, mode=0o600, timeout=0, fallback_to_soft=False)
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -149,7 +156,11 @@ class ClaudeLauncher:
         is_resumed = start == "resumed"
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
-        command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
+        at_start: list[list[str]] = []
+        if start == "replayed" and self._replays is not None:
+            at_start = self._replays.prepare(session, name, folders[0] if folders else None)
+        settings = self._write_settings(name, mode, folders, at_start)
+        command = [*self._command, "--settings", str(settings)]
         if folders:
             briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
             command = add_briefing(command, briefing)
@@ -179,6 +190,16 @@ class ClaudeLauncher:
         lines = [line.strip() for line in words.split("\n") if not line.startswith(_EPITAPH)]
         last = next((line for line in reversed(lines) if line), str(error))
         return ClaudeStartError(f"Claude Code did not start. It said: {last}")
+
+    def tell_of_replay(self, session_id: str) -> str:
+        """What the chat is told of the replay that the session was started with; "" for none."""
+        return self._replays.tell(session_id) if self._replays is not None else ""
+
+    def forget(self, session: Session) -> None:
+        """Remove what was written for starting the session. Raises OSError."""
+        for path in (self._directory / "launches").glob(f"{terminal_name(session)}.*json"):
+            path.unlink(missing_ok=True)
+        self._lock_path(session.session_id).unlink(missing_ok=True)
 
     def find_transcripts(self) -> dict[str, Path]:
         """The transcripts of all sessions on this machine, by id."""
@@ -222,12 +243,21 @@ class ClaudeLauncher:
         return self.registry.find(session_id)
 
     def _start_of(self, session: Session) -> Start:
-        known = session.state.get("transcript")
-        if known and self._has_transcript(session.session_id, Path(known)):
-            return "resumed"
-        if self.find_transcript(session.session_id) is not None:
-            return "resumed"
-        return "lost" if session.state.get("has_prompts") else "new"
+        session_id, known = session.session_id, session.state.get("transcript")
+        places = [self._place_of(Path(known))] if known else []
+        for place in filter(None, [*places, self.find_transcript(session_id)]):
+            if self._has_transcript(session_id, place):
+                return "resumed"
+        if not session.state.get("has_prompts"):
+            return "new"
+        has_replay = self._replays is not None and self._replays.is_there(session)
+        return "replayed" if has_replay else "lost"
+
+    def _place_of(self, transcript: Path) -> Path:
+        """Where Claude Code looks for it: on another machine its folder may be another."""
+        if transcript.is_relative_to(self._projects):
+            return transcript
+        return self._projects / transcript.parent.name / transcript.name
 
     def _has_transcript(self, session_id: str, path: Path) -> bool:
         """Whether it is there, if need be because it was put back."""
@@ -251,7 +281,13 @@ class ClaudeLauncher:
             return []
         return [folder] if own is None or own == folder else [folder, own]
 
-    def _write_settings(self, name: str, mode: str, folders: Sequence[FileFolder]) -> Path:
+    def _write_settings(
+        self,
+        name: str,
+        mode: str,
+        folders: Sequence[FileFolder],
+        at_start: Sequence[Sequence[str]] = (),
+    ) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
@@ -265,7 +301,8 @@ class ClaudeLauncher:
                 [str(found.incoming) for found in folders],
                 [str(found.outgoing) for found in folders],
             )
-        replace_file(path, render_settings(hook, self.version, **others).encode())
+        settings = render_settings(hook, self.version, at_start=at_start, **others)
+        replace_file(path, settings.encode())
         return path
 
 

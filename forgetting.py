@@ -15,6 +15,7 @@ from pathlib import Path
 
 from buttons import Buttons, Press, PressHandler
 from chat_commands import CommandHandler
+from claude_launcher import terminal_name
 from core.commands import CommandName
 from core.conversation import read_title
 from core.errors import StoreWriteError
@@ -107,6 +108,8 @@ class Forgetting:
             raise StoreWriteError(
                 f"Claude's transcript could not be deleted: {reason_for(error)}."
             ) from error
+        if all(runner.name != terminal_name(session) for runner in self._sessions.runners):
+            self._sessions.launcher.forget(session)
         self._sessions.keeper.forget(session_id)
         self._histories.remove(session_id)
         for request in [*self._requests.open, *self._requests.answered]:

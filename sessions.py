@@ -54,6 +54,10 @@ _WOKEN = {
     "left": "Resumed.",
     None: "Resumed after a restart.",
 }
+_LOST = (
+    "Claude Code no longer has this conversation: its transcript was deleted. "
+    "This is a new one, which knows nothing of it."
+)
 
 
 Equip = Callable[[Session, TranscriptEvent, Post], Post]
@@ -322,13 +326,10 @@ class Sessions:
         key = f"woke:{runner.session_id}:{launches}"
         if start == "resumed":  # and not "renewed", which is a person's wish
             self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
+        elif start == "replayed":
+            self.tell(session, key, self.launcher.tell_of_replay(session.session_id))
         elif start == "lost":
-            self.tell(
-                session,
-                key,
-                "Claude Code no longer has this conversation: its transcript was deleted. "
-                "This is a new one, which knows nothing of it.",
-            )
+            self.tell(session, key, _LOST)
 
     def failed(self, runner: SessionRunner, prompt: Prompt | None, error: BridgeError) -> None:
         """Have the chat told why a prompt was not delivered, or Claude not started."""
@@ -482,6 +483,8 @@ class Sessions:
             return
         if not known:
             self.book.edit_state(session.session_id, transcript=str(path))
+        if session.state.get("cursor") and not path.is_file():  # it is lost, and begins anew
+            session = self.book.edit_state(session.session_id, cursor=0)
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self._unread.add(session.session_id)
         self._feed.follow(session.session_id, path, session.state.get("cursor", 0))

@@ -105,6 +105,13 @@ def parse_line(line: bytes) -> list[TranscriptEvent]:
     return [_timed(event, at) for event in _read_events(found)]
 
 
+def is_conversation(line: bytes) -> bool:
+    """Whether the line is part of what Claude Code resumes: all else it would start without."""
+    found = decode_json(_decoder, line)
+    is_said = found is not None and found.type in ("user", "assistant") and bool(found.uuid)
+    return is_said and found is not None and found.message is not None
+
+
 def _read_events(found: _Line) -> list[TranscriptEvent]:
     match found.type:
         case "user":

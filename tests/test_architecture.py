@@ -55,7 +55,7 @@ HUB = {
         "live_cards",
         "receipts",
         "service_errors",
-        *("quiet_hours", "privacy", "history_recorder", "history_pages", "forgetting"),
+        *("quiet_hours", "privacy", "history_recorder", "history_pages", "forgetting", "replay"),
         "file_changes",
         "troubles",
         "uploads",

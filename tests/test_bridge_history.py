@@ -53,6 +53,7 @@ def file_sent(world: World, after: int) -> tuple[str, str]:
 
     message: Message = wait_until(found, "a file")
     assert message.media is not None
+    assert message.data is not None
     return message.media.file.name, message.data.decode()
 
 
