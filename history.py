@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -190,3 +191,8 @@ class Histories:
         if is_new:
             with suppress(OSError), syncing_folder(self._folder, system=self._system):
                 pass
+
+
+def render_moment(at: float) -> str:
+    """A moment in the machine's own time."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")

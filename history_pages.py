@@ -12,7 +12,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from buttons import Action, Buttons, Press, PressHandler
 from chat_commands import CommandHandler
@@ -32,7 +31,7 @@ from core.history import (
 )
 from core.history_export import render_html, render_markdown
 from core.model import Attachment, Chat, Keyboard, Post
-from history import Histories
+from history import Histories, render_moment
 from outbox import Outbox, new_key
 from session import Session
 from session_book import chat_of
@@ -178,11 +177,6 @@ class HistoryPages:
         text = await asyncio.to_thread(render, title, records, render_moment)
         name = f"{make_stem(title) or 'session'}.{kind}"
         self._outbox.put(Post(new_key(), chat, "", attachments=(Attachment(name, text=text),)))
-
-
-def render_moment(at: float) -> str:
-    """A moment in the machine's own time."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _is_of(session: Session, chat: Chat) -> bool:

@@ -17,8 +17,7 @@ from core.history import Record
 from core.history_export import render_markdown
 from core.replay import make_replay
 from durable import replace_file
-from history import Histories
-from history_pages import render_moment
+from history import Histories, render_moment
 from session import Session
 from session_files import FileFolder
 

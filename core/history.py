@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +35,8 @@ Kind = Literal[
     "prompt", "command", "output", "answer", "tool", "decision", "summary", "error", "interrupted"
 ]
 
+LATEST_TIME = 1e11
+"""In seconds; what is later is no time."""
 TERMINAL = "terminal"
 CLAUDE = "Claude"
 
@@ -55,7 +57,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     key: str
-    at: float
+    at: Annotated[float, msgspec.Meta(ge=0, le=LATEST_TIME)]
     kind: Kind
     text: str
     who: str = ""

@@ -132,7 +132,7 @@ def _read_time(text: Any) -> float:
         at = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
     except (ValueError, OverflowError, OSError):
         return 0.0
-    return max(at, 0.0)
+    return at if 0 < at < _LATEST_TIME else 0.0
 
 
 def _timed(event: TranscriptEvent, at: float) -> TranscriptEvent:

@@ -123,7 +123,14 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"{", b"null", b'{"key": "a"}', b'{"key":"u","at":1,"kind":"new kind","text":""}']
+    "line",
+    [
+        b"{",
+        b"null",
+        b'{"key": "a"}',
+        b'{"key":"u","at":1,"kind":"new kind","text":""}',
+        b'{"key":"u","at":1e300,"kind":"prompt","text":""}',
+    ],
 )
 def test_a_line_that_is_none_is_passed_over(line: bytes) -> None:
     assert parse_lines(line + b"\n" + render_line(RECORD)) == [RECORD]
