@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from admission import Admission
 from audit import AuditLog
@@ -93,6 +93,7 @@ class Parts:
     deliveries: Deliveries
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
+    note_earlier: Callable[[], Coroutine[Any, Any, None]]
     stops: tuple[Stop, ...]
 
     def say(self, chat: Chat, text: str) -> None:
@@ -141,6 +142,7 @@ class _Features:
     keypad: Keypad
     quiet: QuietHours
     privacy: Privacy
+    recorder: HistoryRecorder
     pages: HistoryPages
     forgetting: Forgetting
     steering: SteeringCommands
@@ -199,6 +201,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         histories=base.histories,
         deliveries=features.deliveries,
         background=base.background,
+        note_earlier=features.recorder.note_earlier,
         try_out=partial(try_out, config, base.environment, base.version),
         stops=(
             *features.stops,
@@ -210,6 +213,8 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
 def _build_features(base: _Base) -> _Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
     book = RequestBook(base.directory)
+    recorder = _build_recorder(base)
+    recorder.catch_up(book)
     requests = _build_requests(base, book)
     pages, forgetting = _build_history(base, book)
     quiet = QuietHours(base.settings, outbox, buttons)
@@ -227,6 +232,7 @@ def _build_features(base: _Base) -> _Features:
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
         quiet=quiet,
         privacy=privacy,
+        recorder=recorder,
         pages=pages,
         forgetting=forgetting,
         steering=steering,
@@ -254,7 +260,7 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_blocked, sessions.on_waiting = features.keypad.notice, features.queue.notice
     sessions.on_asked, sessions.is_asked = requests.ask, requests.covers
     sessions.on_failed = troubles.tell_failed
-    recorder = _build_recorder(base)
+    recorder = features.recorder
     sessions.on_read, requests.on_decided = recorder.record, recorder.record_decision
     sessions.render_left_out = troubles.render_left_out
     sessions.equips += [features.changes.equip, features.errors.equip]
@@ -307,18 +313,17 @@ def _build_history(base: _Base, book: RequestBook) -> tuple[HistoryPages, Forget
     sessions, outbox, buttons = base.sessions, base.outbox, base.buttons
     people = base.people
     pages = HistoryPages(
-        *(sessions, base.histories, outbox, buttons),
+        *(sessions, base.histories, base.files, outbox, buttons),
         sees_all=lambda person: person == people.owner,
     )
     forgetting = Forgetting(
-        *(sessions, base.histories, base.files, book, outbox, buttons),
+        *(sessions, base.histories, base.files, book, base.inbox, outbox, buttons),
         claude=claude_config_dir(base.environ),
     )
     return pages, forgetting
 
 
 def _build_requests(base: _Base, book: RequestBook) -> PendingRequests:
-    _build_recorder(base).catch_up(book)
     posts = RequestPosts(book, base.outbox, base.buttons, base.masks)
     return PendingRequests(
         *(base.sessions, book, posts, base.background),

@@ -84,6 +84,7 @@ class Hub:
         self._parts.outbox.start()
         self._parts.requests.start()
         self._parts.background.run(self._tell_of_version())
+        self._parts.background.run(self._parts.note_earlier())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())

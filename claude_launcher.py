@@ -46,14 +46,15 @@ _LEAVING_SECONDS = 3.0
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 
-Start = Literal["new", "resumed", "lost", "replayed"]
+Start = Literal["new", "resumed", "mended", "lost", "replayed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """A process that was started; `lost`: the transcript is gone, so the conversation is new.
 
-    `replayed`: as `lost`, but Claude is told what the bridge had noted.
+    `replayed`: as `lost`, but Claude is told what the bridge had noted; `mended`: as `resumed`, but
+    the transcript has become shorter than it was, so Claude is told that too.
 
     `choices`: what of the person's it was started with.
     """
@@ -147,18 +148,19 @@ class ClaudeLauncher:
         """
         await self._check(session)
         start = self._start_of(session)
-        if start == "resumed" and not self.can_resume:
+        if start in ("resumed", "mended") and not self.can_resume:
             raise ClaudeStartError(
                 f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
                 "Update Claude Code, start the bridge again, and send the message again; or begin "
                 "another session with /new."
             )
-        is_resumed = start == "resumed"
+        is_resumed = start in ("resumed", "mended")
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
         at_start: list[list[str]] = []
-        if start == "replayed" and self._replays is not None:
-            at_start = self._replays.prepare(session, name, folders[0] if folders else None)
+        if start in ("replayed", "mended") and self._replays is not None:
+            files = folders[0] if folders else None
+            at_start = self._replays.prepare(session, name, files, is_mended=is_resumed)
         settings = self._write_settings(name, mode, folders, at_start)
         command = [*self._command, "--settings", str(settings)]
         if folders:
@@ -247,11 +249,14 @@ class ClaudeLauncher:
         places = [self._place_of(Path(known))] if known else []
         for place in filter(None, [*places, self.find_transcript(session_id)]):
             if self._has_transcript(session_id, place):
-                return "resumed"
+                is_whole = place.stat().st_size >= session.state.get("cursor", 0)
+                return "resumed" if is_whole or not self._has_replay(session) else "mended"
         if not session.state.get("has_prompts"):
             return "new"
-        has_replay = self._replays is not None and self._replays.is_there(session)
-        return "replayed" if has_replay else "lost"
+        return "replayed" if self._has_replay(session) else "lost"
+
+    def _has_replay(self, session: Session) -> bool:
+        return self._replays is not None and self._replays.is_there(session)
 
     def _place_of(self, transcript: Path) -> Path:
         """Where Claude Code looks for it: on another machine its folder may be another."""

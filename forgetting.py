@@ -22,6 +22,7 @@ from core.errors import StoreWriteError
 from core.model import Chat, Post
 from durable import reason_for
 from history import Histories
+from inbox import Inbox
 from outbox import Outbox, new_key
 from request_book import RequestBook
 from session import Session
@@ -44,6 +45,7 @@ class Forgetting:
         histories: Histories,
         files: SessionFiles,
         requests: RequestBook,
+        inbox: Inbox,
         outbox: Outbox,
         buttons: Buttons,
         *,
@@ -54,6 +56,7 @@ class Forgetting:
         self._histories = histories
         self._files = files
         self._requests = requests
+        self._inbox = inbox
         self._outbox = outbox
         self._buttons = buttons
         self._claude = claude
@@ -120,6 +123,8 @@ class Forgetting:
         for name in {session_id, files_id(session)} - used:
             await asyncio.to_thread(self._files.remove, name)
         self._book.store.delete(session_id)
+        self._inbox.forget_done()
+        self._outbox.forget_shown()
         log.info("session %s is forgotten", session_id)
 
     def _delete_claudes(self, session_id: str, transcripts: set[Path]) -> None:

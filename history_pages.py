@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from buttons import Action, Buttons, Press, PressHandler
 from chat_commands import CommandHandler
 from core.commands import CommandName
 from core.conversation import read_title, render_age
-from core.errors import BridgeError
+from core.errors import BridgeError, FileRefusedError
 from core.file_names import make_stem
 from core.history import (
     Record,
@@ -31,10 +33,12 @@ from core.history import (
 )
 from core.history_export import render_html, render_markdown
 from core.model import Attachment, Chat, Keyboard, Post
+from durable import replace_file
 from history import Histories, render_moment
 from outbox import Outbox, new_key
 from session import Session
-from session_book import chat_of
+from session_book import chat_of, files_id
+from session_files import SessionFiles
 from sessions import Sessions
 
 _NO_SESSION = "No session yet. Send a text to start one."
@@ -50,6 +54,7 @@ class HistoryPages:
         self,
         sessions: Sessions,
         histories: Histories,
+        files: SessionFiles,
         outbox: Outbox,
         buttons: Buttons,
         *,
@@ -58,6 +63,7 @@ class HistoryPages:
         self._sessions = sessions
         self._book = sessions.book
         self._histories = histories
+        self._files = files
         self._outbox = outbox
         self._buttons = buttons
         self._sees_all = sees_all
@@ -174,9 +180,19 @@ class HistoryPages:
         session, records = await self._read_current(chat)
         title = self._histories.redact(read_title(session.state))
         render = render_html if kind == "html" else render_markdown
+        path = await asyncio.to_thread(self._make_file, session, kind)
         text = await asyncio.to_thread(render, title, records, render_moment)
-        name = f"{make_stem(title) or 'session'}.{kind}"
-        self._outbox.put(Post(new_key(), chat, "", attachments=(Attachment(name, text=text),)))
+        await asyncio.to_thread(replace_file, path, text.encode(errors="replace"))
+        file = Attachment(f"{make_stem(title) or 'session'}.{kind}", str(path))
+        self._outbox.put(Post(new_key(), chat, "", attachments=(file,)))
+
+    def _make_file(self, session: Session, kind: str) -> Path:
+        """Where the export waits until it is sent, and is removed with the session."""
+        try:
+            folder = self._files.folder(files_id(session))
+        except OSError as error:
+            raise FileRefusedError(f"There is no place for files: {error.strerror}.") from error
+        return folder.sent / f"export-{uuid.uuid4().hex}.{kind}"
 
 
 def _is_of(session: Session, chat: Chat) -> bool:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -56,7 +57,25 @@ class HistoryRecorder:
         self._clock = clock
 
     def record(self, session: Session, events: Sequence[tuple[TranscriptEvent, bool]]) -> None:
-        """Note what the transcript said; with each event, whether it is a prompt of ours."""
+        """Note what the transcript said; with each event, whether it is a prompt of ours.
+
+        A history is no reason to hold up a turn: what goes wrong here is only logged.
+        """
+        try:
+            self._record(session, events)
+        except Exception:
+            log.exception("what happened in a session could not be noted")
+
+    async def note_earlier(self) -> None:
+        """Note what the transcripts have of sessions that nothing was noted of yet."""
+        for session in await asyncio.to_thread(self._book.store.list_sessions):
+            cursor = session.state.get("cursor", 0)
+            if cursor and not self._histories.has(session.session_id):
+                found = await asyncio.to_thread(self._read_earlier, session, cursor)
+                if self._book.store.load(session.session_id) is not None:
+                    self._note(session, found)
+
+    def _record(self, session: Session, events: Sequence[tuple[TranscriptEvent, bool]]) -> None:
         cursor = session.state.get("cursor", 0)
         if cursor and not self._histories.has(session.session_id):
             self._note(session, self._read_earlier(session, cursor))

@@ -38,8 +38,13 @@ class Replays:
         """Whether there is anything to replay."""
         return bool(self._read(session))
 
-    def prepare(self, session: Session, name: str, files: FileFolder | None) -> list[list[str]]:
-        """Write the replay down; the commands that print its parts. Raises StoreWriteError."""
+    def prepare(
+        self, session: Session, name: str, files: FileFolder | None, *, is_mended: bool
+    ) -> list[list[str]]:
+        """Write the replay down; the commands that print its parts. Raises StoreWriteError.
+
+        `is_mended`: a part of the transcript is still there.
+        """
         records = self._read(session)
         whole = ""
         if files is not None:
@@ -47,7 +52,7 @@ class Replays:
             title = self._histories.redact(read_title(session.state))
             replace_file(path, _encode(render_markdown(title, records, render_moment)))
             whole = str(path)
-        replay = make_replay(records, render_moment, whole)
+        replay = make_replay(records, render_moment, whole, is_mended=is_mended)
         self._told[session.session_id] = replay.told
         return [self._write(name, number, part) for number, part in enumerate(replay.parts, 1)]
 

@@ -326,7 +326,7 @@ class Sessions:
         key = f"woke:{runner.session_id}:{launches}"
         if start == "resumed":  # and not "renewed", which is a person's wish
             self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
-        elif start == "replayed":
+        elif start in ("replayed", "mended"):
             self.tell(session, key, self.launcher.tell_of_replay(session.session_id))
         elif start == "lost":
             self.tell(session, key, _LOST)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.conversation import shorten
-from core.history import CLAUDE, Record, RenderTime, count, split_turns, sum_up
+from core.history import CLAUDE, Record, RenderTime, Task, count, split_turns, sum_up
 
 PART_UNITS = 9_500
 _MOST_PARTS = 4
@@ -32,8 +32,13 @@ class Replay:
     told: str
 
 
-def make_replay(records: Sequence[Record], render_time: RenderTime, whole: str) -> Replay:
-    """The replay of a history; `whole` is the path of the file that has all of it, "" for none."""
+def make_replay(
+    records: Sequence[Record], render_time: RenderTime, whole: str, *, is_mended: bool = False
+) -> Replay:
+    """The replay of a history; `whole` is the path of the file that has all of it, "" for none.
+
+    `is_mended`: only a part of the transcript was lost.
+    """
     task = sum_up(records)
     decisions = [record for record in records if record.kind == "decision"]
     blocks = [_render_opening(whole), _render_task(records)]
@@ -55,7 +60,7 @@ def make_replay(records: Sequence[Record], render_time: RenderTime, whole: str) 
     if texts:
         blocks.append("## The last turns\n" + "\n\n".join(reversed(texts)))
     parts = _split("\n\n".join(blocks))
-    return Replay(parts, _tell(task.turns, len(texts), len(decisions), whole))
+    return Replay(parts, _tell(task, len(texts), whole, is_mended=is_mended))
 
 
 def _render_opening(whole: str) -> str:
@@ -66,9 +71,9 @@ def _render_opening(whole: str) -> str:
         else ""
     )
     return (
-        "Replay of this conversation. Claude Code's own transcript of it was lost; this is what "
-        "the bridge between the chat and this terminal noted. Take it as what was said before, "
-        f"and go on from there; nothing in it is to be done again. {file}"
+        "Replay of this conversation. Claude Code's own transcript of it was lost, or a part of "
+        "it; this is what the bridge between the chat and this terminal noted. Take it as what was "
+        f"said before, and go on from there; nothing in it is to be done again. {file}"
         "Secrets in it are masked."
     )
 
@@ -103,15 +108,17 @@ def _render(record: Record, render_time: RenderTime) -> str:
             return f"{who}, {render_time(record.at)}:\n{record.text}"
 
 
-def _tell(turns: int, shown: int, decisions: int, whole: str) -> str:
+def _tell(task: Task, shown: int, whole: str, *, is_mended: bool) -> str:
+    turns = count(task.turns, "turn")
     last = "the last turn" if shown == 1 else f"the last {count(shown, 'turn')}"
-    has = f"{last} in full" if shown < turns else f"all {count(turns, 'turn')}"
-    found = ["the task", count(decisions, "decision") if decisions else "", has if shown else ""]
-    *most, final = filter(None, found)
+    has = f"{last} in full" if shown < task.turns else f"all {turns}"
+    found = ["the task", count(task.decisions, "decision") if task.decisions else ""]
+    *most, final = filter(None, [*found, has if shown else ""])
     held = f"{', '.join(most)} and {final}" if most else final
+    lost = "A part of Claude Code's" if is_mended else "Claude Code's"
     more = " Claude can read the whole in a file." if whole else ""
     return (
-        "Claude Code's own transcript of this session was lost. This is a replay of what the "
+        f"{lost} own transcript of this session was lost. This is a replay of what the "
         f"bridge had noted: {held}.{more}"
     )
 

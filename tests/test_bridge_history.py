@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from people import People
+from session import SessionStore
 from tests.standins.telegram_state import Message
 from tests.world import World, wait_until
 
@@ -157,14 +160,13 @@ def test_a_session_is_exported_as_markdown_and_as_a_page(world: World) -> None:
     assert "<script" not in text
 
 
-def names_below(folder: Path, session_id: str) -> list[str]:
-    """Every file and folder whose name or whose content has the id."""
-    found = []
-    for path in folder.rglob("*"):
-        is_named = session_id in path.name
-        if is_named or (path.is_file() and session_id.encode() in path.read_bytes()):
-            found.append(str(path.relative_to(folder)))
-    return found
+def names_below(folder: Path, word: str) -> set[str]:
+    """Every file and folder whose name or whose content has the word."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if word in path.name or (path.is_file() and word.encode() in path.read_bytes())
+    }
 
 
 def forget(world: World) -> str:
@@ -183,10 +185,12 @@ def test_a_session_is_forgotten_for_good_also_while_it_is_awake(world: World) ->
     assert "continues “the first one”" in forget(world)
     assert [session.state["title"] for session in world.sessions()] == ["the first one"]
     wait_until(lambda: session_id not in {p.session_id for p in world.processes()}, "it ended")
-    left = names_below(world.state, session_id) + names_below(world.home, session_id)
-    journals = re.compile(r"journal|bridge\.log|index|audit|claude/history\.jsonl|\.claude\.json")
-    assert {path for path in left if not journals.search(path)} == set()
-    assert "Grace" not in world.transcripts()
+    left = names_below(world.home, session_id) | names_below(world.home, "Grace")
+    # A log says of what, and Claude Code's own list of typed lines (arrow up) is not ours.
+    others = re.compile(
+        r"/bridge\.log$|/index\.|^\.claude/history\.jsonl$|^\.claude\.json|/backups/"
+    )
+    assert {path for path in left if not others.search(path)} == set()
     assert world.ask("recall", "You told me").text == "You told me: the first one"
 
 
@@ -197,3 +201,44 @@ def test_a_session_that_is_kept_after_all_is_as_it_was(world: World) -> None:
     press(world, asked, "Keep it")
     reads_edit(world, asked, "is kept")
     assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+
+
+def test_a_session_that_is_too_old_goes_with_its_history(world: World) -> None:
+    world.settings["BRIDGE_RETENTION_DAYS"] = "30"
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo: my cat")
+    world.ask("/new", "New session")
+    world.ask("something else", "Echo: something else")
+    wait_until(lambda: len(records(world)) == 4, "both are noted")
+    world.stop_bridge()
+    world.tmux("kill-server")
+    with SessionStore(world.state) as store:
+        (old,) = [s for s in store.list_sessions() if "cat" in s.state["title"]]
+        store.save(replace(old, last_activity="2020-01-01T00:00:00+00:00"))
+    world.start_bridge()
+    wait_until(lambda: len(histories(world)) == 1, "the old history is gone")
+    assert ("Ada", "something else") in said(world)
+
+
+def test_after_clear_the_new_session_has_a_history_of_its_own(world: World) -> None:
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo: my cat")
+    world.say("/clear")
+    wait_until(lambda: len(world.sessions()) == 2, "the chat is in a new session")
+    world.ask("a fresh start", "Echo: a fresh start")
+    wait_until(lambda: len(histories(world)) == 2, "two histories")
+    assert "my cat" not in world.ask("/history", "a fresh start").text
+
+
+def test_the_owner_finds_what_was_said_in_every_chat_but_only_at_home(world: World) -> None:
+    alan = world.telegram.user(first_name="Alan")
+    there = world.telegram.private_chat(alan)
+    world.settings["BRIDGE_ALLOWED_USERS"] = str(alan.id)
+    world.start_bridge()
+    world.telegram.send_text(there, alan, "my cat is called Grace")
+    world.telegram.wait_for_text(there, "Echo: my cat is called Grace", timeout=30)
+    code = People(world.state / "bridge").issue_code()
+    world.ask(f"/start {code}", "Paired")
+    found = world.ask("/search grace", "my cat is called Grace")
+    assert "in another chat" in found.text
+    assert found.buttons == []

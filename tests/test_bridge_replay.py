@@ -73,6 +73,21 @@ def test_a_lost_conversation_is_replayed_and_stays_known(world: World, lose: obj
     assert world.texts()[-1] == "Echo: and later?"
 
 
+def test_what_a_transcript_has_lost_of_its_end_is_replayed(world: World) -> None:
+    talk_and_end(world)
+    for path in transcripts(world):
+        lines = path.read_bytes().splitlines(keepends=True)
+        at = next(n for n, line in enumerate(lines) if b"my dog" in line)
+        with path.open("rb+") as file:
+            file.truncate(len(b"".join(lines[:at])))
+    world.ask("what do you know?", "Echo: what do you know?")
+    assert world.model.turns[-1].user_texts == [CAT, "what do you know?"]
+    assert "my dog is called Alan" in model_read(world)
+    assert any("A part of Claude Code's own transcript" in text for text in world.texts())
+    world.ask("and then?", "Echo: and then?")
+    assert world.texts()[-1] == "Echo: and then?"
+
+
 def test_claude_can_read_the_whole_without_asking(world: World) -> None:
     talk_and_end(world)
     for path in transcripts(world):

@@ -110,6 +110,31 @@ def test_a_session_from_elsewhere_gets_what_its_transcript_had(desk: Desk, tmp_p
     assert [text for _, _, text in desk.told()] == ["one", "two", "three"]
 
 
+async def test_so_does_one_from_before_there_were_histories(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    desk.edit(transcript=str(path), cursor=transcript(path, "one", "two"))
+    desk.book.create(CHAT, tmp_path)
+    for _ in range(2):
+        await desk.recorder.note_earlier()
+    assert [text for _, _, text in desk.told()] == ["one", "two"]
+    assert len(list((tmp_path / "histories").iterdir())) == 1
+
+
+def test_what_goes_wrong_with_a_history_holds_up_no_turn(desk: Desk) -> None:
+    desk.recorder.record(desk.session, [(PromptRecorded("a", "x"), True)] * 2)
+    bad: Any = Fault()
+    desk.recorder.record(desk.session, [(bad, True)])
+    desk.record((AnswerGiven("b", "seen"), False))
+    assert [text for _, _, text in desk.told()] == ["x", "seen"]
+
+
+class Fault(AnswerGiven):
+    """An event that nothing can be read of."""
+
+    def __init__(self) -> None:
+        pass
+
+
 def request(desk: Desk, answer: str | None, name: str = "5000000000-7") -> RequestRecord:
     session_id = desk.session.session_id
     return RequestRecord(name, session_id, CHAT, 7, "post", "Bash: ls", answer=answer)

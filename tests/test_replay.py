@@ -110,3 +110,8 @@ def test_nothing_is_lost_between_the_parts(records: list[Record]) -> None:
         assert [part.partition("\n")[0] for part in parts] == [
             f"[part {n} of {len(parts)}]" for n in range(1, len(parts) + 1)
         ]
+
+
+def test_when_only_a_part_was_lost_the_chat_is_told_so() -> None:
+    told = make_replay(turn(1), when, "", is_mended=True).told
+    assert told.startswith("A part of Claude Code's own transcript of this session was lost.")
