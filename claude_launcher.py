@@ -22,7 +22,7 @@ import filelock
 
 from claude_registry import ClaudeRegistry
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
-from core.claude_code import CANNOT_RESUME, render_version
+from core.claude_code import CANNOT_RESUME, TOLD_IS_KEPT_SINCE, is_there, render_version
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
@@ -158,7 +158,7 @@ class ClaudeLauncher:
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
         at_start: list[list[str]] = []
-        if start in ("replayed", "mended") and self._replays is not None:
+        if self._replays is not None and self._is_told(session, start):
             files = folders[0] if folders else None
             at_start = self._replays.prepare(session, name, files, is_mended=is_resumed)
         settings = self._write_settings(name, mode, folders, at_start)
@@ -254,6 +254,12 @@ class ClaudeLauncher:
         if not session.state.get("has_prompts"):
             return "new"
         return "replayed" if self._has_replay(session) else "lost"
+
+    def _is_told(self, session: Session, start: Start) -> bool:
+        """Whether Claude has to be told of what was said before; old versions forget it again."""
+        is_forgotten = not is_there(TOLD_IS_KEPT_SINCE, self.version)
+        is_told_again = is_forgotten and bool(session.state.get("replayed"))
+        return start in ("replayed", "mended") or (is_told_again and self._has_replay(session))
 
     def _has_replay(self, session: Session) -> bool:
         return self._replays is not None and self._replays.is_there(session)

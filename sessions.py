@@ -327,6 +327,7 @@ class Sessions:
         if start == "resumed":  # and not "renewed", which is a person's wish
             self.tell(session, key, _WOKEN.get(asleep, _WOKEN[None]))
         elif start in ("replayed", "mended"):
+            self.book.edit_state(session.session_id, replayed=True)
             self.tell(session, key, self.launcher.tell_of_replay(session.session_id))
         elif start == "lost":
             self.tell(session, key, _LOST)
