@@ -285,7 +285,7 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     audit = AuditLog(directory, redactor)
     files = SessionFiles(config.files_dir)
     histories = Histories(directory / "histories", redact=redactor.redact)
-    replays = Replays(histories, directory / "launches")
+    replays = Replays(histories, files)
     return _Base(
         config=config,
         environ=environ,

@@ -144,6 +144,7 @@ class ClaudeLauncher:
             SessionElsewhereError: another process has the session open.
             ClaudeStartError: the command or the project directory is not there, or this version
                 can't resume.
+            StoreWriteError: what Claude is to be told can't be written down.
             TerminalError: tmux refused.
         """
         await self._check(session)
@@ -159,8 +160,7 @@ class ClaudeLauncher:
         folders = self._folders_of(session)
         at_start: list[list[str]] = []
         if self._replays is not None and self._is_told(session, start):
-            files = folders[0] if folders else None
-            at_start = self._replays.prepare(session, name, files, is_mended=is_resumed)
+            at_start = self._replays.prepare(session, is_mended=is_resumed)
         settings = self._write_settings(name, mode, folders, at_start)
         command = [*self._command, "--settings", str(settings)]
         if folders:

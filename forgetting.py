@@ -2,6 +2,7 @@
 
 * All that is kept of it goes: Claude's own transcript and what belongs to that, the bridge's link
   to it, the history, its files, the session. If it is awake, it is ended first.
+* Claude Code writes its transcript until it has ended, so that is waited for.
 * The session itself goes last, so that what a crash in the middle has left can be forgotten again.
 * What was said stays in the chat: that is the person's to delete.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from buttons import Buttons, Press, PressHandler
 from chat_commands import CommandHandler
 from claude_launcher import terminal_name
+from claude_registry import is_alive
 from core.commands import CommandName
 from core.conversation import read_title
 from core.errors import StoreWriteError
@@ -24,6 +26,7 @@ from durable import reason_for
 from history import Histories
 from inbox import Inbox
 from outbox import Outbox, new_key
+from pulse import Pulse
 from request_book import RequestBook
 from session import Session
 from session_book import chat_of, files_id
@@ -32,6 +35,7 @@ from sessions import Sessions
 
 log = logging.getLogger(__name__)
 
+_ENDING_SECONDS = 10.0
 # What Claude Code keeps of a session beside its transcripts, each in a folder named by its id.
 _BESIDE = ("file-history", "session-env", "tasks")
 
@@ -101,7 +105,10 @@ class Forgetting:
     async def forget(self, session: Session) -> None:
         """Delete the session and all that is kept of it. Raises StoreWriteError."""
         session_id = session.session_id
+        runner = self._sessions.find_runner(session_id)
+        pid = runner.process.pid if runner is not None and runner.process is not None else 0
         await self._sessions.let_go(session_id)
+        await Pulse().until(lambda: not pid or not is_alive(pid), _ENDING_SECONDS)
         known = session.state.get("transcript")
         found = self._sessions.launcher.find_transcript(session_id)
         transcripts = {Path(path) for path in (known, found) if path}

@@ -2,7 +2,7 @@
 
 * /history shows the session's newest page; its buttons go from page to page in the same message.
 * /search looks through the chat's own sessions; the owner's private chat sees those of all chats.
-  What belongs to another chat is shown there, and is not taken away from it.
+  What belongs to another chat or topic can be read, and is not taken away from it.
 * Files are read in a thread: however much has been said, nothing else waits for it.
 """
 
@@ -139,8 +139,8 @@ class HistoryPages:
             return
         lines, rows, key = list[str](), list[list[tuple[str, Action]]](), new_key()
         for number, (session, record) in enumerate(found[:_MOST_FOUND], 1):
-            title, is_here = read_title(session.state), _is_of(session, chat)
-            place = "" if is_here else " · in another chat"
+            title, is_here = read_title(session.state), chat_of(session) == chat
+            place = "" if is_here else " · in another chat or topic"
             lines.append(f"{number}. {title} · {_age(record)}{place}")
             lines.append(f"{record.who or 'You'}: {excerpt(record.text, words, _EXCERPT)}\n")
             if is_here:
@@ -164,8 +164,8 @@ class HistoryPages:
     async def _continue(self, press: Press) -> str:
         chat = press.event.chat
         session = self._book.store.load(press.action["session"])
-        if session is None or not _is_of(session, chat):
-            return "That session is gone."
+        if session is None or chat_of(session) != chat:
+            return "That session is not here any more."
         session = self._book.switch(chat, session.session_id)
         text = f"Continuing “{read_title(session.state)}”."
         self._outbox.say(chat, text)

@@ -35,7 +35,7 @@ class Replay:
 def make_replay(
     records: Sequence[Record], render_time: RenderTime, whole: str, *, is_mended: bool = False
 ) -> Replay:
-    """The replay of a history; `whole` is the path of the file that has all of it, "" for none.
+    """The replay of a history; `whole` is the path of the file that has all of it.
 
     `is_mended`: only a part of the transcript was lost.
     """
@@ -60,21 +60,16 @@ def make_replay(
     if texts:
         blocks.append("## The last turns\n" + "\n\n".join(reversed(texts)))
     parts = _split("\n\n".join(blocks))
-    return Replay(parts, _tell(task, len(texts), whole, is_mended=is_mended))
+    return Replay(parts, _tell(task, len(texts), is_mended=is_mended))
 
 
 def _render_opening(whole: str) -> str:
-    file = (
-        f"All of it, with every turn, is in {whole}: read that file before you say that you do not "
-        "know something of it. "
-        if whole
-        else ""
-    )
     return (
         "Replay of this conversation. Claude Code's own transcript of it was lost, or a part of "
         "it; this is what the bridge between the chat and this terminal noted. Take it as what was "
-        f"said before, and go on from there; nothing in it is to be done again. {file}"
-        "Secrets in it are masked."
+        "said before, and go on from there; nothing in it is to be done again. All of it, with "
+        f"every turn, is in {whole}: read that file before you say that you do not know something "
+        "of it. Secrets in it are masked."
     )
 
 
@@ -108,7 +103,7 @@ def _render(record: Record, render_time: RenderTime) -> str:
             return f"{who}, {render_time(record.at)}:\n{record.text}"
 
 
-def _tell(task: Task, shown: int, whole: str, *, is_mended: bool) -> str:
+def _tell(task: Task, shown: int, *, is_mended: bool) -> str:
     turns = count(task.turns, "turn")
     last = "the last turn" if shown == 1 else f"the last {count(shown, 'turn')}"
     has = f"{last} in full" if shown < task.turns else f"all {turns}"
@@ -116,10 +111,10 @@ def _tell(task: Task, shown: int, whole: str, *, is_mended: bool) -> str:
     *most, final = filter(None, [*found, has if shown else ""])
     held = f"{', '.join(most)} and {final}" if most else final
     lost = "A part of Claude Code's" if is_mended else "Claude Code's"
-    more = " Claude can read the whole in a file." if whole else ""
     return (
         f"{lost} own transcript of this session was lost. This is a replay of what the "
-        f"bridge had noted: {held}.{more}"
+        f"bridge had noted: {held}. "
+        "Claude can read the whole in a file."
     )
 
 

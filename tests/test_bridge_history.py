@@ -185,14 +185,31 @@ def test_a_session_is_forgotten_for_good_also_while_it_is_awake(world: World) ->
     assert "continues “the first one”" in forget(world)
     assert [session.state["title"] for session in world.sessions()] == ["the first one"]
     wait_until(lambda: session_id not in {p.session_id for p in world.processes()}, "it ended")
-    journal = ".claude/sessions/telegram/bridge/outbox.journal"  # which posts were shown, by id
-    left = (names_below(world.home, session_id) - {journal}) | names_below(world.home, "Grace")
+    # By their ids, the bridge still knows what it has shown.
+    ids = {
+        f".claude/sessions/telegram/bridge/{name}" for name in ("outbox.journal", "buttons.json")
+    }
+    left = (names_below(world.home, session_id) - ids) | names_below(world.home, "Grace")
     # A log says of what, and Claude Code's own list of typed lines (arrow up) is not ours.
     others = re.compile(
         r"/bridge\.log$|/index\.|^\.claude/history\.jsonl$|^\.claude\.json|/backups/"
     )
     assert {path for path in left if not others.search(path)} == set()
     assert world.ask("recall", "You told me").text == "You told me: the first one"
+
+
+def test_a_session_is_forgotten_while_claude_works(world: World) -> None:
+    world.start_bridge()
+    world.say("hold paint")
+    world.wait_for_process("busy")
+    world.say("this one waits")
+    assert "The next text begins a new session." in forget(world)
+    wait_until(lambda: not world.processes(), "Claude is gone")
+    assert world.sessions() == []
+    world.model.release("paint")
+    assert world.ask("recall", "You told me").text == "You told me:"
+    world.stop_bridge()
+    assert "Traceback" not in world.log()
 
 
 def test_a_session_that_is_kept_after_all_is_as_it_was(world: World) -> None:

@@ -62,13 +62,7 @@ def test_of_a_long_one_the_last_turns_are_in_full_and_the_chat_is_told_how_many(
 
 def test_claudes_own_last_summary_is_part_of_it() -> None:
     records = [*turn(1), Record("s", 2, "summary", "We built a boat.", "Claude"), *turn(3)]
-    assert "We built a boat." in make_replay(records, when, "").parts[0]
-
-
-def test_without_a_file_none_is_named() -> None:
-    replay = make_replay(turn(1), when, "")
-    assert "read that file" not in replay.parts[0]
-    assert "file" not in replay.told
+    assert "We built a boat." in make_replay(records, when, FILE).parts[0]
 
 
 def test_a_last_turn_that_is_too_long_is_cut_in_its_middle() -> None:
@@ -113,5 +107,5 @@ def test_nothing_is_lost_between_the_parts(records: list[Record]) -> None:
 
 
 def test_when_only_a_part_was_lost_the_chat_is_told_so() -> None:
-    told = make_replay(turn(1), when, "", is_mended=True).told
+    told = make_replay(turn(1), when, FILE, is_mended=True).told
     assert told.startswith("A part of Claude Code's own transcript of this session was lost.")
