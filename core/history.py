@@ -24,6 +24,7 @@ from core.events import (
     ErrorReported,
     PromptRecorded,
     SummaryWritten,
+    ToolEnded,
     ToolStarted,
     TranscriptEvent,
     TurnInterrupted,
@@ -32,7 +33,16 @@ from core.foreign_text import decode_json, replace_halves
 from core.tool_use import find_icon, read_argument
 
 Kind = Literal[
-    "prompt", "command", "output", "answer", "tool", "decision", "summary", "error", "interrupted"
+    "prompt",
+    "command",
+    "output",
+    "answer",
+    "tool",
+    "plan",
+    "decision",
+    "summary",
+    "error",
+    "interrupted",
 ]
 
 LATEST_TIME = 1e11
@@ -92,6 +102,9 @@ def read_event(
             key = f"{event.uuid}:{event.tool_id}"
             told = read_argument(event.name, event.input, directory)
             return Record(key, event.at or now, "tool", told, event.name, agent=agent)
+        case ToolEnded(result={"plan": str(plan)}) if not event.is_error and plan.strip():
+            key = f"{event.uuid}:{event.tool_id}"
+            return Record(key, now, "plan", plan[:_LONGEST_TEXT], CLAUDE, agent=agent)
         case SummaryWritten():
             text = event.text[:_LONGEST_TEXT]
             return Record(event.uuid, event.at or now, "summary", text, CLAUDE)
@@ -183,6 +196,8 @@ def render_record(record: Record, render_time: RenderTime, *, length: int | None
             return f"{find_icon(record.who)} {record.who} {text}".rstrip()
         case "decision":
             return f"☑️ {text} · {record.who}" if record.who else f"☑️ {text}"
+        case "plan":
+            return f"🗺 The plan that was approved:\n{text}"
         case "summary":
             return f"📝 The conversation so far was summarised:\n{text}"
         case "error":

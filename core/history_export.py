@@ -28,7 +28,8 @@ table { border-collapse: collapse; } td, th { border: 1px solid #8886; padding: 
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MARKDOWN = MarkdownIt("js-default", {"html": False, "linkify": False}).disable("image")
-_OF_CLAUDE = ("answer", "summary")
+_OF_CLAUDE = ("answer", "plan", "summary")
+_NAMED = ("plan", "summary", "error", "output", "command")
 _ON_ONE_LINE = ("tool", "decision", "interrupted")
 
 
@@ -39,7 +40,7 @@ def render_markdown(title: str, records: Sequence[Record], render_time: RenderTi
         match record.kind:
             case "tool" | "decision" | "interrupted":
                 blocks.append(f"- {_code(render_record(record, render_time))}")
-            case "answer" | "summary":
+            case "answer" | "plan" | "summary":
                 blocks += [f"## {_heading(record, render_time)}", record.text]
             case _:
                 quoted = "\n".join(f"> {line}" for line in record.text.splitlines())
@@ -84,9 +85,8 @@ def _introduce(records: Sequence[Record], render_time: RenderTime) -> str:
 
 
 def _heading(record: Record, render_time: RenderTime) -> str:
-    kinds = {"summary": "summary", "error": "error", "output": "output", "command": "command"}
     parts = [render_time(record.at), _line(record.who or "You"), record.agent]
-    return " · ".join(filter(None, [*parts, kinds.get(record.kind, "")]))
+    return " · ".join(filter(None, [*parts, record.kind if record.kind in _NAMED else ""]))
 
 
 def _line(text: str) -> str:

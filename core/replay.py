@@ -94,6 +94,8 @@ def _render(record: Record, render_time: RenderTime) -> str:
             return f"(You used {record.who}: {record.text})"
         case "decision":
             return f"({record.text}; by {record.who or 'unknown'})"
+        case "plan":
+            return f"(The plan that was approved:)\n{record.text}"
         case "interrupted":
             return "(The person interrupted you.)"
         case "output":

@@ -11,6 +11,7 @@ from typing import Any
 from people import People
 from session import SessionStore
 from tests.standins.telegram_state import Message
+from tests.test_bridge_questions import plan
 from tests.world import World, wait_until
 
 SECRET = "ghp_" + "a1B2" * 10
@@ -82,6 +83,17 @@ def test_who_said_what_with_which_tools_and_decisions_is_kept(world: World) -> N
         ("Ada", "Allowed: Bash touch made"),
     ]
     assert [path.stem for path in histories(world)] == [world.sessions()[0].session_id]
+
+
+def test_a_plan_and_its_approval_are_kept(world: World) -> None:
+    shown = plan(world, "# Plan\n\n1. build a boat")
+    press(world, shown, "Approve: ask each time")
+    world.reads("The tool said")
+    wait_until(lambda: len(records(world)) == 7, "all of it is noted")
+    kept = [(found["kind"], found["text"]) for found in records(world)]
+    assert ("plan", "# Plan\n\n1. build a boat") in kept
+    (decided,) = [text for kind, text in kept if kind == "decision"]
+    assert decided.startswith("Approved, mode default: plan: # Plan")
 
 
 def test_no_crash_writes_anything_twice_or_loses_it(world: World) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from core.events import (
     ContextMeasured,
     PromptRecorded,
     SummaryWritten,
+    ToolEnded,
     ToolStarted,
     TurnInterrupted,
 )
@@ -73,6 +75,13 @@ def test_a_record_says_who_said_what_when_and_as_which_agent() -> None:
 def test_a_tool_is_its_name_and_one_line() -> None:
     used = ToolStarted("u", "t", "Read", {"file_path": "/p/a/b.py"}, at=5.0)
     assert read_event(used, ADA, directory="/p") == Record("u:t", 5.0, "tool", "a/b.py", "Read")
+
+
+def test_a_plan_that_was_approved_is_kept_whole() -> None:
+    ended = ToolEnded("u", "t", is_error=False, text="approved", result={"plan": "# A\n1. do it"})
+    found = read_event(ended, Author(""), now=5.0)
+    assert found == Record("u:t", 5.0, "plan", "# A\n1. do it", "Claude")
+    assert read_event(replace(ended, result={"stdout": "x"}), Author("")) is None
 
 
 def test_an_event_that_does_not_say_when_is_from_now() -> None:
@@ -222,6 +231,26 @@ def test_a_history_is_removed_for_good(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "histories").iterdir()] == ["two.jsonl"]
     histories.note("one", [RECORD])
     assert histories.read("one") == [RECORD]
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=6), st.data())
+def test_wherever_a_crash_cuts_the_file_what_is_whole_before_stays(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    lines = [render_line(record(number, text)) for number, text in enumerate(texts)]
+    cut = data.draw(st.integers(0, sum(map(len, lines))))
+    path = file_of(folder)
+    path.parent.mkdir()
+    path.write_bytes(b"".join(lines)[:cut])
+    whole, length = 0, 0
+    while whole < len(lines) and length + len(lines[whole]) - 1 <= cut:
+        length += len(lines[whole])
+        whole += 1
+    histories = open_histories(folder)
+    histories.note("one", [record(99, "after")])
+    keys = [found.key for found in open_histories(folder).read("one")]
+    assert keys == [*(f"u{number}" for number in range(whole)), "u99"]
 
 
 # --- finding --------------------------------------------------------------------------------------
