@@ -43,6 +43,7 @@ from sessions import Sessions
 
 _NO_SESSION = "No session yet. Send a text to start one."
 _NOTHING = "Nothing has been said in this session yet."
+_GONE = "That session is not here any more."
 _MOST_FOUND = 6
 _EXCERPT = 160
 
@@ -87,9 +88,9 @@ class HistoryPages:
 
     async def _turn_page(self, press: Press) -> str:
         action, chat = press.action, press.event.chat
-        session = self._book.store.load(action["session"])
+        session = self._find_here(chat, action)
         if session is None:
-            return "That session is gone."
+            return _GONE
         records = await asyncio.to_thread(self._histories.read, session.session_id)
         is_back = "before" in action
         span = page_before(records, action["before"]) if is_back else None
@@ -162,14 +163,19 @@ class HistoryPages:
         return [(by_id[name], best) for name, best in itertools.islice(found, _MOST_FOUND + 1)]
 
     async def _continue(self, press: Press) -> str:
-        chat = press.event.chat
-        session = self._book.store.load(press.action["session"])
-        if session is None or chat_of(session) != chat:
-            return "That session is not here any more."
+        action, chat = press.action, press.event.chat
+        session = self._find_here(chat, action)
+        if session is None:
+            return _GONE
         session = self._book.switch(chat, session.session_id)
         text = f"Continuing “{read_title(session.state)}”."
-        self._outbox.say(chat, text)
+        self._outbox.say(chat, text, edits=action["post"])
         return ""
+
+    def _find_here(self, chat: Chat, action: Action) -> Session | None:
+        """The button's session, if it is still of this chat."""
+        session = self._book.store.load(action["session"])
+        return session if session is not None and chat_of(session) == chat else None
 
     # --- files ----------------------------------------------------------------------------------
 
