@@ -23,8 +23,7 @@ def make_old_session(world: World) -> tuple[str, Path]:
     """A session of forty days ago, asleep: its id and its transcript."""
     world.start_bridge()
     world.ask(CAT, f"Echo: {CAT}")
-    world.ask("/kill", "Ended.")
-    wait_until(lambda: not world.processes(), "Claude is gone")
+    world.end_claude()
     (transcript,) = (world.home / ".claude" / "projects").glob("*/*.jsonl")
     then = time.time() - FORTY_DAYS
     written = transcript.read_text()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world import World, wait_until
+from tests.world import World
 
 CAT = "my cat is called Grace"
 TOLD = "This is a replay of what the bridge had noted: the task and all 2 turns."
@@ -34,8 +34,7 @@ def talk_and_end(world: World) -> None:
     world.start_bridge()
     world.ask(CAT, f"Echo: {CAT}")
     world.ask("my dog is called Alan", "Echo: my dog")
-    world.ask("/kill", "Ended.")
-    wait_until(lambda: not world.processes(), "Claude is gone")
+    world.end_claude()
 
 
 def delete(path: Path) -> None:
@@ -64,8 +63,7 @@ def test_a_lost_conversation_is_replayed_and_stays_known(world: World, lose: obj
     assert TOLD in told
     assert len(world.sessions()) == 1
 
-    world.ask("/kill", "Ended.")
-    wait_until(lambda: not world.processes(), "Claude sleeps")
+    world.end_claude()
     world.ask("and later?", "Echo: and later?")
     assert CAT in model_read(world)
     assert world.model.turns[-1].user_texts == ["what do you know?", "and later?"]
