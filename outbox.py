@@ -151,6 +151,10 @@ class Outbox:
         """Answer what a person has just done, in a post of its own. Raises StoreWriteError."""
         self.put(Post(new_key(), chat, text, keyboard=keyboard, silent=silent, edits=edits))
 
+    def forget_shown(self) -> None:
+        """Keep no text of what was shown, from the next write on."""
+        self._records.forget_shown()
+
     def again(self, key: str) -> bool:
         """Send once more what may not have arrived; False when that is not known of."""
         post = self._records.unknown.get(key)

@@ -200,6 +200,12 @@ class World:
             os.kill(process.pid, signal.SIGKILL)
         wait_until(lambda: not self.processes(), "Claude is gone")
 
+    def end_claude(self) -> None:
+        """/kill, and wait for the end of what it ends: Claude Code writes until then."""
+        pids = [process.pid for process in self.processes()]
+        self.ask("/kill", "Ended.")
+        wait_until(lambda: not any(map(_runs, pids)), "Claude has ended")
+
     def kill_tmux(self) -> None:
         """`kill -9` of the tmux server."""
         pid = int(self.tmux("display-message", "-p", "#{pid}"))
