@@ -33,14 +33,13 @@ from topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What all features stand on; `masks` hides secrets in what is shown, if they are hidden."""
+    """What all features stand on."""
 
     config: Config
     environ: Mapping[str, str]
     environment: Mapping[str, str]
     version: tuple[int, ...]
     redactor: Redactor
-    masks: Redactor | None
     channel: Channel
     people: People
     background: Background
@@ -60,6 +59,11 @@ class Base:
     def directory(self) -> Path:
         return self.config.bridge_dir
 
+    @property
+    def masks(self) -> Redactor | None:
+        """What hides secrets in what is shown, if they are hidden."""
+        return self.redactor if self.config.mask_secrets else None
+
 
 def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -> Base:
     """What the features stand on. Raises BridgeError."""
@@ -68,11 +72,9 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     version = find_version(config, environment)
     channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
     inbox = Inbox(directory)
-    masks = redactor if config.mask_secrets else None
-    redact = masks.redact if masks is not None else str
+    redact = redactor.redact if config.mask_secrets else str
     outbox = Outbox(directory, {channel.name: channel}, redact=redact)
     people = People(directory, allowed_users=config.allowed_users)
-    audit = AuditLog(directory, redactor)
     files = SessionFiles(config.files_dir)
     histories = Histories(directory / "histories", redact=redactor.redact)
     sessions = build_sessions(
@@ -81,7 +83,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     )
     sessions.launcher.is_trusted = partial(_is_trusted, people)
     admission = Admission(
-        *(people, config.allowed_groups, audit),
+        *(people, config.allowed_groups, AuditLog(directory, redactor)),
         put=outbox.put,
         is_session=lambda chat: sessions.book.find_current(chat) is not None,
     )
@@ -97,7 +99,6 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         environment=environment,
         version=version,
         redactor=redactor,
-        masks=masks,
         channel=channel,
         people=people,
         background=background,
