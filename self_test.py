@@ -345,7 +345,8 @@ async def _ask_version(
     except OSError as error:
         return (), f"{command[0]} can't be run: {error.strerror}"
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), seconds)
+        async with asyncio.timeout(seconds):
+            said, _ = await process.communicate()
     except TimeoutError:
         return (), f"`{command[0]} --version` did not answer within {seconds:.0f} s"
     finally:

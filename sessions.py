@@ -12,7 +12,6 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from claude_feed import ClaudeFeed
@@ -35,6 +34,7 @@ from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
+from pulse import happens
 from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news
 from session_observer import SessionObserver
@@ -150,8 +150,7 @@ class Sessions:
         """Look after the processes until cancelled: when one has ended, and now and then."""
         seconds = min(_LOOK_SECONDS if CAN_TELL else _BLIND_LOOK_SECONDS, self._idle_seconds)
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_stirred.wait(), max(seconds, _BLIND_LOOK_SECONDS))
+            await happens(self._is_stirred, max(seconds, _BLIND_LOOK_SECONDS))
             self._is_stirred.clear()
             try:
                 await self._look_after()

@@ -267,6 +267,13 @@ def test_a_function_is_short(module: Module) -> None:
     assert {name: size for name, size in lengths.items() if size > LONGEST_FUNCTION} == {}
 
 
+@modules
+def test_nobody_waits_by_what_can_lose_a_cancellation(module: Module) -> None:
+    """`asyncio.wait_for` does, up to Python 3.11; `asyncio.timeout` and `pulse.happens` do not."""
+    named = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    assert "wait_for" not in named
+
+
 @all_modules
 def test_no_import_is_inside_of_a_function(module: Module) -> None:
     inside = [
