@@ -22,9 +22,12 @@ def histories(world: World) -> list[Path]:
 
 
 def records(world: World) -> list[dict[str, Any]]:
-    """All that was noted, of all sessions."""
+    """All that was noted, of all sessions, in the order in which it happened.
+
+    What is decided by a hook is noted at once, and may be faster than the transcript.
+    """
     lines = [line for path in histories(world) for line in path.read_text().splitlines()]
-    return [json.loads(line) for line in lines]
+    return sorted((json.loads(line) for line in lines), key=lambda record: float(record["at"]))
 
 
 def said(world: World) -> list[tuple[str, str]]:
