@@ -28,6 +28,7 @@ from core.claude_code import (
     TOLD_IS_KEPT_SINCE,
     is_there,
     render_version,
+    takes_option,
     typing_for,
 )
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
@@ -50,7 +51,6 @@ log = logging.getLogger(__name__)
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
 _LEAVING_SECONDS = 3.0
-_NAME_SINCE = (2, 1, 330)
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 _WOKEN = {
@@ -217,7 +217,7 @@ class ClaudeLauncher:
         configured = self._permission_mode
         if configured == BYPASS and not with_bypass:
             configured = "default"
-        return mode_in_effect(choices, configured, with_bypass=with_bypass)
+        return mode_in_effect(choices, configured, with_bypass=with_bypass, version=self.version)
 
     def has_bypass(self, session: Session) -> bool:
         """Whether the session may have the permission mode that never asks."""
@@ -379,7 +379,8 @@ def name_to_tell(session: Session, version: tuple[int, ...]) -> str:
     It is told once: from then on a title given at the terminal is the newer one.
     """
     name = str(session.state.get("name") or "")
-    return name if name != session.state.get("told_name") and is_there(_NAME_SINCE, version) else ""
+    is_known = name == session.state.get("told_name")
+    return "" if is_known or not takes_option("--name", version) else name
 
 
 def _place_of(owner: ClaudeProcess) -> str:

@@ -52,13 +52,51 @@ def render_version(version: Version) -> str:
 
 # --- the command line -----------------------------------------------------------------------------
 
-FLAGS = ("--version", "--session-id", "--resume", "--settings", "--permission-mode")
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, and the first tested version that takes it: one before ends at once."""
+
+    name: str
+    since: Version = OLDEST
+
+
+OPTIONS: tuple[Option, ...] = (
+    *map(Option, ("--version", "--settings", "--session-id", "--resume", "--fork-session")),
+    *map(Option, ("--permission-mode", "--append-system-prompt", "--model")),
+    *map(Option, ("--agent", "--plugin-dir")),
+    Option("--effort", (2, 1, 50)),
+    Option("--name", (2, 1, 80)),
+    # From then on a resumed conversation has the system prompt that it was begun with, if not off.
+    Option("--system-prompt-snapshot", (2, 1, 300)),
+)
+# What not every version takes as a permission mode; what they all take is not here.
+MODES_SINCE: dict[str, Version] = {"auto": (2, 1, 197), "manual": (2, 1, 250)}
+EFFORTS_SINCE: dict[str, Version] = {"max": (2, 1, 80), "xhigh": (2, 1, 120)}
 # They crash at `--resume`, and stay on the screen with a stack trace.
 CANNOT_RESUME: frozenset[Version] = frozenset({(2, 1, 120)})
 # Before, what a SessionStart hook told Claude is not in the transcript, so `--resume` forgets it.
 TOLD_IS_KEPT_SINCE: Version = (2, 1, 100)
 # With it set, no transcript is written at all.
 CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
+
+
+def takes_option(name: str, version: Version) -> bool:
+    """Whether this version can be started with the option."""
+    since = {option.name: option.since for option in OPTIONS}
+    return is_there(since[name], version)
+
+
+def takes_mode(mode: str, version: Version) -> bool:
+    """Whether this version can be started with the permission mode."""
+    return is_there(MODES_SINCE.get(mode, OLDEST), version)
+
+
+def takes_effort(level: str, version: Version) -> bool:
+    """Whether this version can be started with the effort."""
+    is_known = is_there(EFFORTS_SINCE.get(level, OLDEST), version)
+    return is_known and takes_option("--effort", version)
+
 
 # --- hooks ----------------------------------------------------------------------------------------
 
@@ -76,6 +114,8 @@ class Hook:
     since: Version = OLDEST
 
 
+# A hook with `async` is not waited for; versions before accept the word and wait.
+UNAWAITED_SINCE: Version = (2, 1, 50)
 # In every payload.
 HOOK_FIELDS = ("hook_event_name", "session_id", "transcript_path", "cwd")
 
