@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from claude_registry import ClaudeRegistry, find_tty, is_up_to_date, version_of
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
 from core.claude_code import (
     CANNOT_RESUME,
+    COPY_NAMED_SINCE,
     TOLD_IS_KEPT_SINCE,
     is_there,
     render_version,
@@ -32,7 +33,7 @@ from core.claude_code import (
     typing_for,
 )
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
-from core.events import ClaudeProcess
+from core.events import ClaudeProcess, SessionStarted
 from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.screen import render_screen
@@ -399,6 +400,21 @@ def render_identity(session: Session, start: Start, version: tuple[int, ...]) ->
             return [*named, "--resume", session.state["fork_of"], "--fork-session", *own]
         case _:
             return [*named, *own]
+
+
+def correct_start(
+    event: SessionStarted, session: Session, version: tuple[int, ...]
+) -> SessionStarted:
+    """The start of a process for the session, which old versions call the original's in a copy."""
+    is_copy = event.source == "resume" and event.session_id == session.state.get("fork_of")
+    if not is_copy or session.state.get("has_prompts") or is_there(COPY_NAMED_SINCE, version):
+        return event
+    transcript = Path(event.transcript).with_name(f"{session.session_id}.jsonl")
+    return replace(
+        event,
+        session_id=session.session_id,
+        transcript=str(transcript) if event.transcript else "",
+    )
 
 
 def project_directory(session: Session) -> Path:

@@ -114,6 +114,8 @@ class Hook:
     since: Version = OLDEST
 
 
+# Before, the SessionStart hook of a copy (`--fork-session`) names the original; all else does not.
+COPY_NAMED_SINCE: Version = (2, 1, 250)
 # A hook with `async` is not waited for; versions before accept the word and wait.
 UNAWAITED_SINCE: Version = (2, 1, 50)
 # In every payload.
@@ -276,6 +278,22 @@ BELIEFS: tuple[Belief, ...] = (
         "hooks and screen tell that, too",
         STATUS_SINCE,
     ),
+    Belief(
+        "waiting",
+        "the registry says that a dialog is open",
+        "the screen shows it",
+        STATUS_SINCE,
+    ),
+    Belief(
+        "briefing",
+        "--append-system-prompt reaches the model",
+        "Claude can't know where to put a file for you: name the outbox that /files shows",
+    ),
+    Belief(
+        "told",
+        "what a SessionStart hook says reaches the model",
+        "of a conversation whose transcript is lost Claude knows nothing",
+    ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
         "lines",
@@ -294,12 +312,81 @@ BELIEFS: tuple[Belief, ...] = (
         "UserPromptSubmit hook says the prompt",
         "the transcript is the only proof that it arrived, a little later",
     ),
+    Belief(
+        "async",
+        "an async hook does not hold up the turn",
+        "its hooks hold a turn up by some hundredths of a second each",
+        UNAWAITED_SINCE,
+    ),
+    Belief(
+        "attached",
+        'a file as @"path" in a prompt reaches the model',
+        "Claude sees the path, and has to read the file by itself",
+    ),
     Belief("prompt line", "the transcript gets the prompt", _NOTHING),
     Belief("answer line", "the transcript gets the answer", _NOTHING),
+    Belief(
+        "usage",
+        "the transcript says how much the model has read",
+        "the chat does not show how full the context is",
+    ),
+    Belief(
+        "turn line",
+        "the transcript says that a turn has ended",
+        "the Stop hook or the registry tells it; a card shows no time",
+    ),
+    Belief(
+        "tool lines",
+        "the transcript says which tool began, and how it ended",
+        "the card of a turn shows no tools",
+    ),
+    Belief(
+        "change",
+        "the transcript says what a tool changed in a file",
+        "the chat shows no changes of files",
+    ),
+    Belief(
+        "failure line",
+        "the transcript says an error of the model's service",
+        "nothing of it is in the chat but the terminal's screen",
+    ),
+    Belief(
+        "command line",
+        "the transcript says a slash command, and what it printed",
+        "the chat shows the screen",
+    ),
+    Belief(
+        "context",
+        "what /context prints is read",
+        "the chat shows it as it is printed",
+    ),
     Belief(
         "stop hook",
         "Stop hook at the end of a turn",
         "the registry or the transcript tells the end of a turn",
+    ),
+    Belief(
+        "failure hook",
+        "StopFailure hook at an error of the model's service",
+        "the transcript's line tells it",
+        (2, 1, 80),
+    ),
+    Belief(
+        "subagents",
+        "SubagentStart and SubagentStop hooks",
+        "the card of a turn does not show what sub-agents do",
+        (2, 1, 50),
+    ),
+    Belief(
+        "background",
+        "Stop hook says what works on in the background",
+        "a card ends with its turn, whatever works on",
+        (2, 1, 197),
+    ),
+    Belief(
+        "end hook",
+        "SessionEnd hook when the process ends",
+        "the process itself is watched",
     ),
     Belief(
         "live text",
@@ -313,6 +400,21 @@ BELIEFS: tuple[Belief, ...] = (
         "the terminal's own dialog, shown in the chat, with its keys",
     ),
     Belief(
+        "question",
+        "Claude's questions are answered through that hook",
+        "the terminal's own dialog, shown in the chat, with its keys",
+    ),
+    Belief(
+        "plan",
+        "a plan is approved through it, with the mode to go on in",
+        "the terminal's own dialog, shown in the chat, with its keys",
+    ),
+    Belief(
+        "rules",
+        "Claude may use the folders of its files unasked",
+        "it asks before it reads what you sent, and before it sends you something",
+    ),
+    Belief(
         "interrupt",
         "Escape interrupts, and the transcript says so",
         "/kill ends the process, and the session goes on with the next message",
@@ -324,6 +426,36 @@ BELIEFS: tuple[Belief, ...] = (
         "the chat is told",
     ),
     Belief(
+        "told kept",
+        "after --resume the model still knows what that hook said",
+        "it is said again at every start",
+        TOLD_IS_KEPT_SINCE,
+    ),
+    Belief(
+        "copy",
+        "--fork-session copies the history, and leaves the original as it is",
+        "/fork says why it can't; the session goes on",
+    ),
+    Belief("model", "--model chooses the model", "Claude Code's own default answers"),
+    Belief(
+        "effort",
+        "--effort chooses how hard it thinks",
+        "/effort offers nothing, and none is asked for",
+        (2, 1, 50),
+    ),
+    Belief("mode", "--permission-mode plan only plans", "it asks each time"),
+    Belief(
+        "agent",
+        "--agent of a plugin reaches the model, also in a conversation that goes on",
+        "Claude goes on as the agent that it was",
+    ),
+    Belief(
+        "title",
+        "--name is in the transcript as its title",
+        "a title given in the chat is known to the bridge alone",
+        (2, 1, 80),
+    ),
+    Belief(
         "clear",
         "/clear gives a new session id, told by hook",
         "the registry tells the new id",
@@ -333,6 +465,11 @@ BELIEFS: tuple[Belief, ...] = (
         "the registry has the new session id after /clear",
         "the hook alone tells it; to go back to the session before, press “Take over”",
         SESSION_FOLLOWED_SINCE,
+    ),
+    Belief(
+        "catalog",
+        "it says its models, agents and commands when asked by its control protocol",
+        "the chat offers what every version has; other names can be written",
     ),
     Belief("own home", "everything it writes stays below its HOME", _NOTHING),
 )
