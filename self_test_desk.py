@@ -25,7 +25,6 @@ from core.claude_code import (
     STILL_SECONDS,
     UNAWAITED_SINCE,
     Version,
-    hook_names,
     is_there,
     render_version,
     typing_for,
@@ -133,7 +132,12 @@ class Desk:
     def make_copy(self, **choices: str) -> Session:
         """A session with these choices: a copy of this one, or new if it can't be."""
         origin = {"fork_of": self.session_id, "fork_from": str(self.transcript)}
-        return self._make_session(**(origin if self._launcher.can_resume else {}), **choices)
+        return self._make_session(**(origin if self.can_resume else {}), **choices)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a session can go on in another process."""
+        return self._launcher.can_resume
 
     def _make_session(self, **state: object) -> Session:
         base = {"channel": NAME, "project_dir": str(self.project)}
@@ -211,10 +215,10 @@ class Desk:
     async def ask(self, text: str) -> Turn:
         """Type as the bridge does; returns what reached the model. Raises NotTakenError."""
         before = len(self.model.turns)
-        await self.type(prepare_prompt(text), lambda: len(self.model.turns) > before)
+        await self.submit(prepare_prompt(text), lambda: len(self.model.turns) > before)
         return self.model.turns[before]
 
-    async def type(self, prompt: str, is_taken: Callable[[], bool]) -> None:
+    async def submit(self, prompt: str, is_taken: Callable[[], bool]) -> None:
         """Type it; one more Enter when the text still stands in the box. Raises NotTakenError."""
         self.lost_enter = False
         if not await self._until_idle(_TAKEN_SECONDS):
@@ -275,10 +279,6 @@ class Desk:
     def has_answer(self, text: str) -> bool:
         """Whether the transcript has this answer."""
         return text.strip() in [event.text for event in self.lines(AnswerGiven)]
-
-    def asks_for(self, hook: str) -> bool:
-        """Whether this version is asked for the hook at all."""
-        return hook in hook_names(self.version)
 
     @property
     def is_slow_hook_running(self) -> bool:

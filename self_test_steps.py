@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_catalog import ClaudeCatalog
+from core.claude_code import BELIEFS, is_there
 from core.context_usage import render_context_usage
 from core.errors import BridgeError
 from core.events import (
@@ -60,7 +61,8 @@ _QUESTION = {
     "multiSelect": False,
 }
 _TITLE = "A copy of the self-test"
-_CHOICES = {"model": "sonnet", "effort": "low", "permission_mode": "plan"}
+_CHOICES = {"model": "sonnet", "effort": "low"}
+_MODE = {"permission_mode": "plan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Examination:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._seen: dict[str, tuple[bool, str]] = {}
+        self._seen: dict[str, Found] = {}
         self._original = desk.session
 
     async def run(self, deadline: float) -> dict[str, Found]:
@@ -93,7 +95,7 @@ class Examination:
                 found[key] = self._seen.get(key, why_not or (False, "not seen"))
             if why_not.startswith(_ENDED):
                 why_not = ""
-            if not why_not and "starts" in step.keys and not self._seen["starts"][0]:
+            if not why_not and "starts" in step.keys and not self._holds("starts"):
                 why_not = f"not tried: {self._seen['starts'][1]}"
                 found |= {key: why_not for key in step.keys if key != "starts"}
         return found
@@ -112,8 +114,8 @@ class Examination:
             _Step(_COPY_KEYS, self._copy, 25.0, begins=True),
             _Step(("subagents", "background"), self._run_agent, 12.0),
             _Step(("resume", "told kept"), self._resume, 20.0, begins=True),
-            _Step(("end hook",), self._leave, 8.0),
-            _Step(("catalog",), self._ask_catalog, 15.0, begins=True),
+            _Step(("mode", "plan"), self._show_plan, 10.0),
+            _Step(("catalog", "agents"), self._ask_catalog, 15.0, begins=True),
         ]
 
     def _why_not(self, step: _Step, deadline: float) -> str:
@@ -137,8 +139,15 @@ class Examination:
     def _note(self, key: str, holds: bool, note: str = "") -> None:
         self._seen[key] = (holds, note)
 
-    async def _await(self, key: str, is_seen: Callable[[], bool]) -> None:
-        self._note(key, await until(is_seen, _SEEN_SECONDS))
+    def _holds(self, key: str) -> bool:
+        return self._seen[key][0] is True
+
+    async def _await(self, key: str, is_seen: Callable[[], bool]) -> bool:
+        """Note whether it is seen; what this version never had is not waited for."""
+        seconds = _SEEN_SECONDS if is_there(_SINCE[key], self._desk.version) else 0.0
+        is_there_now = await until(is_seen, seconds)
+        self._note(key, is_there_now)
+        return is_there_now
 
     async def _end_turn(self) -> None:
         await until(lambda: not self._desk.is_turn_open, _SEEN_SECONDS)
@@ -155,10 +164,8 @@ class Examination:
         path = Path(started.transcript) if started else None
         self._note("session hook", bool(started and path and path.is_absolute()))
         self._note("own home", bool(path and is_below(desk.home, path)), "" if path else "no path")
-        await until(lambda: desk.process is not None, 2.0)
-        self._note("registry", desk.process is not None)
-        await until(lambda: desk.status == "idle", 2.0)
-        self._note("status", desk.status == "idle")
+        await self._await("registry", lambda: desk.process is not None)
+        await self._await("status", lambda: desk.status == "idle")
         process = desk.process
         self._note("status time", process is not None and process.since_ms > 0)
 
@@ -175,9 +182,7 @@ class Examination:
         await self._await("stop hook", lambda: bool(desk.hooks(TurnEnded)))
         await self._await("usage", lambda: bool(desk.lines(ContextMeasured)))
         await self._await("turn line", lambda: bool(desk.lines(TurnRecorded)))
-        if desk.asks_for("MessageDisplay"):
-            await until(lambda: bool(desk.hooks(TextStreamed)), _SEEN_SECONDS)
-        self._note("live text", any(event.delta for event in desk.hooks(TextStreamed)))
+        await self._await("live text", lambda: any(e.delta for e in desk.hooks(TextStreamed)))
 
     def _say(self, key: str, text: str) -> Callable[[], Awaitable[None]]:
         async def say() -> None:
@@ -216,7 +221,8 @@ class Examination:
         self._note("waiting", desk.was_waiting)
         await self._end_turn()
         tools = [event.tool for event in desk.hooks(PermissionAsked)]
-        self._note("rules", out.exists() and tools == ["Bash"], f"asked for {', '.join(tools)}")
+        is_unasked = out.exists() and tools == ["Bash"]
+        self._note("rules", is_unasked, "" if is_unasked else f"it asks for {', '.join(tools)}")
         ids = {event.tool_id for event in desk.lines(ToolStarted)}
         await self._await(
             "tool lines",
@@ -230,10 +236,9 @@ class Examination:
         desk.model.plan(_ASK, call_tools(("AskUserQuestion", {"questions": [_QUESTION]})))
         await desk.ask(_ASK)
         answer = f'"{_COLOUR}"="Vermilion"'
-        await self._await(
+        if not await self._await(
             "question", lambda: any(answer in event.text for event in desk.lines(ToolEnded))
-        )
-        if not self._seen["question"][0]:
+        ):
             await desk.press("Escape")
         await self._end_turn()
 
@@ -242,15 +247,13 @@ class Examination:
         desk.model.plan(_FAIL, Answer([], status=400))
         await desk.ask(_FAIL)
         await self._await("failure line", lambda: bool(desk.lines(ErrorReported)))
-        if desk.asks_for("StopFailure"):
-            await until(lambda: any(e.error for e in desk.hooks(TurnEnded)), _SEEN_SECONDS)
-        self._note("failure hook", any(event.error for event in desk.hooks(TurnEnded)))
+        await self._await("failure hook", lambda: any(e.error for e in desk.hooks(TurnEnded)))
         await self._end_turn()
 
     async def _show_context(self) -> None:
         desk = self._desk
         answers = len(desk.lines(CommandAnswered))
-        await desk.type("/context", lambda: len(desk.lines(CommandAnswered)) > answers)
+        await desk.submit("/context", lambda: len(desk.lines(CommandAnswered)) > answers)
         said = [event.command for event in desk.lines(PromptRecorded)]
         self._note("command line", "/context" in said)
         printed = [render_context_usage(event.text) for event in desk.lines(CommandAnswered)]
@@ -261,69 +264,48 @@ class Examination:
         await desk.ask(WAIT)
         if desk.process is not None and desk.process.status is not None:
             is_busy = await until(lambda: desk.status == "busy", 2.0)
-            self._note("status", self._seen["status"][0] and is_busy, "" if is_busy else "no busy")
+            note = "" if is_busy else "no busy"
+            self._note("status", self._holds("status") and is_busy, note)
         await desk.press("Escape")
         await self._await("interrupt", lambda: desk.was_interrupted)
 
     async def _clear(self) -> None:
         desk = self._desk
-        await desk.type("/clear", lambda: desk.find_start("clear") is not None)
+        await desk.submit("/clear", lambda: desk.find_start("clear") is not None)
         started = desk.find_start("clear")
         is_new = started is not None and started.session_id != desk.session_id
         self._note("clear", is_new)
         if started is not None and is_new:
             session_id = started.session_id
-            self._note("followed", await until(lambda: desk.is_registered(session_id), 2.0))
+            await self._await("followed", lambda: desk.is_registered(session_id))
 
-    # --- a copy of it, with every choice --------------------------------------------------------
+    # --- a copy of it, with choices -------------------------------------------------------------
 
     async def _copy(self) -> None:
         desk = self._desk
         await desk.close()
+        ends = desk.hooks(SessionEnded)
+        await self._await("end hook", lambda: any(e.reason != "clear" for e in ends))
         original = desk.transcript
         before = original.read_bytes()
         agent = list_shipped()[0]
-        desk.session = desk.make_copy(**_CHOICES, agent=agent.name, name=_TITLE)
+        choices = _CHOICES if desk.can_resume else _CHOICES | _MODE
+        desk.session = desk.make_copy(**choices, agent=agent.name, name=_TITLE)
         problem = await desk.launch()
         if problem:
             self._note_rest(_COPY_KEYS, problem)
             return
-        desk.model.plan(_SHOW_PLAN, call_tools(("ExitPlanMode", {"plan": "1. Do it"})))
-        turn = await desk.ask(_SHOW_PLAN)
-        self._note("model", _CHOICES["model"] in turn.model, turn.model)
-        self._note("effort", turn.effort == _CHOICES["effort"], turn.effort)
-        self._note("mode", any(e.mode == "plan" for e in desk.hooks(PromptSubmitted)))
+        turn = await desk.ask(_RECALL)
+        await self._end_turn()
+        is_whole = original.read_bytes() == before
+        problem = _find_gap(turn) if is_whole else "the original is another now"
+        problem = problem if desk.can_resume else _CRASHES
+        self._note("copy", not problem, problem)
+        self._note("model", _CHOICES["model"] in turn.model)
+        self._note("effort", turn.effort == _CHOICES["effort"])
         words = (FOLDER / f"{agent.name.rpartition(':')[2]}.md").read_text().split("\n---\n")[1]
         self._note("agent", turn.has(words.strip().split("\n")[0]))
-        await self._await("plan", lambda: "acceptEdits" in [e.mode for e in desk.hooks(TurnEnded)])
-        if not self._seen["plan"][0]:
-            await desk.press("Escape")
-        await self._end_turn()
-        has_history = _PLAIN in [text.strip() for text in turn.texts]
-        is_whole = original.read_bytes() == before
-        note = "" if has_history else "the model saw no history"
-        self._note("copy", has_history and is_whole, note if is_whole else "the original changed")
-        copied = desk.transcript
-        await self._await(
-            "title",
-            lambda: copied.exists() and summarise_session(copied.read_bytes()).title == _TITLE,
-        )
-
-    # --- the session again ----------------------------------------------------------------------
-
-    async def _resume(self) -> None:
-        desk = self._desk
-        await desk.close()
-        desk.session = self._original
-        problem = await desk.launch()
-        if problem or desk.find_start() is None:
-            self._note("resume", False, problem or "it says that it is another session")
-            return
-        turn = await desk.ask(_RECALL)
-        has_history = _PLAIN in [text.strip() for text in turn.texts]
-        self._note("resume", has_history, "" if has_history else "the model saw no history")
-        self._note("told kept", turn.has(TOLD))
-        await self._end_turn()
+        await self._await("title", lambda: _read_title(desk.transcript) == _TITLE)
 
     async def _run_agent(self) -> None:
         desk = self._desk
@@ -331,32 +313,72 @@ class Examination:
         task = {"description": "Look", "prompt": AGENT_TASK, "subagent_type": "general-purpose"}
         desk.model.plan(_LOOK, call_tools((tool, task)))
         await desk.ask(_LOOK)
-        seen = desk.asks_for("SubagentStop")
-        if seen:
-            seen = await until(lambda: bool(desk.hooks(SubagentEnded)), _SEEN_SECONDS)
-        self._note("subagents", seen and bool(desk.hooks(SubagentStarted)))
+        await self._await(
+            "subagents",
+            lambda: bool(desk.hooks(SubagentStarted) and desk.hooks(SubagentEnded)),
+        )
         await self._end_turn()
         turns = desk.hooks(TurnEnded)
         self._note("background", any(event.background is not None for event in turns))
 
-    async def _leave(self) -> None:
-        await self._desk.close()
-        await self._await("end hook", lambda: bool(self._desk.hooks(SessionEnded)))
+    # --- the session again ----------------------------------------------------------------------
+
+    async def _resume(self) -> None:
+        desk = self._desk
+        if not desk.can_resume:
+            self._note("resume", False, _CRASHES)
+            self._seen["told kept"] = "not tried: it can't resume"
+            return
+        await desk.close()
+        desk.session = self._original
+        desk.session.state.update(_MODE)
+        problem = await desk.launch()
+        if problem or desk.find_start() is None:
+            self._note("resume", False, problem or "it says that it is another session")
+            return
+        turn = await desk.ask(_RECALL)
+        problem = _find_gap(turn)
+        self._note("resume", not problem, problem)
+        self._note("told kept", turn.has(TOLD))
+        await self._end_turn()
+
+    async def _show_plan(self) -> None:
+        desk = self._desk
+        desk.model.plan(_SHOW_PLAN, call_tools(("ExitPlanMode", {"plan": "1. Do it"})))
+        await desk.ask(_SHOW_PLAN)
+        await self._await("mode", lambda: desk.hooks(PromptSubmitted)[-1].mode == "plan")
+        if not await self._await(
+            "plan", lambda: "acceptEdits" in [event.mode for event in desk.hooks(TurnEnded)]
+        ):
+            await desk.press("Escape")
+        await self._end_turn()
 
     async def _ask_catalog(self) -> None:
         desk = self._desk
         catalog = await ClaudeCatalog(desk.command, desk.environment).ask(desk.project)
-        self._note("catalog", catalog.is_told and bool(catalog.agents and catalog.commands))
+        self._note("catalog", catalog.is_told and bool(catalog.commands))
+        self._note("agents", bool(catalog.agents))
 
 
 _ENDED = "not tried: Claude Code had ended"
+_CRASHES = "it crashes when it resumes a session"
 _START_KEYS = ("starts", "session hook", "registry", "status", "status time", "own home")
 _PLAIN_KEYS = (
     *("prompt", "prompt hook", "prompt line", "answer line", "stop hook", "live text"),
     *("async", "told", "briefing", "usage", "turn line"),
 )
 _TOOL_KEYS = ("permission", "waiting", "rules", "attached", "tool lines", "change")
-_COPY_KEYS = ("copy", "model", "effort", "mode", "agent", "title", "plan")
+_COPY_KEYS = ("end hook", "copy", "model", "effort", "agent", "title")
+_SINCE = {belief.key: belief.since for belief in BELIEFS}
+
+
+def _find_gap(turn: Turn) -> str:
+    """What is wrong with the history that reached the model."""
+    return "" if _PLAIN in [text.strip() for text in turn.texts] else "the model saw no history"
+
+
+def _read_title(transcript: Path) -> str:
+    return summarise_session(transcript.read_bytes()).title if transcript.exists() else ""
 
 
 def _compare(sent: str, turn: Turn, desk: Desk) -> tuple[bool, str]:

@@ -334,6 +334,7 @@ BELIEFS: tuple[Belief, ...] = (
         "turn line",
         "the transcript says that a turn has ended",
         "the Stop hook or the registry tells it; a card shows no time",
+        (2, 1, 120),
     ),
     Belief(
         "tool lines",
@@ -387,6 +388,7 @@ BELIEFS: tuple[Belief, ...] = (
         "end hook",
         "SessionEnd hook when the process ends",
         "the process itself is watched",
+        (2, 1, 50),
     ),
     Belief(
         "live text",
@@ -468,8 +470,14 @@ BELIEFS: tuple[Belief, ...] = (
     ),
     Belief(
         "catalog",
-        "it says its models, agents and commands when asked by its control protocol",
-        "the chat offers what every version has; other names can be written",
+        "it says its models and commands when asked by its control protocol",
+        "the chat offers what every version has; others can be written",
+    ),
+    Belief(
+        "agents",
+        "it says its agents, too",
+        "the chat offers the bridge's own; others can be written",
+        (2, 1, 80),
     ),
     Belief("own home", "everything it writes stays below its HOME", _NOTHING),
 )
