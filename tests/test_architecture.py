@@ -35,6 +35,7 @@ EDGES = {
 HUB = {
     *(
         "claude_launcher",
+        "orphans",
         "input_box",
         "session_book",
         "screen_view",
