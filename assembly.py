@@ -34,12 +34,14 @@ from handoff import Handoff
 from inbox import Inbox
 from keypad import Keypad
 from live_cards import LiveCards
+from new_sessions import NewSessions
 from outbox import Outbox
 from pending_requests import PendingRequests
 from people import People
 from people_commands import PeopleCommands
 from places import Places
 from presses import Presses
+from project_picker import ProjectPicker
 from pulse import Background
 from queue_commands import QueueCommands
 from quiet_hours import QuietHours
@@ -118,6 +120,7 @@ class _Base:
     inbox: Inbox
     outbox: Outbox
     files: SessionFiles
+    settings: ChatSettings
     sessions: Sessions
     finder: SessionFinder
     places: Places
@@ -150,6 +153,7 @@ class _Features:
     browser: FileBrowser
     people: PeopleCommands
     picking: SessionCommands
+    projects: ProjectPicker
     handoff: Handoff
     commands: ChatCommands
     cards: LiveCards
@@ -165,7 +169,7 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.people, self.picking, self.handoff, self.cards),
+            *(self.browser, self.people, self.picking, self.projects, self.handoff, self.cards),
             *(self.troubles, self.changes, self.errors, self.fresh_starts),
         )
 
@@ -187,7 +191,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         *(features.uploads, base.outbox, features.fresh_starts, features.agents),
         takes_text=(
             *(features.requests.takes_text, features.keypad.takes_text),
-            features.picking.takes_text,
+            *(features.picking.takes_text, features.projects.takes_text),
         ),
     )
     return Parts(
@@ -220,7 +224,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
 def _build_features(base: _Base) -> _Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
     requests = _build_requests(base)
-    quiet = QuietHours(ChatSettings(base.directory), outbox, buttons)
+    quiet = QuietHours(base.settings, outbox, buttons)
     agents = _build_agents(base)
     steering, queue, menu = _build_steering(base, agents)
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
@@ -234,9 +238,9 @@ def _build_features(base: _Base) -> _Features:
     handoff = _build_handoff(base)
     others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
     others |= picking.commands | handoff.commands
-    commands = ChatCommands(
-        config, sessions, outbox, screens, base.topics, others=others, may=base.people.may
-    )
+    new, projects = _build_projects(base)
+    others |= new.commands
+    commands = ChatCommands(sessions, outbox, screens, others=others, may=base.people.may)
     return _Features(
         requests=requests,
         keypad=Keypad(sessions, outbox, buttons, is_asked=requests.covers),
@@ -249,6 +253,7 @@ def _build_features(base: _Base) -> _Features:
         browser=browser,
         people=people,
         picking=picking,
+        projects=projects,
         handoff=handoff,
         commands=commands,
         cards=LiveCards(
@@ -332,6 +337,7 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         inbox=inbox,
         outbox=outbox,
         files=files,
+        settings=ChatSettings(directory),
         sessions=sessions,
         finder=SessionFinder(projects, found, redact=redactor.redact),
         places=places,
@@ -394,11 +400,28 @@ def _build_screens(base: _Base) -> ScreenView:
 
 
 def _build_browser(base: _Base) -> FileBrowser:
-    config = base.config
-    closed = (config.state_dir, config.files_dir, config_path(base.environ).parent)
+    directory = base.config.project_dir
     return FileBrowser(
-        *(base.sessions, base.outbox, base.buttons, base.files, config.project_dir), closed=closed
+        *(base.sessions, base.outbox, base.buttons, base.files, directory), closed=_closed(base)
     )
+
+
+def _build_projects(base: _Base) -> tuple[NewSessions, ProjectPicker]:
+    new = NewSessions(
+        *(base.config, base.sessions, base.inbox, base.outbox, base.buttons, base.topics),
+        may=base.people.may,
+    )
+    picker = ProjectPicker(
+        *(base.config.roots, new, base.sessions.book, base.outbox, base.buttons, base.settings),
+        home=base.environ.get("HOME", ""),
+        closed=_closed(base),
+    )
+    return new, picker
+
+
+def _closed(base: _Base) -> tuple[Path, ...]:
+    """The bridge's own folders, which hold secrets."""
+    return (base.config.state_dir, base.config.files_dir, config_path(base.environ).parent)
 
 
 def _build_presses(base: _Base, features: _Features) -> Presses:

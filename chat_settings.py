@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from core.model import Chat
 from core.quiet import Quiet
@@ -20,8 +22,9 @@ from durable import SystemCalls, replace_file
 log = logging.getLogger(__name__)
 
 
-class _Choices(msgspec.Struct, omit_defaults=True):
+class _Choices(msgspec.Struct, omit_defaults=True, frozen=True):
     quiet: Quiet | None = None
+    favourites: tuple[str, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(dict[str, _Choices])
@@ -37,12 +40,26 @@ class ChatSettings:
 
     def find_quiet(self, chat: Chat) -> Quiet | None:
         """When the chat is quiet; None: never."""
-        choices = self._chats.get(_name(chat))
-        return choices.quiet if choices is not None else None
+        return self._choices_of(chat).quiet
 
     def set_quiet(self, chat: Chat, quiet: Quiet | None) -> None:
         """Let the chat be quiet then. Raises StoreWriteError: it stays as it was."""
-        chats = {**self._chats, _name(chat): _Choices(quiet)}
+        self._put(chat, replace(self._choices_of(chat), quiet=quiet))
+
+    def find_favourites(self, chat: Chat) -> tuple[str, ...]:
+        """The directories that are marked in the chat, whatever its topic."""
+        return self._choices_of(_whole(chat)).favourites
+
+    def set_favourites(self, chat: Chat, favourites: Iterable[str]) -> None:
+        """Let these be the marked ones. Raises StoreWriteError: they stay as they were."""
+        choices = replace(self._choices_of(_whole(chat)), favourites=tuple(favourites))
+        self._put(_whole(chat), choices)
+
+    def _choices_of(self, chat: Chat) -> _Choices:
+        return self._chats.get(_name(chat)) or _Choices()
+
+    def _put(self, chat: Chat, choices: _Choices) -> None:
+        chats = {**self._chats, _name(chat): choices}
         replace_file(self._path, msgspec.json.encode(chats), system=self._system)
         self._chats = chats
 
@@ -58,6 +75,10 @@ class ChatSettings:
                     self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
                 )
             return {}
+
+
+def _whole(chat: Chat) -> Chat:
+    return Chat(chat.channel, chat.chat_id)
 
 
 def _name(chat: Chat) -> str:

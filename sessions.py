@@ -226,7 +226,7 @@ class Sessions:
             return ""
         other = self.registry.find_other(runner.session_id, runner.pane_pid)
         is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
-        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+        if (other is None and not is_unused) or await self.is_watched(runner) or runner.has_work:
             return ""
         if other is None:
             return "idle"
@@ -245,6 +245,14 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
         return given_up
 
+    async def let_go(self, session_id: str) -> None:
+        """End the session's process, if there is one, and have nothing more to do with it."""
+        runner = self.find_runner(session_id)
+        if runner is not None:
+            await self.kill(runner)
+            self._runners.pop(runner.name, None)
+        self._feed.unfollow(session_id)
+
     async def _retire(self, runner: SessionRunner) -> None:
         if runner.is_joined:
             self.book.edit_state(runner.session_id, asleep="left")
@@ -256,7 +264,7 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
         self.book.set_terminal(runner.session_id, "")
 
-    async def _is_watched(self, runner: SessionRunner) -> bool:
+    async def is_watched(self, runner: SessionRunner) -> bool:
         """Whether a person sits at the terminal, or has left half a text in it."""
         pane = await self.terminal.find(runner.name)
         if pane is None or pane.is_attached:

@@ -63,7 +63,7 @@ HUB = {
         "troubles",
         "uploads",
         "deliveries",
-        "file_browser",
+        *("file_browser", "new_sessions", "project_picker"),
         *("fresh_starts", "restoration", "acting_agents"),
         *("session_assembly", "session_observer"),
     ),

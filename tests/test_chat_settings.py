@@ -55,3 +55,14 @@ def test_what_the_disk_refuses_is_not_chosen(tmp_path: Path) -> None:
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     ChatSettings(tmp_path).set_quiet(ADA, NIGHT)
     assert (tmp_path / "chat_settings.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_favourites_are_the_whole_chats_and_leave_the_rest_as_it_is(tmp_path: Path) -> None:
+    settings = ChatSettings(tmp_path)
+    settings.set_quiet(ADA, NIGHT)
+    settings.set_favourites(TOPIC, ["/shop", "/api"])
+    settings.set_quiet(TOPIC, ALWAYS)
+    for found in (settings, ChatSettings(tmp_path)):
+        assert found.find_favourites(ADA) == found.find_favourites(TOPIC) == ("/shop", "/api")
+        assert found.find_quiet(ADA) == NIGHT
+        assert found.find_favourites(Chat("telegram", 2)) == ()

@@ -1,0 +1,147 @@
+"""/new: a new session, here, in another directory, or in a git worktree of its own.
+
+* Who may do less than the owner starts below the project roots only, links resolved.
+* What comes after /new in the chat is for the new session, so /new is done when that is there.
+* A session to which nothing was ever said leaves no trace once the person has gone elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from buttons import Buttons
+from chat_commands import CommandHandler
+from claude_launcher import project_directory
+from core.commands import CommandName
+from core.config import Config
+from core.errors import BridgeError
+from core.model import Chat, Post
+from core.projects import is_below, parse_new
+from core.roles import NOT_ALLOWED, Deed
+from core.session_summary import clean_title
+from inbox import Inbox
+from outbox import Outbox, new_key
+from session import Session
+from session_book import chat_of
+from sessions import Sessions
+from topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a session begins: where, by which title of a person's (or ""), in which worktree."""
+
+    directory: Path
+    title: str = ""
+    worktree: str = ""
+
+
+class NewSessions:
+    """Begins sessions of `sessions`; `may` says whether a person (by user id) may do something."""
+
+    def __init__(
+        self,
+        config: Config,
+        sessions: Sessions,
+        inbox: Inbox,
+        outbox: Outbox,
+        buttons: Buttons,
+        topics: Topics,
+        *,
+        may: Callable[[int, Deed], bool],
+    ) -> None:
+        self._config = config
+        self._sessions = sessions
+        self._book = sessions.book
+        self._inbox = inbox
+        self._outbox = outbox
+        self._buttons = buttons
+        self._topics = topics
+        self._may = may
+        self.commands: dict[CommandName, CommandHandler] = {"new": self._new}
+
+    async def _new(self, chat: Chat, argument: str, person: int) -> None:
+        wish = parse_new(argument)
+        directory, title = self._project(wish.place), ""
+        if not directory.is_dir() and _is_name(wish.place) and self._topics.has_topics(chat):
+            directory, title = self._project(""), clean_title(wish.place)
+        self.check_open(directory, person)
+        if not directory.is_dir():
+            raise BridgeError(f"There is no directory {directory}. Make it first, or name another.")
+        session = await self.begin(chat, Beginning(directory, title, wish.worktree))
+        place, key = chat_of(session), new_key()
+        if place != chat:
+            self._outbox.say(chat, f"New session in a topic: “{title or directory.name}”.")
+        keyboard = self._buttons.issue(
+            place,
+            [] if argument else [[("Other directory…", _offer(key, session))]],
+            person=person,
+        )
+        text = _tell_where(session)
+        self._outbox.put(Post(key, place, text, keyboard=keyboard, silent=True))
+        self._sessions.runner_of(session).begin()
+
+    def is_open_to(self, directory: Path, person: int) -> bool:
+        """Whether that person may start a session in it; it is a path without links."""
+        roots = (root.resolve() for root in self._config.roots)
+        return self._may(person, "machine") or is_below(directory, roots)
+
+    def check_open(self, directory: Path, person: int) -> None:
+        """Raise BridgeError unless that person may start a session there."""
+        if not self.is_open_to(directory, person):
+            raise BridgeError(NOT_ALLOWED)
+
+    async def begin(self, chat: Chat, beginning: Beginning) -> Session:
+        """A new session of the chat, or of a topic made for it there. It has no process yet.
+
+        Raises BridgeError.
+        """
+        directory = beginning.directory
+        place = chat
+        if beginning.title or self._topics.makes_topic(chat):
+            place = await self._topics.make(chat, beginning.title or directory.name)
+        facts = {"name": beginning.title} if beginning.title else {}
+        return self._book.create(place, directory, **facts)
+
+    async def begin_instead(self, chat: Chat, beginning: Beginning, old: str) -> str:
+        """Begin a session in place of an untouched one, and say where. Raises BridgeError."""
+        session = await self.begin(chat, beginning)
+        await self._discard_untouched(old, chat)
+        self._sessions.runner_of(session).begin()
+        return _tell_where(session)
+
+    async def _discard_untouched(self, session_id: str, chat: Chat) -> None:
+        """Remove a session of the chat's to which nothing was ever said."""
+        session = self._book.store.load(session_id)
+        if session is None or chat_of(session) != chat or session.state.get("has_prompts"):
+            return
+        runner = self._sessions.find_runner(session_id)
+        if runner is not None and runner.is_awake:
+            is_used = bool(runner.queue) or runner.is_joined
+            if is_used or await self._sessions.is_watched(runner):
+                return
+        if any(entry.session_id == session_id for entry in self._inbox.pending()):
+            return
+        await self._sessions.let_go(session_id)
+        await asyncio.to_thread(self._book.store.delete, session_id)
+
+    def _project(self, argument: str) -> Path:
+        path = Path(argument).expanduser() if argument else self._config.project_dir
+        return (path if path.is_absolute() else self._config.project_dir / path).resolve()
+
+
+def _offer(post: str, session: Session) -> dict[str, str]:
+    """What the button does that offers other directories instead of the session's."""
+    return {"do": "list projects", "post": post, "session": session.session_id}
+
+
+def _tell_where(session: Session) -> str:
+    return f"New session in {project_directory(session)}."
+
+
+def _is_name(argument: str) -> bool:
+    """Whether it can be meant as a title; what looks like a path is one."""
+    return bool(clean_title(argument)) and not set(argument) & {"/", "~"}
