@@ -30,6 +30,7 @@ from deliveries import Deliveries
 from file_browser import FileBrowser
 from file_changes import FileChanges
 from fresh_starts import FreshStarts
+from git_worktrees import GitWorktrees
 from handoff import Handoff
 from inbox import Inbox
 from keypad import Keypad
@@ -57,6 +58,7 @@ from session_assembly import build_sessions, find_version
 from session_commands import SessionCommands
 from session_files import SessionFiles
 from session_finder import SessionFinder
+from session_worktrees import SessionWorktrees
 from sessions import Sessions
 from shipped_agents import list_shipped
 from state_folder import read_settings
@@ -83,6 +85,7 @@ class Parts:
     outbox: Outbox
     sessions: Sessions
     handoff: Handoff
+    worktrees: SessionWorktrees
     topics: Topics
     cards: LiveCards
     errors: ServiceErrors
@@ -154,6 +157,7 @@ class _Features:
     people: PeopleCommands
     picking: SessionCommands
     projects: ProjectPicker
+    worktrees: SessionWorktrees
     handoff: Handoff
     commands: ChatCommands
     cards: LiveCards
@@ -170,6 +174,7 @@ class _Features:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
             *(self.browser, self.people, self.picking, self.projects, self.handoff, self.cards),
+            self.worktrees,
             *(self.troubles, self.changes, self.errors, self.fresh_starts),
         )
 
@@ -201,6 +206,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         outbox=base.outbox,
         sessions=base.sessions,
         handoff=features.handoff,
+        worktrees=features.worktrees,
         topics=base.topics,
         admission=base.admission,
         messages=messages,
@@ -234,12 +240,10 @@ def _build_features(base: _Base) -> _Features:
         release=requests.release,
     )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
-    picking = _build_session_commands(base)
+    picking, new, projects, worktrees = _build_picking(base)
     handoff = _build_handoff(base)
     others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
-    others |= picking.commands | handoff.commands
-    new, projects = _build_projects(base)
-    others |= new.commands
+    others |= picking.commands | new.commands | handoff.commands
     commands = ChatCommands(sessions, outbox, screens, others=others, may=base.people.may)
     return _Features(
         requests=requests,
@@ -254,6 +258,7 @@ def _build_features(base: _Base) -> _Features:
         people=people,
         picking=picking,
         projects=projects,
+        worktrees=worktrees,
         handoff=handoff,
         commands=commands,
         cards=LiveCards(
@@ -281,6 +286,7 @@ def _connect(base: _Base, features: _Features) -> None:
     sessions.on_failed = troubles.tell_failed
     sessions.on_interrupted = features.restoration.hear_interrupted
     sessions.on_lost = features.restoration.hear_lost
+    sessions.launcher.prepare_place = features.worktrees.put_back
     sessions.on_prepare, sessions.on_not_renewed = features.agents.prepare, features.agents.check
     sessions.posts.on_typed = features.fresh_starts.note_in
     sessions.posts.render_left_out = troubles.render_left_out
@@ -385,12 +391,18 @@ def _build_handoff(base: _Base) -> Handoff:
     )
 
 
-def _build_session_commands(base: _Base) -> SessionCommands:
-    return SessionCommands(
+def _build_picking(
+    base: _Base,
+) -> tuple[SessionCommands, NewSessions, ProjectPicker, SessionWorktrees]:
+    git = GitWorktrees(base.environ)
+    worktrees = SessionWorktrees(*(base.sessions, base.outbox, base.buttons, git, base.background))
+    picking = SessionCommands(
         *(base.config, base.sessions, base.outbox, base.buttons, base.finder, base.background),
+        worktrees,
         sees_machine=lambda person: base.people.may(person, "machine"),
         redact=base.redactor.redact,
     )
+    return picking, *_build_projects(base, git), worktrees
 
 
 def _build_screens(base: _Base) -> ScreenView:
@@ -406,9 +418,10 @@ def _build_browser(base: _Base) -> FileBrowser:
     )
 
 
-def _build_projects(base: _Base) -> tuple[NewSessions, ProjectPicker]:
+def _build_projects(base: _Base, git: GitWorktrees) -> tuple[NewSessions, ProjectPicker]:
     new = NewSessions(
         *(base.config, base.sessions, base.inbox, base.outbox, base.buttons, base.topics),
+        git,
         may=base.people.may,
     )
     picker = ProjectPicker(

@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,8 @@ class Launch:
 class ClaudeLauncher:
     """Starts processes in `terminal`.
 
+    `prepare_place` has the directory there that was made for a session; it may raise ClaudeError.
+
     Args:
         version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
@@ -100,6 +102,7 @@ class ClaudeLauncher:
         self.version = version
         self.allows_bypass = allows_bypass
         self.is_trusted: Callable[[Session], bool] = lambda session: True
+        self.prepare_place: Callable[[Session], Awaitable[None]] = _prepare_nothing
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
@@ -233,6 +236,7 @@ class ClaudeLauncher:
                 "or take it over: that ends the other process, and what it is doing.",
                 owner.pid,
             )
+        await self.prepare_place(session)
         directory = project_directory(session)
         if not directory.is_dir():
             raise ClaudeStartError(
@@ -301,6 +305,10 @@ class ClaudeLauncher:
             )
         replace_file(path, render_settings(hook, self.version, **others).encode())
         return path
+
+
+async def _prepare_nothing(session: Session) -> None:
+    pass
 
 
 def name_to_tell(session: Session, version: tuple[int, ...]) -> str:

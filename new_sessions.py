@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from buttons import Buttons
 from chat_commands import CommandHandler
@@ -22,6 +23,8 @@ from core.model import Chat, Post
 from core.projects import is_below, parse_new
 from core.roles import NOT_ALLOWED, Deed
 from core.session_summary import clean_title
+from core.worktrees import Worktree, note_worktree, read_worktree
+from git_worktrees import GitWorktrees
 from inbox import Inbox
 from outbox import Outbox, new_key
 from session import Session
@@ -50,6 +53,7 @@ class NewSessions:
         outbox: Outbox,
         buttons: Buttons,
         topics: Topics,
+        git: GitWorktrees,
         *,
         may: Callable[[int, Deed], bool],
     ) -> None:
@@ -60,6 +64,7 @@ class NewSessions:
         self._outbox = outbox
         self._buttons = buttons
         self._topics = topics
+        self._git = git
         self._may = may
         self.commands: dict[CommandName, CommandHandler] = {"new": self._new}
 
@@ -71,10 +76,11 @@ class NewSessions:
         self.check_open(directory, person)
         if not directory.is_dir():
             raise BridgeError(f"There is no directory {directory}. Make it first, or name another.")
-        session = await self.begin(chat, Beginning(directory, title, wish.worktree))
+        session = await self._begin(chat, Beginning(directory, title, wish.worktree), person)
         place, key = chat_of(session), new_key()
         if place != chat:
-            self._outbox.say(chat, f"New session in a topic: “{title or directory.name}”.")
+            name = title or project_directory(session).name
+            self._outbox.say(chat, f"New session in a topic: “{name}”.")
         keyboard = self._buttons.issue(
             place,
             [] if argument else [[("Other directory…", _offer(key, session))]],
@@ -94,21 +100,36 @@ class NewSessions:
         if not self.is_open_to(directory, person):
             raise BridgeError(NOT_ALLOWED)
 
-    async def begin(self, chat: Chat, beginning: Beginning) -> Session:
+    async def _begin(self, chat: Chat, beginning: Beginning, person: int) -> Session:
         """A new session of the chat, or of a topic made for it there. It has no process yet.
 
         Raises BridgeError.
         """
         directory = beginning.directory
+        facts: dict[str, Any] = {}
+        if beginning.worktree:
+            worktree, directory = await self._add_worktree(beginning, person)
+            facts["worktree"] = note_worktree(worktree)
         place = chat
         if beginning.title or self._topics.makes_topic(chat):
             place = await self._topics.make(chat, beginning.title or directory.name)
-        facts = {"name": beginning.title} if beginning.title else {}
+        if beginning.title:
+            facts["name"] = beginning.title
         return self._book.create(place, directory, **facts)
 
-    async def begin_instead(self, chat: Chat, beginning: Beginning, old: str) -> str:
+    async def _add_worktree(self, beginning: Beginning, person: int) -> tuple[Worktree, Path]:
+        """The worktree, and where in it the session is to work. Raises BridgeError.
+
+        All of the repository will be in it, so all of it has to be open to the person.
+        """
+        survey = await asyncio.to_thread(self._git.survey, beginning.directory)
+        self.check_open(survey.repository, person)
+        worktree, directory, _ = await asyncio.to_thread(self._git.add, survey, beginning.worktree)
+        return worktree, directory
+
+    async def begin_instead(self, chat: Chat, beginning: Beginning, person: int, old: str) -> str:
         """Begin a session in place of an untouched one, and say where. Raises BridgeError."""
-        session = await self.begin(chat, beginning)
+        session = await self._begin(chat, beginning, person)
         await self._discard_untouched(old, chat)
         self._sessions.runner_of(session).begin()
         return _tell_where(session)
@@ -139,7 +160,13 @@ def _offer(post: str, session: Session) -> dict[str, str]:
 
 
 def _tell_where(session: Session) -> str:
-    return f"New session in {project_directory(session)}."
+    text, worktree = f"New session in {project_directory(session)}.", read_worktree(session.state)
+    if worktree is None:
+        return text
+    return (
+        f"{text} It is a worktree of {worktree.repository}, on the branch “{worktree.branch}” from "
+        f"“{worktree.base}”. /close asks what becomes of it."
+    )
 
 
 def _is_name(argument: str) -> bool:

@@ -241,7 +241,8 @@ class ProjectPicker:
         used = [
             str(session.state.get("project_dir", ""))
             for session in sessions
-            if _is_of(session, chat) or (is_private and session.state.get("person") == person)
+            if "worktree" not in session.state  # which is one task's, and goes with it
+            and (_is_of(session, chat) or (is_private and session.state.get("person") == person))
         ]
         favourites = self._settings.find_favourites(chat)
         usable = {path for path in {*favourites, *used} if self._find_usable(path, person)}
@@ -291,7 +292,7 @@ class ProjectPicker:
         if found is None:
             raise ProjectError(_GONE)
         beginning = Beginning(found, worktree=worktree)
-        text = await self._new.begin_instead(chat, beginning, view.session)
+        text = await self._new.begin_instead(chat, beginning, person, view.session)
         self._outbox.say(chat, text, edits=view.post)
 
 

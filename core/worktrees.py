@@ -133,6 +133,11 @@ def explain(said: str) -> str:
     return plain[:_LONGEST_REASON].rstrip(".")
 
 
+def name_worktree(worktree: Worktree) -> str:
+    """The worktree in a few words, for who looks at its session."""
+    return f"{worktree.name}, from “{worktree.base}” of {worktree.repository}"
+
+
 def describe(worktree: Worktree, condition: Condition) -> str:
     """What there is in it, for who decides what becomes of it."""
     branch = condition.branch or worktree.branch

@@ -70,7 +70,7 @@ HUB = {
         "troubles",
         "uploads",
         "deliveries",
-        *("file_browser", "new_sessions", "project_picker", "worktree_closing"),
+        *("file_browser", "new_sessions", "project_picker", "session_worktrees"),
         *("fresh_starts", "restoration", "acting_agents"),
         *("session_assembly", "session_observer"),
     ),

@@ -14,6 +14,7 @@ from chat_settings import ChatSettings
 from core.config import Config
 from core.errors import BridgeError
 from core.model import ButtonPressed, Chat, Person, TextSent
+from git_worktrees import GitWorktrees
 from new_sessions import NewSessions
 from project_picker import ProjectPicker
 from session import Session, SessionStore
@@ -50,6 +51,7 @@ class Desk:
         self.buttons = Buttons(root)
         self.new = NewSessions(
             *(config, sessions, inbox, world.outbox, self.buttons, topics),
+            GitWorktrees({}),
             may=lambda person, deed: person == OWNER,
         )
         self.picker = ProjectPicker(

@@ -14,15 +14,18 @@ from buttons import Buttons, Press
 from claude_registry import ClaudeRegistry
 from core.errors import BridgeError
 from core.model import ButtonPressed, Chat, Person, Post, TextSent
+from git_worktrees import GitWorktrees
 from pulse import Background
 from session import Session, SessionStore
 from session_book import SessionBook
 from session_commands import SessionCommands
 from session_finder import SessionFinder
+from session_worktrees import SessionWorktrees
 from tests.standins.outbox_world import ANN, BOB, OutboxWorld, running
 from tests.standins.transcripts import turn
 
 OWNER, MEMBER = 1, 2
+GIT = GitWorktrees({})
 
 
 class Desk:
@@ -46,6 +49,7 @@ class Desk:
             *(config, sessions, world.outbox, Buttons(root)),
             SessionFinder(root / "projects", root / "found.json"),
             Background(),
+            SessionWorktrees(sessions, world.outbox, Buttons(root), GIT, Background()),
             sees_machine=lambda person: person == OWNER,
             redact=lambda text: text.replace("secret", "[masked]"),
         )
