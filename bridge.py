@@ -87,6 +87,7 @@ class Hub:
         self._parts.outbox.start()
         self._parts.requests.start()
         self._parts.background.run(self._tell_of_version())
+        self._parts.background.run(self._parts.note_earlier())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_receiving(self._channel, self._take))
             tasks.create_task(self._handle_arrivals())
@@ -207,10 +208,12 @@ class Hub:
         keep = awake_ids(self._sessions.runners)
         keep |= {entry.session_id for entry in self._inbox.pending()}
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):
+            self._parts.histories.remove(session_id)
             log.info("session %s was not used for %g days and is removed", session_id, days)
         sessions = await asyncio.to_thread(self._sessions.book.store.list_sessions)
         known = {session.session_id for session in sessions}
         self._sessions.keeper.forget_others(known)
+        self._parts.histories.forget_others(known, days)
         known |= {files_id(session) for session in sessions}
         await asyncio.to_thread(self._parts.files.clean_up, known, days)
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 class _Choices(msgspec.Struct, omit_defaults=True, frozen=True):
     quiet: Quiet | None = None
+    private: bool = False
     favourites: tuple[str, ...] = ()
 
 
@@ -45,6 +46,14 @@ class ChatSettings:
     def set_quiet(self, chat: Chat, quiet: Quiet | None) -> None:
         """Let the chat be quiet then. Raises StoreWriteError: it stays as it was."""
         self._put(chat, replace(self._choices_of(chat), quiet=quiet))
+
+    def is_private(self, chat: Chat) -> bool:
+        """Whether personal data of the chat is kept out of the histories."""
+        return self._choices_of(chat).private
+
+    def set_private(self, chat: Chat, *, private: bool) -> None:
+        """Keep it out, or not. Raises StoreWriteError: it stays as it was."""
+        self._put(chat, replace(self._choices_of(chat), private=private))
 
     def find_favourites(self, chat: Chat) -> tuple[str, ...]:
         """The directories that are marked in the chat, whatever its topic."""

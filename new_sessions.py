@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,10 @@ class Beginning:
 
 
 class NewSessions:
-    """Begins sessions of `sessions`; `may` says whether a person (by user id) may do something."""
+    """Begins sessions of `sessions`.
+
+    `forget` deletes one for good; `may` says whether a person (by user id) may do something.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class NewSessions:
         topics: Topics,
         git: GitWorktrees,
         *,
+        forget: Callable[[Session], Awaitable[None]],
         may: Callable[[int, Deed], bool],
     ) -> None:
         self._config = config
@@ -65,6 +69,7 @@ class NewSessions:
         self._buttons = buttons
         self._topics = topics
         self._git = git
+        self._forget = forget
         self._may = may
         self.commands: dict[CommandName, CommandHandler] = {"new": self._new}
 
@@ -130,11 +135,11 @@ class NewSessions:
     async def begin_instead(self, chat: Chat, beginning: Beginning, person: int, old: str) -> str:
         """Begin a session in place of an untouched one, and say where. Raises BridgeError."""
         session = await self._begin(chat, beginning, person)
-        await self._discard_untouched(old, chat)
         self._sessions.runner_of(session).begin()
+        await self._forget_untouched(old, chat)
         return _tell_where(session)
 
-    async def _discard_untouched(self, session_id: str, chat: Chat) -> None:
+    async def _forget_untouched(self, session_id: str, chat: Chat) -> None:
         """Remove a session of the chat's to which nothing was ever said."""
         session = self._book.store.load(session_id)
         if session is None or chat_of(session) != chat or session.state.get("has_prompts"):
@@ -146,8 +151,7 @@ class NewSessions:
                 return
         if any(entry.session_id == session_id for entry in self._inbox.pending()):
             return
-        await self._sessions.let_go(session_id)
-        await asyncio.to_thread(self._book.store.delete, session_id)
+        await self._forget(session)
 
     def _project(self, argument: str) -> Path:
         path = Path(argument).expanduser() if argument else self._config.project_dir

@@ -43,7 +43,6 @@ class Desk:
             book=self.book,
             find_runner=lambda session_id: None,
             runner_of=self.runner_of,
-            let_go=self.let_go,
         )
         inbox: Any = SimpleNamespace(pending=list)
         topics: Any = SimpleNamespace(has_topics=lambda chat: False, makes_topic=lambda chat: False)
@@ -52,6 +51,7 @@ class Desk:
         self.new = NewSessions(
             *(config, sessions, inbox, world.outbox, self.buttons, topics),
             GitWorktrees({}),
+            forget=self.forget,
             may=lambda person, deed: person == OWNER,
         )
         self.picker = ProjectPicker(
@@ -63,8 +63,9 @@ class Desk:
     def runner_of(self, session: Session) -> Any:
         return SimpleNamespace(begin=lambda: self.begun.append(session.session_id))
 
-    async def let_go(self, session_id: str) -> None:
-        self.gone.append(session_id)
+    async def forget(self, session: Session) -> None:
+        self.gone.append(session.session_id)
+        self.book.store.delete(session.session_id)
 
     @property
     def shown(self) -> str:
