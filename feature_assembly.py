@@ -259,6 +259,7 @@ def _build_projects(base: Base, forgetting: Forgetting) -> ProjectFeatures:
     git = GitWorktrees(base.environ)
     new = NewSessions(
         *(base.config, sessions, base.inbox, outbox, buttons, base.topics, git),
+        base.background,
         forget=forgetting.forget,
         may=base.people.may,
     )

@@ -190,6 +190,8 @@ class GitWorktrees:
         checkout = next((c for c in self._list(repository) if c.path == worktree.path), None)
         is_there = checkout is not None and path.is_dir()
         branch = checkout.branch if checkout is not None and is_there else worktree.branch
+        if not is_there and self._find_commit(repository, _full(branch)) is None:
+            return Condition("", is_there, None)
         ahead = self._count_ahead(repository, branch, worktree.base) if branch else None
         if not is_there:
             return Condition(branch, is_there, ahead)

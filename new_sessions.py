@@ -16,9 +16,11 @@ from typing import Any
 from buttons import Buttons
 from chat_commands import CommandHandler
 from claude_launcher import project_directory
+from core.choices import FIELDS
 from core.commands import CommandName
 from core.config import Config
-from core.errors import BridgeError
+from core.errors import BridgeError, ProjectError
+from core.file_names import name_on_button
 from core.model import Chat, Post
 from core.projects import is_below, parse_new
 from core.roles import NOT_ALLOWED, Deed
@@ -27,10 +29,14 @@ from core.worktrees import Worktree, note_worktree, read_worktree
 from git_worktrees import GitWorktrees
 from inbox import Inbox
 from outbox import Outbox, new_key
+from pulse import Background
 from session import Session
 from session_book import chat_of
 from sessions import Sessions
 from topics import Topics
+
+_TOUCHED = frozenset(("has_prompts", "name", *FIELDS.values()))
+"""What is in the state of a session to which a person has said or done something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class NewSessions:
         buttons: Buttons,
         topics: Topics,
         git: GitWorktrees,
+        background: Background,
         *,
         forget: Callable[[Session], Awaitable[None]],
         may: Callable[[int, Deed], bool],
@@ -69,6 +76,7 @@ class NewSessions:
         self._buttons = buttons
         self._topics = topics
         self._git = git
+        self._background = background
         self._forget = forget
         self._may = may
         self.commands: dict[CommandName, CommandHandler] = {"new": self._new}
@@ -76,10 +84,10 @@ class NewSessions:
     async def _new(self, chat: Chat, argument: str, person: int) -> None:
         wish = parse_new(argument)
         directory, title = self._project(wish.place), ""
-        if not directory.is_dir() and _is_name(wish.place) and self._topics.has_topics(chat):
+        if not _is_there(directory) and _is_name(wish.place) and self._topics.has_topics(chat):
             directory, title = self._project(""), clean_title(wish.place)
         self.check_open(directory, person)
-        if not directory.is_dir():
+        if not _is_there(directory):
             raise BridgeError(f"There is no directory {directory}. Make it first, or name another.")
         session = await self._begin(chat, Beginning(directory, title, wish.worktree), person)
         place, key = chat_of(session), new_key()
@@ -136,13 +144,13 @@ class NewSessions:
         """Begin a session in place of an untouched one, and say where. Raises BridgeError."""
         session = await self._begin(chat, beginning, person)
         self._sessions.runner_of(session).begin()
-        await self._forget_untouched(old, chat)
+        self._background.run(self._forget_untouched(old, chat))
         return _tell_where(session)
 
     async def _forget_untouched(self, session_id: str, chat: Chat) -> None:
         """Remove a session of the chat's to which nothing was ever said."""
         session = self._book.store.load(session_id)
-        if session is None or chat_of(session) != chat or session.state.get("has_prompts"):
+        if session is None or chat_of(session) != chat or _TOUCHED & session.state.keys():
             return
         runner = self._sessions.find_runner(session_id)
         if runner is not None and runner.is_awake:
@@ -154,8 +162,15 @@ class NewSessions:
         await self._forget(session)
 
     def _project(self, argument: str) -> Path:
-        path = Path(argument).expanduser() if argument else self._config.project_dir
-        return (path if path.is_absolute() else self._config.project_dir / path).resolve()
+        """The directory that is meant, without links. Raises ProjectError."""
+        project = self._config.project_dir
+        try:
+            return (
+                (project / Path(argument).expanduser()).resolve() if argument else project.resolve()
+            )
+        except (OSError, RuntimeError, ValueError) as error:  # nobody's home, a link in a circle
+            shown = name_on_button(argument)
+            raise ProjectError(f"“{shown}” is no directory that can be opened.") from error
 
 
 def _offer(post: str, session: Session) -> dict[str, str]:
@@ -164,13 +179,18 @@ def _offer(post: str, session: Session) -> dict[str, str]:
 
 
 def _tell_where(session: Session) -> str:
-    text, worktree = f"New session in {project_directory(session)}.", read_worktree(session.state)
+    text, worktree = f"New session in {project_directory(session)}", read_worktree(session.state)
     if worktree is None:
-        return text
-    return (
-        f"{text} It is a worktree of {worktree.repository}, on the branch “{worktree.branch}” from "
-        f"“{worktree.base}”. /close asks what becomes of it."
-    )
+        return f"{text}."
+    on = f"on the branch “{worktree.branch}” from “{worktree.base}”"
+    return f"{text}, a worktree {on}. /close asks what becomes of it."
+
+
+def _is_there(directory: Path) -> bool:
+    try:
+        return directory.is_dir()
+    except OSError:  # in a folder of somebody else
+        return False
 
 
 def _is_name(argument: str) -> bool:

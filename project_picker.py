@@ -40,8 +40,8 @@ from session_book import SessionBook
 
 _GONE = "That directory is not there any more, or not below the project roots."
 _OVERVIEW = (
-    "Where shall the new session work?\n★ is a favourite, 📁 shows what lies in a directory. "
-    "Anything else starts the session there."
+    "Where shall the new session work?\nA directory starts it there, ★ are your favourites; 📁 "
+    "shows what lies in one."
 )
 _ASKED = {
     "directory": "Reply to this message with the name of the new directory.",
@@ -212,7 +212,7 @@ class ProjectPicker:
             [(f"📁 {name_on_button(name)}", _below(view, name).action("show project"))]
             for name in shown
         ]
-        begins: Row = [("▶ Start here", view.action("begin in", path=str(path)))]
+        begins: Row = [("Start here", view.action("begin in", path=str(path)))]
         if branch:
             begins.append(("In a worktree…", view.action("ask for name", asks="worktree")))
         mark = "★ Unmark" if is_marked else "☆ Favourite"

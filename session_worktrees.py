@@ -176,7 +176,11 @@ class SessionWorktrees:
     ) -> tuple[str, Rows]:
         """What is told then, with its buttons. Raises WorktreeError."""
         condition = await asyncio.to_thread(self._git.look, worktree)
-        branch, is_clean = condition.branch or worktree.branch, not condition.uncommitted
+        branch, is_clean = condition.branch, not condition.uncommitted
+        if not (branch or condition.is_there):
+            return describe(worktree, condition), []
+        if not branch:
+            raise WorktreeError("It is on no branch now, so nothing is done.")
         match settling["deed"]:
             case "merge":
                 await asyncio.to_thread(self._git.merge, worktree)

@@ -54,7 +54,8 @@ class Checkout:
 class Condition:
     """How a worktree stands.
 
-    `branch`: the one that is checked out there, "" for none (in the middle of a rebase, say).
+    `branch`: the one that is checked out there, "" for none (in the middle of a rebase, say); of a
+    folder that is gone its own, "" if that is gone, too.
     `ahead`: how many commits its branch has that the base has not; None where one of the two is
     gone. `uncommitted`: what would be lost, by name. `has_ignored`: whether there is something that
     git ignores.
@@ -140,19 +141,18 @@ def name_worktree(worktree: Worktree) -> str:
 
 def describe(worktree: Worktree, condition: Condition) -> str:
     """What there is in it, for who decides what becomes of it."""
-    branch = condition.branch or worktree.branch
     if not condition.branch and condition.is_there:
         return (
             f"Its worktree {worktree.path} is on no branch; something may be half done there, "
             "a rebase say. It is left as it is. Finish that at the machine."
         )
-    if not condition.is_there and condition.ahead is None:
-        return f"Its worktree {worktree.path} is gone."
+    if not condition.branch:
+        return f"Its worktree {worktree.path} and its branch are gone; nothing is left to do."
     facts = [_tell_commits(condition.ahead, worktree.base)]
     if condition.uncommitted:
         facts.append(f"not committed: {list_names(condition.uncommitted)}")
     gone = "" if condition.is_there else " (the folder is gone)"
-    text = f"Its worktree “{branch}”{gone}: {', '.join(facts)}."
+    text = f"Its worktree “{condition.branch}”{gone}: {', '.join(facts)}."
     if condition.uncommitted:
         text += " To merge it, continue the session and have that committed first."
     if condition.has_ignored:
@@ -162,7 +162,7 @@ def describe(worktree: Worktree, condition: Condition) -> str:
 
 def list_deeds(condition: Condition) -> list[Deed]:
     """What is offered."""
-    if not condition.branch or not (condition.is_there or condition.ahead is not None):
+    if not condition.branch:
         return []
     is_mergeable = bool(condition.ahead) and not condition.uncommitted
     is_removable = condition.is_there or condition.ahead == 0

@@ -30,7 +30,7 @@ def test_a_session_in_a_directory_that_was_picked_and_in_one_that_was_made(world
     root = next(label for label in listed.labels if label.endswith("/code"))
     browsed = press(world, listed, root, "📁 code\n1 folder")
     browsed = press(world, browsed, "📁 shop", "📁 code/shop")
-    press(world, browsed, "▶ Start here", f"New session in {shop}.")
+    press(world, browsed, "Start here", f"New session in {shop}.")
     works_in(world, shop)
     assert len(world.sessions()) == 1  # the first was never used
 
@@ -43,7 +43,7 @@ def test_a_session_in_a_directory_that_was_picked_and_in_one_that_was_made(world
     made = world.reads("📁 code/tea")
     world.kill_bridge()
     world.start_bridge()  # the buttons outlive the bridge
-    press(world, made, "▶ Start here", f"New session in {code / 'tea'}.")
+    press(world, made, "Start here", f"New session in {code / 'tea'}.")
     wait_until(lambda: len(world.processes()) == 2, "both run")
     works_in(world, code / "tea")
 
@@ -76,7 +76,7 @@ def test_a_worktree_is_merged_when_its_session_is_closed_and_comes_back_with_it(
 ) -> None:
     place = make_repository(world) / "fix"
     world.start_bridge()
-    begun = world.ask("/new --worktree fix", f"New session in {place}.")
+    begun = world.ask("/new --worktree fix", f"New session in {place}, a worktree")
     assert "on the branch “fix” from “main”" in begun.text
     works_in(world, place)
     assert "Worktree: fix, from “main”" in world.ask("/status", "Session:").text
@@ -102,7 +102,7 @@ def test_a_worktree_is_merged_when_its_session_is_closed_and_comes_back_with_it(
 def test_uncommitted_work_is_committed_before_the_folder_goes(world: World) -> None:
     place = make_repository(world) / "fix"
     world.start_bridge()
-    world.ask("/new --worktree fix", f"New session in {place}.")
+    world.ask("/new --worktree fix", f"New session in {place}, a worktree")
     works_in(world, place)
     (place / "new.py").write_text("price = 3\n")
     world.wait_for_process("idle")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from core.model import ButtonPressed, Chat, Person, TextSent
 from git_worktrees import GitWorktrees
 from new_sessions import NewSessions
 from project_picker import ProjectPicker
+from pulse import Background
 from session import Session, SessionStore
 from session_book import SessionBook
 from tests.standins.outbox_world import ANN, OutboxWorld, running
@@ -47,10 +50,11 @@ class Desk:
         inbox: Any = SimpleNamespace(pending=list)
         topics: Any = SimpleNamespace(has_topics=lambda chat: False, makes_topic=lambda chat: False)
         config = Config(project_dir=self.shop, project_roots=(self.code,))
-        self.buttons = Buttons(root)
+        self.buttons, self.background = Buttons(root), Background()
         self.new = NewSessions(
             *(config, sessions, inbox, world.outbox, self.buttons, topics),
-            GitWorktrees({}),
+            GitWorktrees({"PATH": os.environ["PATH"], "HOME": str(root)}),
+            self.background,
             forget=self.forget,
             may=lambda person, deed: person == OWNER,
         )
@@ -108,6 +112,7 @@ class Desk:
             await self._until_at_rest()
 
     async def _until_at_rest(self) -> None:
+        await self.background.finish()
         await self.world.go_on(10)
 
     def current(self) -> Session:
@@ -142,9 +147,9 @@ async def test_the_untouched_session_gives_way_to_the_one_that_was_picked(desk: 
     shown = await desk.press("📁 ~/code")
     assert shown == "📁 code\n1 folder"
     assert desk.labels == [
-        *("📁 shop", "‹ Back", "▶ Start here", "☆ Favourite", "New directory…"),
+        *("📁 shop", "‹ Back", "Start here", "☆ Favourite", "New directory…"),
     ]
-    assert await desk.press("▶ Start here") == f"New session in {desk.code}."
+    assert await desk.press("Start here") == f"New session in {desk.code}."
     assert desk.directory() == str(desk.code)
     assert desk.gone == [untouched]
     assert [s.session_id for s in desk.book.store.list_sessions()] == [desk.current().session_id]
@@ -160,6 +165,22 @@ async def test_a_session_that_was_talked_to_stays(desk: Desk) -> None:
     assert {s.session_id for s in desk.book.store.list_sessions()} == {
         *(old, desk.current().session_id)
     }
+
+
+async def test_a_session_that_something_was_chosen_for_stays(desk: Desk) -> None:
+    await desk.says()
+    desk.book.edit_state(desk.current().session_id, name="Named", model="opus")
+    await desk.press("Other directory…")
+    await desk.press("~/code/shop")
+    assert desk.gone == []
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-that-name/x", "loop/x", "a\0b", "gone", "x" * 5000])
+async def test_what_is_no_directory_is_told_in_a_sentence(desk: Desk, place: str) -> None:
+    (desk.shop / "loop").symlink_to("loop")
+    with pytest.raises(BridgeError, match="no directory"):
+        await desk.says(place)
+    assert desk.book.find_current(ANN) is None
 
 
 async def test_recent_places_are_those_that_are_there_and_that_one_may_use(desk: Desk) -> None:
@@ -222,7 +243,7 @@ async def test_links_out_of_the_roots_and_the_bridges_folders_are_not_there(desk
     await desk.press("📁 ~/code")
     assert [label for label in desk.labels if label.startswith("📁")] == ["📁 shop", "📁 in"]
     await desk.press("📁 in")
-    assert await desk.press("▶ Start here") == f"New session in {desk.shop}."
+    assert await desk.press("Start here") == f"New session in {desk.shop}."
 
 
 async def test_a_folder_exchanged_for_a_link_after_it_was_shown_is_refused(desk: Desk) -> None:
@@ -253,7 +274,7 @@ async def test_a_new_directory_is_asked_for_by_a_reply_and_then_shown(desk: Desk
     assert desk.shown == "📁 code/tea shop\nNo folders"
     assert (desk.code / "tea shop").stat().st_mode & 0o777 == 0o755
     assert not await desk.reply("another")  # it was asked for one
-    assert await desk.press("▶ Start here") == f"New session in {desk.code / 'tea shop'}."
+    assert await desk.press("Start here") == f"New session in {desk.code / 'tea shop'}."
 
 
 async def test_who_goes_back_is_not_asked_any_more(desk: Desk) -> None:
@@ -276,3 +297,46 @@ async def test_a_member_starts_below_the_roots_only(desk: Desk) -> None:
     await desk.says(str(desk.code), MEMBER)
     await desk.says(str(desk.elsewhere), OWNER)
     assert desk.directory() == str(desk.elsewhere)
+
+
+def make_repository(path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(path)}
+    (path / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n")
+    for words in ("init -q -b main", "add -A", "commit -qm first --allow-empty"):
+        subprocess.run(["git", *words.split()], cwd=path, env=environ, check=True)
+
+
+async def test_a_worktree_is_made_from_the_project_or_the_picked_folder(desk: Desk) -> None:
+    make_repository(desk.shop)
+    place = desk.code / "shop-worktrees"
+    shown = await desk.says("--worktree fix")
+    assert shown.startswith(f"New session in {place / 'fix'}, a worktree on the branch “fix”")
+    assert desk.current().state["worktree"]["base"] == "main"
+    assert desk.labels == []
+    await desk.says()
+    await desk.press("Other directory…")
+    assert "~/code/shop-worktrees/fix" not in desk.labels  # it is one task's, and goes with it
+    await desk.press("📁 ~/code")
+    await desk.press("📁 shop")
+    assert "In a worktree…" in desk.labels
+    shown = await desk.press("In a worktree…")
+    assert shown.startswith("📁 code/shop\nReply to this message with a name.")
+    with pytest.raises(BridgeError, match="try-2 would do"):
+        await desk.reply("try 2")
+    assert await desk.reply("try-2")
+    assert desk.shown.startswith(f"New session in {place / 'try-2'}, a worktree")
+    assert desk.directory() == str(place / "try-2")
+    before = desk.directory()
+    with pytest.raises(BridgeError, match="is not in a git repository"):
+        await desk.says(f"{desk.elsewhere} --worktree fix")
+    assert desk.directory() == before
+
+
+async def test_a_worktree_of_more_than_a_member_may_see_is_the_owners(desk: Desk) -> None:
+    (desk.shop / "a.txt").write_text("a")
+    make_repository(desk.code.parent)
+    with pytest.raises(BridgeError, match="Only the owner"):
+        await desk.says("--worktree fix", MEMBER)
+    assert not list(desk.code.parent.parent.glob("*-worktrees"))
+    await desk.says("--worktree fix", OWNER)
+    assert desk.directory().endswith("-worktrees/fix/code/shop")
