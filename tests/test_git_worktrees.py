@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from core.errors import WorktreeError
 from core.worktrees import Worktree
@@ -151,6 +156,48 @@ def test_git_that_is_missing_or_hangs_is_told_in_a_sentence(shop: Shop, tmp_path
     slow.chmod(0o755)
     with pytest.raises(WorktreeError, match=r"longer than 0.2 seconds"):
         GitWorktrees(shop.environ, command=str(slow), seconds=0.2).survey(shop.path)
+
+
+def test_what_is_set_for_another_repository_is_not_passed_on(shop: Shop) -> None:
+    environ = shop.environ | {"GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere", "GIT_TRACE": "1"}
+    assert GitWorktrees(environ).survey(shop.path).base == "main"
+
+
+def test_a_worktree_that_takes_too_long_is_not_half_there(shop: Shop) -> None:
+    shop.write(".gitattributes", "*.txt filter=slow\n")
+    shop.commit()
+    shop.git("config", "filter.slow.smudge", "sleep 60")
+    shop.worktrees = GitWorktrees(shop.environ, seconds=1)
+    with pytest.raises(WorktreeError, match="git took longer than 1 seconds and was ended"):
+        shop.add()
+    assert shop.branches() == ["main"]
+    assert shop.git("worktree", "list").count("\n") == 0
+    assert not (shop.path.parent / "shop-worktrees" / "fix").exists()
+    shop.git("config", "--unset", "filter.slow.smudge")
+    shop.add()
+
+
+def test_a_git_that_can_not_try_a_merge_still_moves_a_branch_forward(
+    shop: Shop, tmp_path: Path
+) -> None:
+    old = tmp_path / "git-2.34"
+    old.write_text(
+        '#!/bin/sh\ncase "$*" in *merge-tree*) echo "usage: git merge-tree" >&2; exit 129;; esac\n'
+        'exec git "$@"\n'
+    )
+    old.chmod(0o755)
+    shop.worktrees = GitWorktrees(shop.environ, command=str(old))
+    made = shop.worked()
+    shop.worktrees.merge(made)
+    assert shop.git("rev-parse", "main") == shop.git("rev-parse", "fix")
+    shop.write("fix.txt", "more", Path(made.path))
+    shop.commit(Path(made.path))
+    shop.write("main.txt", "m")
+    shop.commit()
+    before = shop.state()
+    with pytest.raises(WorktreeError, match="have “main” merged there first"):
+        shop.worktrees.merge(made)
+    assert shop.state() == before
 
 
 def test_no_hook_and_no_watcher_of_the_project_is_run(shop: Shop, tmp_path: Path) -> None:
@@ -324,6 +371,9 @@ def test_work_that_is_nowhere_else_is_not_removed(
     assert not shop.worktrees.look(made).is_nothing_lost
     with pytest.raises(WorktreeError):
         shop.worktrees.remove(made)
+    if work is not _commit:  # which is on the branch, and so may lose the folder
+        with pytest.raises(WorktreeError):
+            shop.worktrees.remove_folder(made)
     assert sorted(Path(made.path).rglob("*")) == found
     assert "fix" in shop.branches()
 
@@ -440,3 +490,107 @@ def test_a_branch_that_is_in_use_elsewhere_is_not_put_back(shop: Shop) -> None:
     with pytest.raises(WorktreeError, match="already checked out"):
         shop.worktrees.put_back(made)
     assert not Path(made.path).exists()
+
+
+# --- whatever happens -----------------------------------------------------------------------------
+
+FILES = ("a.txt", "new.txt", "deep/x.txt")
+PERSONS = (
+    "write",
+    "stage",
+    "commit",
+    "commit to main",
+    "branch",
+    "detach",
+    "go back",
+    "dirty main",
+)
+OURS = ("merge", "remove", "commit all", "remove folder", "put back", "add")
+
+
+class Play:
+    """People and the bridge work on one worktree, in any order."""
+
+    def __init__(self, root: Path) -> None:
+        self.shop = Shop(root)
+        self.made = self.shop.add()
+        self.path = Path(self.made.path)
+        self.written = {"one\n"}
+
+    def do(self, step: str, file: str) -> None:
+        """What a person or Claude does; much of it is not possible just then."""
+        text = f"text {len(self.written)}\n"
+        shop, path = self.shop, self.path
+        where = shop.path if step in ("commit to main", "dirty main") else path
+        if not where.exists():
+            return
+        if step in ("write", "commit to main", "dirty main"):
+            self.written.add(text)
+            shop.write(file, text, where)
+        with suppress(subprocess.CalledProcessError):
+            match step:
+                case "stage":
+                    shop.git("add", "-A", at=path)
+                case "commit" | "commit to main":
+                    shop.commit(where)
+                case "branch":
+                    shop.git("checkout", "-q", "-b", "other", at=path)
+                case "detach":
+                    shop.git("checkout", "-q", "--detach", at=path)
+                case "go back":
+                    shop.git("checkout", "-q", "fix", at=path)
+
+    def settle(self, step: str) -> None:
+        """What the bridge does; it may refuse."""
+        worktrees = self.shop.worktrees
+        match step:
+            case "merge":
+                worktrees.merge(self.made)
+            case "remove":
+                worktrees.remove(self.made)
+            case "commit all":
+                worktrees.commit_all(self.made, "Kept")
+            case "remove folder":
+                worktrees.remove_folder(self.made)
+            case "put back" if not self.path.exists():
+                worktrees.put_back(self.made)
+            case _:
+                self.shop.add()
+
+    def alive(self) -> set[str]:
+        """What was written and is still somewhere: in a file, or in what a branch has."""
+        roots = [root for root in (self.shop.path, self.path) if root.exists()]
+        files = [root / file for root in roots for file in FILES]
+        found = {file.read_text() for file in files if file.exists()}
+        objects = "".join(
+            self.shop.git("rev-list", "--objects", "--all", "HEAD", at=root) for root in roots
+        )
+        return found | {text for text in self.written if _blob(text) in objects}
+
+
+def _blob(text: str) -> str:
+    data = text.encode()
+    return hashlib.sha1(b"blob %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(PERSONS), st.sampled_from(FILES))
+        | st.tuples(st.sampled_from(OURS), st.just("")),
+        max_size=14,
+    )
+)
+@example([("detach", "a.txt"), ("write", "new.txt"), ("commit", "a.txt"), ("remove folder", "")])
+@example([("write", "a.txt"), ("commit", "a.txt"), ("branch", "a.txt"), ("remove", "")])
+def test_nothing_that_the_bridge_does_loses_what_was_written(steps: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        play = Play(Path(folder))
+        for step, file in steps:
+            if file:
+                play.do(step, file)
+                continue
+            before = play.alive()
+            with suppress(WorktreeError):
+                play.settle(step)
+            assert before <= play.alive(), step
