@@ -2,78 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from core.errors import WorktreeError
 from core.worktrees import Worktree
 from git_worktrees import GitWorktrees
-
-
-class Shop:
-    """A repository with one commit on `main`, and a home of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.home = root / "home"
-        self.home.mkdir()
-        (self.home / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n")
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
-        self.path = root / "shop"
-        self.path.mkdir()
-        self.git("init", "-q", "-b", "main")
-        self.write("a.txt", "one\n")
-        self.write("src/b.txt", "b\n")
-        self.commit()
-        self.worktrees = GitWorktrees(self.environ)
-
-    def git(self, *arguments: str, at: Path | None = None) -> str:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=at or self.path,
-            env=self.environ | {"GIT_CONFIG_NOSYSTEM": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
-
-    def write(self, name: str, text: str, at: Path | None = None) -> None:
-        path = (at or self.path) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def commit(self, at: Path | None = None) -> None:
-        self.git("add", "-A", at=at)
-        self.git("commit", "-qm", "work", at=at)
-
-    def add(self, name: str = "fix", directory: Path | None = None) -> Worktree:
-        survey = self.worktrees.survey(directory or self.path)
-        return self.worktrees.add(survey, name)[0]
-
-    def worked(self, name: str = "fix") -> Worktree:
-        """A worktree with a commit of its own."""
-        made = self.add(name)
-        self.write(f"{name}.txt", "fixed\n", Path(made.path))
-        self.commit(Path(made.path))
-        return made
-
-    def branches(self) -> list[str]:
-        return self.git("branch", "--format=%(refname:short)").splitlines()
-
-    def state(self) -> tuple[str, ...]:
-        """All that git knows, and what lies in the main checkout."""
-        refs = self.git("for-each-ref")
-        files = sorted(str(p) for p in self.path.rglob("*") if ".git" not in p.parts)
-        return (refs, self.git("status", "--porcelain"), self.git("worktree", "list"), *files)
+from tests.standins.repository import Shop
 
 
 @pytest.fixture
@@ -490,107 +428,3 @@ def test_a_branch_that_is_in_use_elsewhere_is_not_put_back(shop: Shop) -> None:
     with pytest.raises(WorktreeError, match="already checked out"):
         shop.worktrees.put_back(made)
     assert not Path(made.path).exists()
-
-
-# --- whatever happens -----------------------------------------------------------------------------
-
-FILES = ("a.txt", "new.txt", "deep/x.txt")
-PERSONS = (
-    "write",
-    "stage",
-    "commit",
-    "commit to main",
-    "branch",
-    "detach",
-    "go back",
-    "dirty main",
-)
-OURS = ("merge", "remove", "commit all", "remove folder", "put back", "add")
-
-
-class Play:
-    """People and the bridge work on one worktree, in any order."""
-
-    def __init__(self, root: Path) -> None:
-        self.shop = Shop(root)
-        self.made = self.shop.add()
-        self.path = Path(self.made.path)
-        self.written = {"one\n"}
-
-    def do(self, step: str, file: str) -> None:
-        """What a person or Claude does; much of it is not possible just then."""
-        text = f"text {len(self.written)}\n"
-        shop, path = self.shop, self.path
-        where = shop.path if step in ("commit to main", "dirty main") else path
-        if not where.exists():
-            return
-        if step in ("write", "commit to main", "dirty main"):
-            self.written.add(text)
-            shop.write(file, text, where)
-        with suppress(subprocess.CalledProcessError):
-            match step:
-                case "stage":
-                    shop.git("add", "-A", at=path)
-                case "commit" | "commit to main":
-                    shop.commit(where)
-                case "branch":
-                    shop.git("checkout", "-q", "-b", "other", at=path)
-                case "detach":
-                    shop.git("checkout", "-q", "--detach", at=path)
-                case "go back":
-                    shop.git("checkout", "-q", "fix", at=path)
-
-    def settle(self, step: str) -> None:
-        """What the bridge does; it may refuse."""
-        worktrees = self.shop.worktrees
-        match step:
-            case "merge":
-                worktrees.merge(self.made)
-            case "remove":
-                worktrees.remove(self.made)
-            case "commit all":
-                worktrees.commit_all(self.made, "Kept")
-            case "remove folder":
-                worktrees.remove_folder(self.made)
-            case "put back" if not self.path.exists():
-                worktrees.put_back(self.made)
-            case _:
-                self.shop.add()
-
-    def alive(self) -> set[str]:
-        """What was written and is still somewhere: in a file, or in what a branch has."""
-        roots = [root for root in (self.shop.path, self.path) if root.exists()]
-        files = [root / file for root in roots for file in FILES]
-        found = {file.read_text() for file in files if file.exists()}
-        objects = "".join(
-            self.shop.git("rev-list", "--objects", "--all", "HEAD", at=root) for root in roots
-        )
-        return found | {text for text in self.written if _blob(text) in objects}
-
-
-def _blob(text: str) -> str:
-    data = text.encode()
-    return hashlib.sha1(b"blob %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(PERSONS), st.sampled_from(FILES))
-        | st.tuples(st.sampled_from(OURS), st.just("")),
-        max_size=14,
-    )
-)
-@example([("detach", "a.txt"), ("write", "new.txt"), ("commit", "a.txt"), ("remove folder", "")])
-@example([("write", "a.txt"), ("commit", "a.txt"), ("branch", "a.txt"), ("remove", "")])
-def test_nothing_that_the_bridge_does_loses_what_was_written(steps: list[tuple[str, str]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        play = Play(Path(folder))
-        for step, file in steps:
-            if file:
-                play.do(step, file)
-                continue
-            before = play.alive()
-            with suppress(WorktreeError):
-                play.settle(step)
-            assert before <= play.alive(), step

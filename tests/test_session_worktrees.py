@@ -19,7 +19,7 @@ from session import Session, SessionStore
 from session_book import SessionBook
 from session_worktrees import SessionWorktrees
 from tests.standins.outbox_world import ANN, BOB, OutboxWorld, post, running
-from tests.test_git_worktrees import Shop
+from tests.standins.repository import Shop
 
 
 class Desk:
