@@ -36,7 +36,7 @@ from sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-_LEAVING_SECONDS = 3.0
+_LEAVING_SECONDS = 20.0
 _MESSAGE = "Uncommitted work, kept when its worktree was removed"
 _AWAY = "That session is not this chat's any more."
 
@@ -44,7 +44,10 @@ Rows = list[list[tuple[str, Action]]]
 
 
 class SessionWorktrees:
-    """Asks and settles what becomes of the worktrees of `sessions`."""
+    """Asks and settles what becomes of the worktrees of `sessions`.
+
+    `leaving_seconds`: how long the end of a Claude is waited for.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,8 @@ class SessionWorktrees:
         buttons: Buttons,
         git: GitWorktrees,
         background: Background,
+        *,
+        leaving_seconds: float = _LEAVING_SECONDS,
     ) -> None:
         self._sessions = sessions
         self._book = sessions.book
@@ -60,6 +65,7 @@ class SessionWorktrees:
         self._buttons = buttons
         self._git = git
         self._background = background
+        self._leaving_seconds = leaving_seconds
         self._lock = asyncio.Lock()
         self.presses: dict[str, PressHandler] = {"settle worktree": self._press}
 
@@ -210,13 +216,21 @@ class SessionWorktrees:
         return f"The worktree is removed; the branch “{worktree.branch}” stays, as git wants it."
 
     async def _check_unused(self, worktree: Worktree) -> None:
-        """Raise WorktreeError while a session is open there; one may be on its way out."""
-        if not await Pulse().until(lambda: not self._is_used(worktree), _LEAVING_SECONDS):
-            raise WorktreeError("A session is open in it. Close that first.")
-
-    def _is_used(self, worktree: Worktree) -> bool:
+        """Raise WorktreeError while a Claude is there; one that was ended takes a while to go."""
         path = Path(worktree.path)
-        places = [Path(process.directory) for process in self._sessions.registry.processes()]
+        if self._is_awake_in(path):
+            raise WorktreeError("A session is open in it. Close that first.")
+        await Pulse().until(lambda: not self._find_processes(path), self._leaving_seconds)
+        if found := self._find_processes(path):
+            raise WorktreeError(f"Claude Code runs in it (process {found[0]}). End that first.")
+
+    def _find_processes(self, path: Path) -> list[int]:
+        """The live Claude Codes that were started there, whoever did it."""
+        live = self._sessions.registry.processes()
+        return [process.pid for process in live if Path(process.directory).is_relative_to(path)]
+
+    def _is_awake_in(self, path: Path) -> bool:
+        """Whether one of ours works there, or is just being started."""
         for runner in self._sessions.runners:
             if runner.is_awake or runner.has_work:
                 try:
@@ -224,8 +238,9 @@ class SessionWorktrees:
                 except StoreError as error:
                     log.error("a session can't be read, so its worktree is in use: %s", error)
                     return True
-                places += [project_directory(session)] if session is not None else []
-        return any(place.is_relative_to(path) for place in places)
+                if session is not None and project_directory(session).is_relative_to(path):
+                    return True
+        return False
 
 
 _WIDE: tuple[Deed, ...] = ("merge", "remove folder")

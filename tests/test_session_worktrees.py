@@ -31,6 +31,7 @@ class Desk:
         self.book = SessionBook(SessionStore(root / "store"))
         self.buttons = Buttons(root)
         self.live: list[str] = []
+        self.runners: list[Any] = []
         self.made: Worktree = self.shop.worked()
         facts = {"worktree": note_worktree(self.made), "closed_at": "2026-11-22T08:00:00Z"}
         self.path = Path(self.made.path)
@@ -42,13 +43,14 @@ class Desk:
         sessions: Any = SimpleNamespace(
             book=self.book,
             registry=SimpleNamespace(
-                processes=lambda: [SimpleNamespace(directory=place) for place in self.live]
+                processes=lambda: [SimpleNamespace(directory=p, pid=7) for p in self.live]
             ),
-            runners=[],
+            runners=self.runners,
         )
         self.background = Background()
         return SessionWorktrees(
-            *(sessions, self.world.outbox, self.buttons, self.shop.worktrees, self.background)
+            *(sessions, self.world.outbox, self.buttons, self.shop.worktrees, self.background),
+            leaving_seconds=0.05,
         )
 
     @property
@@ -157,16 +159,21 @@ async def test_what_fails_is_told_and_asked_again(desk: Desk) -> None:
     assert (await desk.press("Merge into main")).startswith("Merged")
 
 
-async def test_nothing_is_done_while_a_session_is_open_in_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("session_worktrees._LEAVING_SECONDS", 0.05)
+async def test_nothing_is_done_while_a_session_is_open_in_it(desk: Desk) -> None:
     desk.live = [f"{desk.made.path}/src", str(desk.shop.path)]
     await desk.ask()
     before = desk.shop.state()
     for label in ("Merge into main", "Remove"):
-        assert (await desk.press(label)).startswith("A session is open in it. Close that first.")
+        shown = await desk.press(label)
+        assert shown.startswith(
+            "Claude Code runs in it (process 7). End that first.\n\nIts worktree"
+        )
+    desk.live = []
+    desk.runners.append(SimpleNamespace(is_awake=True, session_id=desk.session.session_id))
+    shown = await desk.press("Remove")
+    assert shown.startswith("A session is open in it. Close that first.\n\nIts worktree")
     assert desk.shop.state() == before
+    desk.runners.clear()
     desk.live = [f"{desk.made.path}-2", str(desk.shop.path)]
     assert (await desk.press("Merge into main")).startswith("Merged")
 
