@@ -76,6 +76,7 @@ class Hub:
         await self._sessions.start()
         self._parts.restoration.tell()
         self._parts.handoff.resume()
+        self._parts.worktrees.resume()
         self._parts.cards.resume()
         self._parts.errors.resume()
         self._parts.deliveries.start()
