@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +38,7 @@ from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.screen import render_screen
 from durable import replace_file
+from orphans import end_orphans
 from pulse import Pulse
 from replay import Replays
 from session import Session
@@ -87,6 +88,8 @@ class Launch:
 class ClaudeLauncher:
     """Starts processes in `terminal`.
 
+    `prepare_place` has the directory there that was made for a session; it may raise ClaudeError.
+
     Args:
         version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
@@ -125,10 +128,12 @@ class ClaudeLauncher:
         self.version = version
         self.allows_bypass = allows_bypass
         self.is_trusted: Callable[[Session], bool] = lambda session: True
+        self.prepare_place: Callable[[Session], Awaitable[None]] = _prepare_nothing
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
         self._directory = directory
+        self._launches = directory / "launches"
         self._projects = projects
         self._environment = environment
 
@@ -247,7 +252,7 @@ class ClaudeLauncher:
 
     def forget(self, session: Session) -> None:
         """Remove what was written for starting the session. Raises OSError."""
-        for path in (self._directory / "launches").glob(f"{terminal_name(session)}.*json"):
+        for path in self._launches.glob(f"{terminal_name(session)}.*json"):
             path.unlink(missing_ok=True)
         self._lock_path(session.session_id).unlink(missing_ok=True)
 
@@ -274,6 +279,7 @@ class ClaudeLauncher:
                 "or take it over: that ends the other process, and what it is doing.",
                 owner.pid,
             )
+        await self.prepare_place(session)
         directory = project_directory(session)
         if not directory.is_dir():
             raise ClaudeStartError(
@@ -289,8 +295,13 @@ class ClaudeLauncher:
     async def _find_owner(self, session_id: str) -> ClaudeProcess | None:
         """Another process that has the session; one of ours may still be on its way out."""
         pulse = Pulse()
-        await pulse.until(lambda: self.registry.find(session_id) is None, _LEAVING_SECONDS)
+        if not await pulse.until(lambda: self.registry.find(session_id) is None, _LEAVING_SECONDS):
+            await self.end_orphans(session_id)
         return self.registry.find(session_id)
+
+    async def end_orphans(self, session_id: str = "") -> None:
+        """End what was started here (for the session, if one is named) and has no terminal."""
+        await end_orphans(self.registry, self._launches, session_id)
 
     def _start_of(self, session: Session) -> Start:
         session_id, known = session.session_id, session.state.get("transcript")
@@ -349,7 +360,7 @@ class ClaudeLauncher:
         folders: Sequence[FileFolder],
         at_start: Sequence[Sequence[str]] = (),
     ) -> Path:
-        folder = self._directory / "launches"
+        folder = self._launches
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
@@ -365,6 +376,10 @@ class ClaudeLauncher:
         settings = render_settings(hook, self.version, at_start=at_start, **others)
         replace_file(path, settings.encode())
         return path
+
+
+async def _prepare_nothing(session: Session) -> None:
+    pass
 
 
 def describe_start(start: str, asleep: str | None) -> str:

@@ -114,6 +114,7 @@ class Sessions:
 
         Returns the sessions that have a terminal no more, which is still noted in them.
         """
+        await self.launcher.end_orphans()
         lost = []
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
@@ -224,7 +225,7 @@ class Sessions:
             return ""
         other = self.registry.find_other(runner.session_id, runner.pane_pid)
         is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
-        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+        if (other is None and not is_unused) or await self.is_watched(runner) or runner.has_work:
             return ""
         if other is None:
             return "idle"
@@ -262,7 +263,7 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
         self.book.set_terminal(runner.session_id, "")
 
-    async def _is_watched(self, runner: SessionRunner) -> bool:
+    async def is_watched(self, runner: SessionRunner) -> bool:
         """Whether a person sits at the terminal, or has left half a text in it."""
         pane = await self.terminal.find(runner.name)
         if pane is None or pane.is_attached:

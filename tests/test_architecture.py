@@ -28,13 +28,21 @@ EDGES = {
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
-    *("claude_catalog", "git_head", "transcript_file", "machine_clock", "shipped_agents"),
+    *(
+        "claude_catalog",
+        "git_head",
+        "git_worktrees",
+        "transcript_file",
+        "machine_clock",
+        "shipped_agents",
+    ),
     *("request_book", "session_finder"),
     *("session_files", "outbox_folder", "folder_reader", "transcriber", "speech_writer"),
 }
 HUB = {
     *(
         "claude_launcher",
+        "orphans",
         "input_box",
         "session_book",
         "screen_view",
@@ -63,7 +71,7 @@ HUB = {
         "troubles",
         "uploads",
         "deliveries",
-        "file_browser",
+        *("file_browser", "new_sessions", "project_picker", "session_worktrees"),
         *("fresh_starts", "restoration", "acting_agents"),
         *("session_assembly", "base_assembly", "feature_assembly", "session_observer"),
     ),
