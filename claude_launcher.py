@@ -424,7 +424,7 @@ def correct_start(
     is_copy = event.source == "resume" and event.session_id == session.state.get("fork_of")
     if not is_copy or session.state.get("has_prompts") or is_there(COPY_NAMED_SINCE, version):
         return event
-    transcript = Path(event.transcript).with_name(f"{session.session_id}.jsonl")
+    transcript = Path(event.transcript).parent / f"{session.session_id}.jsonl"
     return replace(
         event,
         session_id=session.session_id,

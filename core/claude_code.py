@@ -174,6 +174,8 @@ REGISTRY_FIELDS: dict[str, Version] = {
 
 TRANSCRIPT_LINES = ("user", "assistant", "system")
 SYSTEM_LINES = ("turn_duration", "local_command", "informational")
+# After a usage limit has reset it goes on by itself.
+GOES_ON_SINCE: Version = (2, 1, 330)
 INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 
 # --- typing ---------------------------------------------------------------------------------------
@@ -232,6 +234,7 @@ DIALOGS: tuple[Dialog, ...] = (
     Dialog("renderer", "fullscreen renderer", "Answer it once in a terminal."),
     Dialog("auto mode", "your default permission mode?", "Answer it once in a terminal."),
     Dialog("bypass", "Bypass Permissions mode", "Answer it once in a terminal."),
+    Dialog("effort", "Use medium effort", "Answer it once in a terminal."),  # 2.1.50, Opus
     Dialog("model", "Select model", "Escape closes it."),
     Dialog("permission", "Do you want to", "Answer it."),
 )
