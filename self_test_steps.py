@@ -1,8 +1,8 @@
 """The self-test's steps: what is done at the desk, and which beliefs that shows to be true.
 
 * A step is bounded in time; what it has not shown by then does not hold, and the next one is tried.
-* The plain session comes first and the options come last, in a copy of it, so that an option that
-  is gone from a new version costs no more than its own belief.
+* The options that a person can choose are tried in a copy of the plain session, so that one that is
+  gone from a new version costs no more than what is shown there.
 """
 
 from __future__ import annotations

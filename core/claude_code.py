@@ -290,12 +290,12 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "briefing",
         "--append-system-prompt reaches the model",
-        "Claude can't know where to put a file for you: name the outbox that /files shows",
+        "Claude does not know where to put a file for you; /get fetches one",
     ),
     Belief(
         "told",
         "what a SessionStart hook says reaches the model",
-        "of a conversation whose transcript is lost Claude knows nothing",
+        "of a conversation whose transcript is lost Claude knows nothing; /history has it",
     ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
@@ -336,7 +336,7 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "turn line",
         "the transcript says that a turn has ended",
-        "the Stop hook or the registry tells it; a card shows no time",
+        "the Stop hook or the registry tells it",
         (2, 1, 120),
     ),
     Belief(
@@ -352,12 +352,12 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "failure line",
         "the transcript says an error of the model's service",
-        "nothing of it is in the chat but the terminal's screen",
+        "only the card of the turn says that it failed",
     ),
     Belief(
         "command line",
         "the transcript says a slash command, and what it printed",
-        "the chat shows the screen",
+        "whether a command has run is told by the screen, not by the chat",
     ),
     Belief(
         "context",
@@ -384,7 +384,7 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "background",
         "Stop hook says what works on in the background",
-        "a card ends with its turn, whatever works on",
+        "a card goes by what the tools said when they began",
         (2, 1, 197),
     ),
     Belief(
@@ -439,7 +439,7 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "copy",
         "--fork-session copies the history, and leaves the original as it is",
-        "/fork says why it can't; the session goes on",
+        "the copy says why it does not start; /resume goes back to the original",
     ),
     Belief("model", "--model chooses the model", "Claude Code's own default answers"),
     Belief(
@@ -448,7 +448,9 @@ BELIEFS: tuple[Belief, ...] = (
         "/effort offers nothing, and none is asked for",
         (2, 1, 50),
     ),
-    Belief("mode", "--permission-mode plan only plans", "it asks each time"),
+    Belief(
+        "mode", "--permission-mode chooses the mode", "/mode shows the one that it is really in"
+    ),
     Belief(
         "agent",
         "--agent of a plugin reaches the model, also in a conversation that goes on",

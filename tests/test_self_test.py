@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -80,6 +81,24 @@ def test_everything_holds_on_the_pinned_version_in_under_20_seconds_of_its_own(
     assert report.capabilities.has_live_text and report.capabilities.can_resume
     assert list(home.iterdir()) == []
     assert [process for process in psutil.process_iter() if is_of_self_test(process)] == []
+
+
+def test_an_option_that_is_gone_costs_no_more_than_the_copy_with_options(
+    claude_command: Path, tmp_path: Path
+) -> None:
+    gone = "echo \"error: unknown option '--effort'\" >&2; exit 1"
+    claude = tmp_path / "claude"
+    pinned = shlex.quote(str(claude_command))
+    line = f'case " $* " in *" --effort "*) {gone};; esac; exec {pinned} "$@"'
+    claude.write_text(f"#!/bin/sh\n{line}\n")
+    claude.chmod(0o755)
+    report = examine([str(claude)])
+    failed = {check.belief.key: check for check in report.checks if check.outcome == "failed"}
+    assert set(failed) == {"copy", "model", "effort", "agent", "title"}
+    assert failed["effort"].note.endswith("It said: error: unknown option '--effort'")
+    skipped = [check.belief.key for check in report.checks if check.outcome == "skipped"]
+    assert skipped == ["subagents", "background"]
+    assert report.capabilities.can_resume
 
 
 def is_of_self_test(process: psutil.Process) -> bool:
