@@ -215,14 +215,22 @@ class Desk:
     async def ask(self, text: str) -> Turn:
         """Type as the bridge does; returns what reached the model. Raises NotTakenError."""
         before = len(self.model.turns)
-        await self.submit(prepare_prompt(text), lambda: len(self.model.turns) > before)
+        await self.submit(
+            prepare_prompt(text), lambda: len(self.model.turns) > before, opens_turn=True
+        )
         return self.model.turns[before]
 
-    async def submit(self, prompt: str, is_taken: Callable[[], bool]) -> None:
-        """Type it; one more Enter when the text still stands in the box. Raises NotTakenError."""
+    async def submit(
+        self, prompt: str, is_taken: Callable[[], bool], *, opens_turn: bool = False
+    ) -> None:
+        """Type it; one more Enter when the text still stands in the box. Raises NotTakenError.
+
+        The hook of a prompt can come after that of the turn's end, so it does not open the turn.
+        """
         self.lost_enter = False
         if not await self._until_idle(_TAKEN_SECONDS):
             raise NotTakenError("Claude Code did not become idle")
+        self.is_turn_open = opens_turn
         await self._terminal.type_text(NAME, prompt)
         if await until(is_taken, _PROOF_SECONDS):
             return
@@ -298,8 +306,6 @@ class Desk:
                 if event.session_id == self.session_id:
                     self.session.state.update(transcript=event.transcript, has_prompts=True)
                 self._feed.follow(event.session_id, Path(event.transcript), 0)
-            case PromptSubmitted():
-                self.is_turn_open = True
             case TurnEnded():
                 self.is_turn_open = False
 

@@ -150,7 +150,9 @@ class Examination:
         return is_there_now
 
     async def _end_turn(self) -> None:
+        """Wait for it; what does not come costs its own belief, and not all that follow."""
         await until(lambda: not self._desk.is_turn_open, _SEEN_SECONDS)
+        self._desk.is_turn_open = False
 
     # --- the plain session ----------------------------------------------------------------------
 
@@ -268,6 +270,7 @@ class Examination:
             self._note("status", self._holds("status") and is_busy, note)
         await desk.press("Escape")
         await self._await("interrupt", lambda: desk.was_interrupted)
+        await self._end_turn()
 
     async def _clear(self) -> None:
         desk = self._desk
