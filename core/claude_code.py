@@ -385,7 +385,7 @@ BELIEFS: tuple[Belief, ...] = (
         "background",
         "Stop hook says what works on in the background",
         "a card goes by what the tools said when they began",
-        (2, 1, 197),
+        (2, 1, 150),
     ),
     Belief(
         "end hook",
