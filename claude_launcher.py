@@ -246,6 +246,10 @@ class ClaudeLauncher:
         last = next((line for line in reversed(lines) if line), str(error))
         return ClaudeStartError(f"Claude Code did not start. It said: {last}")
 
+    def correct(self, event: SessionStarted, session: Session) -> SessionStarted:
+        """The start of a process for the session, as it is meant by this version."""
+        return correct_start(event, session, self.version)
+
     def tell_of_replay(self, session_id: str) -> str:
         """What the chat is told of the replay that the session was started with; "" for none."""
         return self._replays.tell(session_id) if self._replays is not None else ""

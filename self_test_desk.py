@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, correct_start
+from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry, is_alive
 from core.claude_code import (
     STILL_SECONDS,
@@ -298,7 +298,7 @@ class Desk:
     def hear_hook(self, event: HookEvent) -> None:
         """Keep it, and follow the transcript that a start names."""
         if isinstance(event, SessionStarted):
-            event = correct_start(event, self.session, self.version)
+            event = self._launcher.correct(event, self.session)
         self._hooks.append(event)
         match event:
             case SessionStarted():
