@@ -13,7 +13,7 @@ from acting_agents import ActingAgents
 from admission import Admission
 from audit import AuditLog
 from buttons import Buttons, PressHandler
-from channels.telegram import TelegramChannel
+from channel_list import open_channels
 from chat_commands import ChatCommands, CommandHandler
 from chat_messages import ChatMessages
 from chat_settings import ChatSettings
@@ -23,10 +23,11 @@ from core.commands import CommandName
 from core.config import Config, claude_config_dir, config_path, routing_path
 from core.environment import claude_environment
 from core.model import Chat
-from core.ports import Channel
+from core.ports import Channels
 from core.redaction import Redactor
 from core.routing import RULES, parse_rules
 from deliveries import Deliveries
+from devices import Devices
 from file_browser import FileBrowser
 from file_changes import FileChanges
 from fresh_starts import FreshStarts
@@ -75,7 +76,7 @@ Stop = Callable[[], Awaitable[None]]
 class Parts:
     """What the hub works with; `stops` ends them, in this order."""
 
-    channel: Channel
+    channels: Channels
     people: People
     inbox: Inbox
     outbox: Outbox
@@ -111,7 +112,7 @@ class _Base:
     version: tuple[int, ...]
     redactor: Redactor
     masks: Redactor | None
-    channel: Channel
+    channels: Channels
     people: People
     background: Background
     buttons: Buttons
@@ -183,7 +184,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     features = _build_features(base)
     _connect(base, features)
     messages = ChatMessages(
-        *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
+        *(config, base.channels, base.inbox, base.sessions, features.commands, features.menu),
         *(features.uploads, base.outbox, features.fresh_starts, features.agents),
         takes_text=(
             *(features.requests.takes_text, features.keypad.takes_text),
@@ -191,7 +192,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         ),
     )
     return Parts(
-        channel=base.channel,
+        channels=base.channels,
         people=base.people,
         inbox=base.inbox,
         outbox=base.outbox,
@@ -212,7 +213,8 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         try_out=partial(try_out, config, base.environment, base.version),
         stops=(
             *features.stops,
-            *(base.background.finish, base.sessions.stop, base.outbox.stop, base.channel.stop),
+            *(base.background.finish, base.sessions.stop, base.outbox.stop),
+            *(channel.stop for channel in base.channels.values()),
         ),
     )
 
@@ -226,7 +228,7 @@ def _build_features(base: _Base) -> _Features:
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
     people = PeopleCommands(
-        *(base.people, base.channel, base.inbox, sessions, outbox, buttons, base.places),
+        *(base.people, base.channels, base.inbox, sessions, outbox, buttons, base.places),
         release=requests.release,
     )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
@@ -287,7 +289,7 @@ def _connect(base: _Base, features: _Features) -> None:
     ]
     base.admission.is_awaited = requests.awaits
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
-    receipts = Receipts(base.channel, base.outbox.react)
+    receipts = Receipts(base.channels, base.outbox.react)
     base.inbox.listeners += [receipts.hear_entry, features.agents.hear_entry]
 
 
@@ -295,12 +297,13 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     directory = config.bridge_dir
     environment = claude_environment(environ, secrets=[config.telegram_bot_token.reveal()])
     version = find_version(config, environment)
-    channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
     inbox = Inbox(directory)
     masks = redactor if config.mask_secrets else None
     redact = masks.redact if masks is not None else str
-    outbox = Outbox(directory, {channel.name: channel}, redact=redact)
-    people = People(directory, allowed_users=config.allowed_users)
+    devices = Devices(directory)
+    channels = open_channels(config, devices, redact)
+    outbox = Outbox(directory, channels, redact=redact)
+    people = People(directory, allowed_users=config.owners)
     audit = AuditLog(directory, redactor)
     files = SessionFiles(config.files_dir)
     sessions = build_sessions(config, environ, environment, version, inbox, outbox, files)
@@ -312,7 +315,7 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     )
     background, places = Background(), Places(directory)
     topics = Topics(
-        *(channel.forum, channel, places, sessions, outbox, background),
+        *(channels, places, sessions, outbox, background),
         is_known=admission.is_known,
     )
     sessions.book.listeners.append(topics.touch)
@@ -325,7 +328,7 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         version=version,
         redactor=redactor,
         masks=masks,
-        channel=channel,
+        channels=channels,
         people=people,
         background=background,
         buttons=Buttons(directory),
@@ -368,7 +371,7 @@ def _build_steering(
         may=base.people.may,
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
-    return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
+    return steering, queue, CommandMenu(base.channels, sessions, outbox, steering, base.background)
 
 
 def _build_handoff(base: _Base) -> Handoff:
@@ -407,7 +410,7 @@ def _build_presses(base: _Base, features: _Features) -> Presses:
     prompting = features.troubles.prompting_presses | features.errors.prompting_presses
     prompting |= features.restoration.prompting_presses
     return Presses(
-        *(base.buttons, base.channel, base.background),
+        *(base.buttons, base.channels, base.background),
         handlers=handlers,
         prompting=prompting,
         may=base.people.may,
@@ -423,7 +426,7 @@ def _build_uploads(base: _Base) -> Uploads:
         secrets=[config.telegram_bot_token.reveal()],
     )
     return Uploads(
-        *(base.channel, base.inbox, base.outbox, base.sessions, base.files, transcriber),
+        *(base.channels, base.inbox, base.outbox, base.sessions, base.files, transcriber),
         directory=config.project_dir,
         limit_bytes=int(config.upload_megabytes * (1 << 20)),
         is_welcome=lambda person: base.people.may(person, "talk"),

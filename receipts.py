@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.model import Chat, FilesSent, LocationSent, Sign, TextSent
-from core.ports import Channel
+from core.ports import Channels
 from inbox import Entry
 
 React = Callable[[Chat, int, Sign], None]
@@ -31,17 +31,18 @@ _OUTCOMES: dict[str, Sign] = {
 
 
 class Receipts:
-    """The signs of `channel`'s messages, shown by `react`."""
+    """The signs of the messages that people send in `channels`, shown by `react`."""
 
-    def __init__(self, channel: Channel, react: React) -> None:
-        self._channel = channel
+    def __init__(self, channels: Channels, react: React) -> None:
+        self._channels = channels
         self._react = react
 
     def hear_entry(self, entry: Entry, outcome: str | None) -> None:
         """An entry of the inbox has come further, or (`outcome`) to its end."""
         sign = _STEPS.get(entry.step) if outcome is None else _OUTCOMES.get(outcome)
-        if sign is None or not entry.session_id:
+        channel = self._channels.get(entry.arrival.channel)
+        if sign is None or channel is None or not entry.session_id:
             return
-        sent = self._channel.parse(entry.arrival.raw)
+        sent = channel.parse(entry.arrival.raw)
         if isinstance(sent, TextSent | FilesSent | LocationSent):
             self._react(sent.chat, sent.message_id, sign)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +29,14 @@ class Channel(Protocol):
         """The name by which people address the bot (`/new@name`), known after `start`."""
 
     @property
+    def sends_once(self) -> bool:
+        """Whether sending a piece again, after a crash too, surely repeats nothing."""
+
+    @property
+    def forum(self) -> Forum:
+        """What can be done about the topics of its chats."""
+
+    @property
     def silence(self) -> float:
         """Seconds since the service was last heard of by `receive`."""
 
@@ -46,6 +54,9 @@ class Channel(Protocol):
 
     async def stop(self) -> None:
         """Disconnect."""
+
+    def make_invitation(self, code: str) -> str | None:
+        """The link that brings somebody in with that code; None where nobody can be let in."""
 
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for all that no person did."""
@@ -82,6 +93,10 @@ class Channel(Protocol):
 
     async def answer_press(self, press_id: str, text: str = "") -> None:
         """End the waiting sign on a pressed button; never raises ChannelError."""
+
+
+Channels = Mapping[str, Channel]
+"""The channels that are on, by name; a chat's is the one of `Chat.channel`."""
 
 
 class Forum(Protocol):
