@@ -199,9 +199,7 @@ class WebServer:
         shown = self._redact(sent.text)
         taken = Taken(message.id, message.topic)
         raw = make_update("edit", taken, text=sent.text)
-        edited = make_own_body(
-            *(body.get("key", ""), shown, [], body.get("reply")), is_edited=True
-        )
+        edited = make_own_body(*(body.get("key", ""), shown, [], body.get("reply")), is_edited=True)
         return _json(self._store.take_update(sent.key, taken, raw, edit=(edited, shown)))
 
     async def _press(self, request: web.Request) -> web.StreamResponse:
