@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from channels.web_files import describe
-from channels.web_markdown import Node, render_tree
+from channels.web_markdown import Node, link_addresses, render_tree
 from channels.web_store import Body, KeptFile
 from core.foreign_text import replace_halves
 from core.model import Keyboard, Post, Style
-
-_LINK = re.compile(r"https?://[^\s<>\"“”]+[^\s<>\"“”.,;:!?)\]]")
 
 
 def make_body(
@@ -66,18 +62,4 @@ def render_nodes(text: str, style: Style) -> list[Node]:
         case "screen":
             return [["pre", {"language": ""}, text]]
         case "notice":
-            return _link(text)
-
-
-def _link(text: str) -> list[Node]:
-    nodes: list[Node] = []
-    done = 0
-    for found in _LINK.finditer(text):
-        if before := text[done : found.start()]:
-            nodes.append(before)
-        link: list[Any] = ["a", {"href": found.group()}, found.group()]
-        nodes.append(link)
-        done = found.end()
-    if rest := text[done:]:
-        nodes.append(rest)
-    return nodes
+            return link_addresses(text)

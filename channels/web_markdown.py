@@ -25,6 +25,7 @@ _OPTIONS = (
     | pyromark.Options.ENABLE_TASKLISTS
 )
 _WEB_PAGE = re.compile(r"(https?://|mailto:)\S+", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s<>\"“”]+[^\s<>\"“”.,;:!?)\]]")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 _NAMES = {
     "Paragraph": "p",
@@ -37,6 +38,16 @@ _NAMES = {
     "HtmlBlock": "p",
 }
 _ALIGNMENTS = {"Left": "left", "Center": "center", "Right": "right"}
+
+
+def link_addresses(text: str) -> list[Node]:
+    """A text in which only addresses of web pages are more than text."""
+    nodes: list[Node] = []
+    done = 0
+    for found in _ADDRESS.finditer(text):
+        nodes += [text[done : found.start()], ["a", {"href": found.group()}, found.group()]]
+        done = found.end()
+    return [node for node in (*nodes, text[done:]) if node]
 
 
 def render_tree(text: str) -> list[Node]:
@@ -63,7 +74,9 @@ class _Reader:
                 self._start(tag)
             case {"End": _}:
                 self._end()
-            case {"Text": str(text)} | {"Html": str(text)} | {"InlineHtml": str(text)}:
+            case {"Text": str(text)}:
+                self._add_text(text)
+            case {"Html": str(text)} | {"InlineHtml": str(text)}:
                 self._add(text)
             case {"Code": str(text)}:
                 self._add(["code", {}, text])
@@ -71,10 +84,14 @@ class _Reader:
                 self._add(["task", {"done": is_done}])
             case "Rule":
                 self._add(["hr", {}])
-            case "SoftBreak":
+            case "SoftBreak" | "HardBreak":
                 self._add("\n")
-            case "HardBreak":
-                self._add(["br", {}])
+
+    def _add_text(self, text: str) -> None:
+        """Addresses are links, but for those within a link or code."""
+        is_plain = any(node[0] in ("a", "pre") for node in self._open)
+        for node in [text] if is_plain else link_addresses(text):
+            self._add(node)
 
     def _add(self, node: Node) -> None:
         children = self._open[-1] if self._open else self.nodes

@@ -19,7 +19,8 @@ export const dayOf = (at) => day.format(new Date(at * 1000));
 export function render(message, act) {
   const body = message.body;
   const style = message.is_mine ? "mine" : body.style || "notice";
-  const element = make("article", { class: `message ${style}`, "data-id": message.id });
+  const isFolded = style === "card" && !body.keyboard && !body.details;
+  const element = make("article", { class: `message ${style}${isFolded ? " folded" : ""}`, "data-id": message.id });
   element.setAttribute("aria-label", `${message.is_mine ? "You" : style === "markdown" ? "Claude" : "Bridge"}, ${time.format(new Date(message.at * 1000))}`);
   if (style === "card" || style === "screen") element.setAttribute("aria-live", "off");
   if (body.reply) element.append(quote(body.reply, act));
@@ -85,6 +86,7 @@ function keyboard(message, act) {
 }
 
 function foot(message, act) {
+  const body = message.body;
   const line = make("footer", {}, make("time", { datetime: new Date(message.at * 1000).toISOString() }, time.format(new Date(message.at * 1000))));
   if (message.body.edited) line.append(make("span", {}, "changed"));
   if (message.is_mine) {
@@ -93,7 +95,7 @@ function foot(message, act) {
     if (message.sign === "received" && !message.body.files) {
       line.append(make("button", { class: "small", type: "button", onclick: () => act.edit(message) }, "Change"));
     }
-  } else {
+  } else if (body.keyboard || body.style === "markdown") {
     line.append(make("button", { class: "small", type: "button", onclick: () => act.reply(message) }, "Reply"));
   }
   return line;
