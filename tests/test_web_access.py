@@ -12,7 +12,7 @@ import pytest
 
 from tests.web_site import KEY, Site, send
 
-pytest_plugins = ["tests.web_site"]
+pytest_plugins = ["tests.standins.web_fixtures"]
 
 # --- getting in --------------------------------------------------------------------------------
 

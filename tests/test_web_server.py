@@ -24,7 +24,7 @@ from core.model import (
 )
 from tests.web_site import KEY, ROOT, Site, history, send, until
 
-pytest_plugins = ["tests.web_site"]
+pytest_plugins = ["tests.standins.web_fixtures"]
 
 # --- what a person does ------------------------------------------------------------------------
 

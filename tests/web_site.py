@@ -1,14 +1,12 @@
-"""A page's channel that listens, with fixtures of browsers that were let in or not."""
+"""A page's channel that listens, and what a browser asks it over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from channels.web import WebChannel
 from core.config import Config
@@ -64,33 +62,6 @@ class Site:
         if self.receiving is not None:
             self.receiving.cancel()
         await self.channel.stop()
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    made = Site(tmp_path)
-    await made.channel.start([])
-    made.receive()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def stranger() -> AsyncIterator[aiohttp.ClientSession]:
-    """A browser that nobody let in."""
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(cookie_jar=jar) as session:
-        yield session
-
-
-@pytest.fixture
-async def browser(site: Site) -> AsyncIterator[aiohttp.ClientSession]:
-    """A browser that was let in; what it posts says where it comes from."""
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(cookie_jar=jar, headers={"Origin": site.origin}) as session:
-        async with session.get(site.url(f"?key={site.devices.issue_key()}")) as answer:
-            assert answer.status == 200
-        yield session
 
 
 async def send(
