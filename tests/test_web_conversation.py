@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import BrowserContext, expect
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.web_world import PATIENCE, WebWorld, message, reads, say
+from tests.world import wait_until
+
+
+def use_tool(page: Page, name: str, **arguments: Any) -> None:
+    """Have the model use a tool."""
+    say(page, f"tool {name} {json.dumps(arguments)}")
+
+
+def texts(page: Page) -> list[str]:
+    """What the conversation shows, without the cards of turns."""
+    found = page.locator("article:not(.card) > .text").all_inner_texts()
+    return [text.strip() for text in found]
 
 
 def test_a_text_goes_in_and_the_answer_comes_out(
@@ -19,5 +35,106 @@ def test_a_text_goes_in_and_the_answer_comes_out(
     expect(sign).to_be_visible(timeout=PATIENCE)
     say(page, "and again")
     reads(page, "Echo: and again")
-    assert page.locator("article.mine").count() == 2
-    assert page.locator("article.markdown").count() == 2
+    assert texts(page) == ["hello", "Echo: hello", "and again", "Echo: and again"]
+    (session,) = web_world.sessions()
+    assert session.state["channel"] == "web"
+
+
+def test_a_permission_is_given_and_a_question_is_answered_by_buttons(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    use_tool(page, "Bash", command="touch made", description="make it")
+    asked = reads(page, "Run this command?")
+    asked.get_by_role("button", name="Allow", exact=False).first.click()
+    reads(page, "The tool said")
+    assert (web_world.project / "made").exists()
+    expect(asked.get_by_role("group", name="Answers")).to_have_count(0)
+    options = [{"label": "Red", "description": "warm"}, {"label": "Blue", "description": "cool"}]
+    question = {"question": "Which colour?", "header": "Colour", "options": options}
+    use_tool(page, "AskUserQuestion", questions=[{**question, "multiSelect": False}])
+    reads(page, "Which colour?").get_by_role("button", name="2. Blue").click()
+    reads(page, '"Which colour?"="Blue"')
+    reads(page, "✅ Blue")
+
+
+def test_a_reload_in_the_middle_and_a_second_tab_miss_nothing_and_repeat_nothing(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    first = web_world.open_page(browser_context)
+    say(first, "hold paint")
+    expect(message(first, "Held paint.").last).to_be_visible(timeout=PATIENCE)
+    second = browser_context.new_page()
+    second.goto(first.url)
+    first.reload()
+    for page in (first, second):
+        expect(message(page, "Held paint.").last).to_be_visible(timeout=PATIENCE)
+    web_world.model.release("paint")
+    for page in (first, second):
+        reads(page, "And done.")
+        assert texts(page) == ["hold paint", "Held paint.\nAnd done."]
+    say(second, "hello")
+    for page in (first, second):
+        reads(page, "Echo: hello")
+        assert texts(page)[-2:] == ["hello", "Echo: hello"]
+
+
+def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    web_world.kill_bridge()
+    expect(page.locator("#state")).to_have_text("Not connected", timeout=PATIENCE)
+    say(page, "are you there")
+    expect(page.locator(".waiting")).to_have_count(1)
+    page.evaluate("window.old = true")
+    web_world.start_bridge()
+    reads(page, "Echo: are you there")
+    expect(page.locator("#state")).to_have_text("")
+    expect(page.locator(".waiting")).to_have_count(0)
+    assert page.evaluate("window.old")
+    assert texts(page) == ["hello", "Echo: hello", "are you there", "Echo: are you there"]
+    asked = [r.user_texts[-1] for r in web_world.model.turns]
+    assert asked == ["hello", "are you there"]
+
+
+def test_each_conversation_has_a_session_of_its_own(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    page.get_by_role("button", name="New conversation").click()
+    say(page, "another")
+    reads(page, "Echo: another")
+    assert texts(page) == ["another", "Echo: another"]
+    wait_until(lambda: len(web_world.sessions()) == 2, "two sessions")
+    side = page.get_by_role("navigation", name="Conversations")
+    side.get_by_role("button", name="hello").click()
+    expect(message(page, "Echo: hello")).to_be_visible()
+    say(page, "recall")
+    reads(page, "hello").get_by_text("hello")
+    assert "another" not in " ".join(texts(page))
+
+
+def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserContext) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    note = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"forty-two"}
+    page.locator("#file").set_input_files([note])
+    page.get_by_role("textbox", name="Message Claude").fill("what is in it?")
+    page.get_by_role("button", name="Send").click()
+    expect(message(page, "note.txt").first).to_be_visible()
+    reads(page, "Echo: what is in it?")
+    assert any("forty-two" in text for r in web_world.model.turns for text in r.user_texts)
+    (web_world.project / "report.txt").write_text("fifty-four")
+    say(page, "/get report.txt")
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="report.txt").click(timeout=PATIENCE)
+    assert Path(saving.value.path()).read_text() == "fifty-four"

@@ -116,7 +116,7 @@ class WebWorld(World):
         """The page, in a browser that is let in by a link."""
         page = context.new_page()
         page.goto(self.link())
-        expect(page.get_by_role("textbox", name="Message Claude")).to_be_visible()
+        expect(page.get_by_role("textbox", name="Message Claude")).to_be_focused()
         return page
 
 
@@ -134,6 +134,6 @@ def message(page: Page, text: str) -> Locator:
 
 def reads(page: Page, text: str) -> Locator:
     """Wait until a message of the bridge's says it; that message."""
-    found = page.locator("article:not(.mine)").filter(has_text=text).last
+    found = page.locator("article:not(.mine, .card)").filter(has_text=text).last
     expect(found).to_be_visible(timeout=PATIENCE)
     return found

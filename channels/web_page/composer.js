@@ -16,7 +16,7 @@ export class Composer {
     this.files = [];
     this.replyTo = null;
     this.editing = null;
-    this.topic = null;
+    this.topic = undefined;
     this.menu = [];
     this.chosen = -1;
     this.listen();
@@ -48,9 +48,10 @@ export class Composer {
   }
 
   open(topic) {
+    const typed = this.topic === undefined ? this.box.value : ""; // before the page was ready
     this.topic = topic;
     this.drop();
-    this.box.value = sessionStorage.getItem(this.draftName()) || "";
+    this.box.value = sessionStorage.getItem(this.draftName()) || typed;
     this.changed();
     if (hasKeyboard.matches) this.box.focus();
   }
