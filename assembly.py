@@ -27,6 +27,7 @@ from core.ports import Channels
 from core.redaction import Redactor
 from core.routing import RULES, parse_rules
 from deliveries import Deliveries
+from device_commands import DeviceCommands
 from devices import Devices
 from file_browser import FileBrowser
 from file_changes import FileChanges
@@ -124,6 +125,7 @@ class _Base:
     places: Places
     topics: Topics
     admission: Admission
+    devices: Devices
 
     @property
     def directory(self) -> Path:
@@ -150,6 +152,7 @@ class _Features:
     screens: ScreenView
     browser: FileBrowser
     people: PeopleCommands
+    devices: DeviceCommands
     picking: SessionCommands
     handoff: Handoff
     commands: ChatCommands
@@ -166,7 +169,7 @@ class _Features:
     def with_buttons(self) -> tuple[_Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.people, self.picking, self.handoff, self.cards),
+            *(self.browser, self.people, self.devices, self.picking, self.handoff, self.cards),
             *(self.troubles, self.changes, self.errors, self.fresh_starts),
         )
 
@@ -233,9 +236,10 @@ def _build_features(base: _Base) -> _Features:
     )
     others: dict[CommandName, CommandHandler] = {"quiet": quiet.run, "get": browser.get}
     picking = _build_session_commands(base)
+    devices = DeviceCommands(config, base.devices, outbox, buttons)
     handoff = _build_handoff(base)
     others |= people.commands | status.commands | menu.commands | steering.commands | queue.commands
-    others |= picking.commands | handoff.commands
+    others |= picking.commands | handoff.commands | devices.commands
     commands = ChatCommands(
         config, sessions, outbox, screens, base.topics, others=others, may=base.people.may
     )
@@ -250,6 +254,7 @@ def _build_features(base: _Base) -> _Features:
         screens=screens,
         browser=browser,
         people=people,
+        devices=devices,
         picking=picking,
         handoff=handoff,
         commands=commands,
@@ -340,6 +345,7 @@ def _build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         places=places,
         topics=topics,
         admission=admission,
+        devices=devices,
     )
 
 

@@ -11,6 +11,8 @@ usage() {
 Claude Code in your pocket: chats drive the Claude Code sessions on this machine.
 
   ./install.sh                install or update, and start the bridge; safe to run again
+  ./install.sh --web          the same with the page in a browser, and a link that opens it
+  ./install.sh --telegram     the same with a Telegram bot, whose token it asks for
   ./install.sh --pair         print a new pairing code for your phone
   ./install.sh --uninstall    stop and remove the service; your data stays
   ./install.sh --test [-- …]  run the tests; what follows -- goes to pytest
@@ -120,7 +122,7 @@ case ${1-} in
     if [ "${1-}" = -- ]; then shift; fi
     run_tests "$@"
     ;;
-'' | --pair | --uninstall)
+'' | --web | --telegram | --pair | --uninstall)
     make_venv
     install_packages requirements.txt "$here/requirements.txt"
     exec "$venv/bin/python" "$here/installer.py" "$@"

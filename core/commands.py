@@ -37,6 +37,7 @@ CommandName = Literal[
     "handoff",
     "people",
     "invite",
+    "devices",
     "sh",
     "help",
 ]
@@ -93,6 +94,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound", "See"),
     MenuEntry("people", "", "See who may use this bot; remove, change roles", "People"),
     MenuEntry("invite", "<member|viewer>", "Make a one-time link for somebody new", "People"),
+    MenuEntry("devices", "", "See which browsers may use the page; remove, add", "People"),
     MenuEntry("commands", "", "List your and Claude Code's own commands", "Help"),
     MenuEntry("help", "", "Show what this bot can do", "Help"),
     MenuEntry("sh", "<line>", "Run a shell line, where switched on", "Help", is_in_menu=False),

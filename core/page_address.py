@@ -58,9 +58,14 @@ def name_of(page_url: str) -> str:
     return host_name(found[2]) if found else ""
 
 
+def reachable_host(address: str) -> str:
+    """Where who listens at that address can be reached from the same machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+
+
 def make_link(address: str, port: int, page_url: str, key: str = "") -> str:
     """The link that opens the page; with a key, the one that lets a browser in."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, address)
+    host = reachable_host(address)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     base = page_url or f"http://{host}:{port}/"
     base = base if base.endswith("/") else f"{base}/"

@@ -77,7 +77,7 @@ def times(machine: Machine, words: str) -> int:
 def test_help_shows_every_option(machine: Machine) -> None:
     done = install(machine, "--help")
     assert done.returncode == 0
-    for option in ("--test", "--uninstall", "--pair", "--help"):
+    for option in ("--test", "--uninstall", "--pair", "--web", "--telegram", "--help"):
         assert option in done.stdout
     assert machine.calls == []
 
@@ -116,7 +116,7 @@ def test_without_the_venv_module_it_says_how_to_get_it(machine: Machine) -> None
 
 
 def test_it_hands_over_to_the_installer(machine: Machine) -> None:
-    for arguments in ([], ["--pair"], ["--uninstall"]):
+    for arguments in ([], ["--web"], ["--telegram"], ["--pair"], ["--uninstall"]):
         assert install(machine, *arguments).returncode == 0
         words = ["python", str(machine.checkout / "installer.py"), *arguments]
         assert machine.calls[-1] == " ".join(words)

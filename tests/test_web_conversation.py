@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 
 from tests.web_world import PATIENCE, WebWorld, message, reads, say
 from tests.world import wait_until
@@ -141,7 +141,7 @@ def test_each_conversation_has_a_session_of_its_own(
 def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserContext) -> None:
     web_world.start_bridge()
     page = web_world.open_page(browser_context)
-    note = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"forty-two"}
+    note = FilePayload(name="note.txt", mimeType="text/plain", buffer=b"forty-two")
     page.locator("#file").set_input_files([note])
     page.get_by_role("textbox", name="Message Claude").fill("what is in it?")
     page.get_by_role("button", name="Send").click()
