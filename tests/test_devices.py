@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from buttons import Buttons, Press
 from core.config import Config
-from core.devices_file import Record, name_browser, parse_record, render_record
+from core.devices_file import DamagedDevicesError, Record, name_browser, parse_record, render_record
 from core.errors import BridgeError
 from core.model import AT_THE_PAGE, ButtonPressed, Chat, Person, Post
 from core.page_address import is_from_elsewhere, is_ours, is_same_origin, make_link
@@ -68,10 +69,8 @@ def test_a_damaged_file_lets_nobody_in_until_a_new_key_is_issued(
 @given(st.binary(max_size=200))
 def test_whatever_is_in_the_file_is_read_or_damaged(data: bytes) -> None:
     for text in (data, render_record(Record())[:-5] + data):
-        try:
+        with suppress(DamagedDevicesError):
             parse_record(text)
-        except Exception as error:
-            assert type(error).__name__ == "DamagedDevicesError"
 
 
 @pytest.mark.parametrize(
