@@ -83,6 +83,7 @@ class Hub:
         self._parts.deliveries.start()
         self._parts.requests.start()
         self._parts.background.run(self._tell_of_version())
+        self._parts.background.run(self._parts.note_earlier())
         async with asyncio.TaskGroup() as tasks:
             for channel in self._channels.values():
                 tasks.create_task(self._run_channel(channel))
@@ -214,10 +215,12 @@ class Hub:
         keep = awake_ids(self._sessions.runners)
         keep |= {entry.session_id for entry in self._inbox.pending()}
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):
+            self._parts.histories.remove(session_id)
             log.info("session %s was not used for %g days and is removed", session_id, days)
         sessions = await asyncio.to_thread(self._sessions.book.store.list_sessions)
         known = {session.session_id for session in sessions}
         self._sessions.keeper.forget_others(known)
+        self._parts.histories.forget_others(known, days)
         known |= {files_id(session) for session in sessions}
         await asyncio.to_thread(self._parts.files.clean_up, known, days)
 

@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from core.config import Config
-from core.ports import Channel
+from core.model import Incoming
+from core.ports import Channel, Channels
+from inbox import Arrival
 
 if TYPE_CHECKING:
     from channels.telegram import TelegramChannel
@@ -30,3 +32,9 @@ def open_channels(
         web: type[WebChannel] = import_module("channels.web").WebChannel
         found.append(web(config, devices, redact=redact))
     return {channel.name: channel for channel in found}
+
+
+def read_arrival(channels: Channels, arrival: Arrival) -> Incoming | None:
+    """What a person did there; None also for what came from a channel that is off."""
+    channel = channels.get(arrival.channel)
+    return None if channel is None else channel.parse(arrival.raw)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from core.model import Chat
 from core.quiet import Quiet
@@ -20,8 +21,9 @@ from durable import SystemCalls, replace_file
 log = logging.getLogger(__name__)
 
 
-class _Choices(msgspec.Struct, omit_defaults=True):
+class _Choices(msgspec.Struct, omit_defaults=True, frozen=True):
     quiet: Quiet | None = None
+    private: bool = False
 
 
 _decoder = msgspec.json.Decoder(dict[str, _Choices])
@@ -37,12 +39,25 @@ class ChatSettings:
 
     def find_quiet(self, chat: Chat) -> Quiet | None:
         """When the chat is quiet; None: never."""
-        choices = self._chats.get(_name(chat))
-        return choices.quiet if choices is not None else None
+        return self._choices_of(chat).quiet
 
     def set_quiet(self, chat: Chat, quiet: Quiet | None) -> None:
         """Let the chat be quiet then. Raises StoreWriteError: it stays as it was."""
-        chats = {**self._chats, _name(chat): _Choices(quiet)}
+        self._put(chat, replace(self._choices_of(chat), quiet=quiet))
+
+    def is_private(self, chat: Chat) -> bool:
+        """Whether personal data of the chat is kept out of the histories."""
+        return self._choices_of(chat).private
+
+    def set_private(self, chat: Chat, *, private: bool) -> None:
+        """Keep it out, or not. Raises StoreWriteError: it stays as it was."""
+        self._put(chat, replace(self._choices_of(chat), private=private))
+
+    def _choices_of(self, chat: Chat) -> _Choices:
+        return self._chats.get(_name(chat)) or _Choices()
+
+    def _put(self, chat: Chat, choices: _Choices) -> None:
+        chats = {**self._chats, _name(chat): choices}
         replace_file(self._path, msgspec.json.encode(chats), system=self._system)
         self._chats = chats
 

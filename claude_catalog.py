@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import time
+from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from child_process import start_child
 from core.catalog import FALLBACK, REQUEST, Catalog, parse_catalog
+from core.errors import ChildError
 
 log = logging.getLogger(__name__)
 
@@ -62,50 +63,34 @@ class ClaudeCatalog:
 
     async def _fetch(self, directory: Path) -> Catalog | None:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                *_OPTIONS,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd=directory,
-                env=self._environment,
-                start_new_session=True,
-                limit=_LONGEST_LINE,
-            )
-        except OSError as error:
+            async with start_child(
+                [*self._command, *_OPTIONS],
+                environment=self._environment,
+                directory=directory,
+                longest_line=_LONGEST_LINE,
+            ) as child:
+                catalog = await self._listen(child)
+                await self._let_end(child)
+                return catalog
+        except ChildError as error:
             log.warning("Claude Code could not be asked what it offers: %s", error)
             return None
+
+    async def _listen(self, child: Process) -> Catalog | None:
+        assert child.stdin is not None and child.stdout is not None
         try:
             async with asyncio.timeout(self._patience):
-                return await _listen(process)
+                child.stdin.write(REQUEST)
+                await child.stdin.drain()
+                async for line in child.stdout:
+                    if catalog := parse_catalog(line):
+                        return catalog
         except (TimeoutError, ValueError, ConnectionError) as error:
             log.warning("Claude Code did not say what it offers: %r", error)
-            return None
-        finally:
-            await _end(process, self._leaving)
-
-
-async def _listen(process: asyncio.subprocess.Process) -> Catalog | None:
-    if process.stdin is None or process.stdout is None:
         return None
-    process.stdin.write(REQUEST)
-    await process.stdin.drain()
-    async for line in process.stdout:
-        catalog = parse_catalog(line)
-        if catalog is not None:
-            return catalog
-    return None
 
-
-async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """It ends with its input, and tidies up; else it is made to, with all that it started."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(seconds):
-            await process.communicate()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    async def _let_end(self, child: Process) -> None:
+        """It ends with its input, and tidies up, if it is given the time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._leaving):
+                await child.communicate()

@@ -23,7 +23,13 @@ import filelock
 import shipped_agents
 from claude_registry import ClaudeRegistry, find_tty, is_up_to_date, version_of
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
-from core.claude_code import CANNOT_RESUME, is_there, render_version, typing_for
+from core.claude_code import (
+    CANNOT_RESUME,
+    TOLD_IS_KEPT_SINCE,
+    is_there,
+    render_version,
+    typing_for,
+)
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
 from core.events import ClaudeProcess
 from core.file_exchange import add_briefing, render_briefing, render_permissions
@@ -31,6 +37,7 @@ from core.hooks import render_settings
 from core.screen import render_screen
 from durable import replace_file
 from pulse import Pulse
+from replay import Replays
 from session import Session
 from session_book import files_id
 from session_files import FileFolder, SessionFiles
@@ -46,13 +53,27 @@ _LEAVING_SECONDS = 3.0
 _NAME_SINCE = (2, 1, 330)
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
+_WOKEN = {
+    "idle": "Resumed after a nap.",
+    "killed": "Resumed.",
+    "left": "Resumed.",
+    "cut off": "",  # the chat knows
+    None: "Resumed after a restart.",
+}
+_LOST = (
+    "Claude Code no longer has this conversation: its transcript was deleted. "
+    "This is a new one, which knows nothing of it."
+)
 
-Start = Literal["new", "resumed", "forked", "lost"]
+Start = Literal["new", "resumed", "mended", "forked", "lost", "replayed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """A process that was started; `lost`: the transcript is gone, so the conversation is new.
+
+    `replayed`: as `lost`, but Claude is told what the bridge had noted; `mended`: as `resumed`, but
+    the transcript has become shorter than it was, so Claude is told that too.
 
     `choices`: what of the person's it was started with.
     """
@@ -74,6 +95,7 @@ class ClaudeLauncher:
         allows_bypass: whether a session may have the permission mode that never asks, if
             `is_trusted` says so of it too.
         files: where files come and go; without it, Claude Code is told of no such place.
+        replays: what Claude is told of a conversation whose transcript is lost.
         patience: seconds after which a start that has not come to a session is looked into.
     """
 
@@ -91,10 +113,12 @@ class ClaudeLauncher:
         keeper: TranscriptKeeper | None = None,
         allows_bypass: bool = False,
         files: SessionFiles | None = None,
+        replays: Replays | None = None,
         patience: float = 6.0,
     ) -> None:
         self._keeper = keeper
         self._files = files
+        self._replays = replays
         self.registry = registry
         self.patience = patience
         self.version = version
@@ -106,6 +130,9 @@ class ClaudeLauncher:
         self._directory = directory
         self._projects = projects
         self._environment = environment
+
+    def _lock_path(self, session_id: str) -> Path:
+        return self.registry.directory / "telegram" / "locks" / f"{session_id}.lock"
 
     @property
     def can_resume(self) -> bool:
@@ -119,11 +146,9 @@ class ClaudeLauncher:
         Raises:
             SessionElsewhereError: one of them is just doing that.
         """
-        folder = self.registry.directory / "telegram" / "locks"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = filelock.FileLock(
-            folder / f"{session_id}.lock", mode=0o600, timeout=0, fallback_to_soft=False
-        )
+        path = self._lock_path(session_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = filelock.FileLock(path, mode=0o600, timeout=0, fallback_to_soft=False)
         try:
             lock.acquire()
         except filelock.Timeout as error:
@@ -152,11 +177,12 @@ class ClaudeLauncher:
             SessionElsewhereError: another process has the session open.
             ClaudeStartError: the command or the project directory is not there, or this version
                 can't resume.
+            StoreWriteError: what Claude is to be told can't be written down.
             TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
-        is_resumed = start in ("resumed", "forked")
+        is_resumed = start in ("resumed", "forked", "mended")
         if is_resumed and not self.can_resume:
             raise ClaudeStartError(
                 f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
@@ -165,7 +191,11 @@ class ClaudeLauncher:
             )
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
-        command = [*self._command, "--settings", str(self._write_settings(name, mode, folders))]
+        at_start: list[list[str]] = []
+        if self._replays is not None and self._is_told(session, start):
+            at_start = self._replays.prepare(session, is_mended=is_resumed)
+        settings = self._write_settings(name, mode, folders, at_start)
+        command = [*self._command, "--settings", str(settings)]
         if folders:
             briefing = render_briefing(str(folders[0].incoming), str(folders[0].outgoing))
             command = add_briefing(command, briefing)
@@ -210,6 +240,16 @@ class ClaudeLauncher:
         last = next((line for line in reversed(lines) if line), str(error))
         return ClaudeStartError(f"Claude Code did not start. It said: {last}")
 
+    def tell_of_replay(self, session_id: str) -> str:
+        """What the chat is told of the replay that the session was started with; "" for none."""
+        return self._replays.tell(session_id) if self._replays is not None else ""
+
+    def forget(self, session: Session) -> None:
+        """Remove what was written for starting the session. Raises OSError."""
+        for path in (self._directory / "launches").glob(f"{terminal_name(session)}.*json"):
+            path.unlink(missing_ok=True)
+        self._lock_path(session.session_id).unlink(missing_ok=True)
+
     def find_transcripts(self) -> dict[str, Path]:
         """The transcripts of all sessions on this machine, by id."""
         return {path.stem: path for path in self._projects.glob("*/*.jsonl")}
@@ -252,16 +292,32 @@ class ClaudeLauncher:
         return self.registry.find(session_id)
 
     def _start_of(self, session: Session) -> Start:
-        known = session.state.get("transcript")
-        if known and self._has_transcript(session.session_id, Path(known)):
-            return "resumed"
-        if self.find_transcript(session.session_id) is not None:
-            return "resumed"
-        origin, path = session.state.get("fork_of"), session.state.get("fork_from")
+        session_id, known = session.session_id, session.state.get("transcript")
+        places = [self._place_of(Path(known))] if known else []
+        for place in filter(None, [*places, self.find_transcript(session_id)]):
+            if self._has_transcript(session_id, place):
+                is_whole = place.stat().st_size >= session.state.get("cursor", 0)
+                return "resumed" if is_whole or not self._has_replay(session) else "mended"
         if session.state.get("has_prompts"):
-            return "lost"
+            return "replayed" if self._has_replay(session) else "lost"
+        origin, path = session.state.get("fork_of"), session.state.get("fork_from")
         is_fork = origin and path and self._has_transcript(origin, Path(path))
         return "forked" if is_fork else "new"
+
+    def _is_told(self, session: Session, start: Start) -> bool:
+        """Whether Claude has to be told of what was said before; old versions forget it again."""
+        is_forgotten = not is_there(TOLD_IS_KEPT_SINCE, self.version)
+        is_told_again = is_forgotten and bool(session.state.get("replayed"))
+        return start in ("replayed", "mended") or (is_told_again and self._has_replay(session))
+
+    def _has_replay(self, session: Session) -> bool:
+        return self._replays is not None and self._replays.is_there(session)
+
+    def _place_of(self, transcript: Path) -> Path:
+        """Where Claude Code looks for it: on another machine its folder may be another."""
+        if transcript.is_relative_to(self._projects):
+            return transcript
+        return self._projects / transcript.parent.name / transcript.name
 
     def _has_transcript(self, session_id: str, path: Path) -> bool:
         """Whether it is there, if need be because it was put back."""
@@ -285,7 +341,13 @@ class ClaudeLauncher:
             return []
         return [folder] if own is None or own == folder else [folder, own]
 
-    def _write_settings(self, name: str, mode: str, folders: Sequence[FileFolder]) -> Path:
+    def _write_settings(
+        self,
+        name: str,
+        mode: str,
+        folders: Sequence[FileFolder],
+        at_start: Sequence[Sequence[str]] = (),
+    ) -> Path:
         folder = self._directory / "launches"
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
@@ -299,8 +361,16 @@ class ClaudeLauncher:
                 [str(found.incoming) for found in folders],
                 [str(found.outgoing) for found in folders],
             )
-        replace_file(path, render_settings(hook, self.version, **others).encode())
+        settings = render_settings(hook, self.version, at_start=at_start, **others)
+        replace_file(path, settings.encode())
         return path
+
+
+def describe_start(start: str, asleep: str | None) -> str:
+    """What the chat is told of a start, "" for nothing; `asleep`: why the process was not there."""
+    if start == "lost":
+        return _LOST
+    return _WOKEN.get(asleep, _WOKEN[None]) if start == "resumed" else ""
 
 
 def name_to_tell(session: Session, version: tuple[int, ...]) -> str:
@@ -322,7 +392,7 @@ def render_identity(session: Session, start: Start, version: tuple[int, ...]) ->
     name, own = name_to_tell(session, version), ["--session-id", session.session_id]
     named = [f"--name={name}"] if name else []
     match start:
-        case "resumed":
+        case "resumed" | "mended":
             return [*named, "--resume", session.session_id]
         case "forked":
             return [*named, "--resume", session.state["fork_of"], "--fork-session", *own]

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -20,6 +19,7 @@ from core.claude_code import SESSION_FOLLOWED_SINCE, Version, is_there
 from core.errors import PaneNotFoundError, TerminalError
 from core.events import ClaudeProcess, HookEvent, TranscriptEvent
 from core.observed_status import ObservedStatus
+from pulse import happens
 from terminal import Terminal
 
 log = logging.getLogger(__name__)
@@ -149,9 +149,7 @@ class WatchedStatus:
                 self._change(partial(self._observed.see, screen, time.monotonic()))
             self._look_now.clear()
             is_idle = self._observed.status == "idle"
-            with suppress(TimeoutError):
-                pause = _IDLE_LOOK_SECONDS if is_idle else _LOOK_SECONDS
-                await asyncio.wait_for(self._look_now.wait(), pause)
+            await happens(self._look_now, _IDLE_LOOK_SECONDS if is_idle else _LOOK_SECONDS)
 
 
 def status_source(

@@ -17,7 +17,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from buttons import Action, Buttons, Press, PressHandler
+from chat_commands import CommandHandler
 from claude_launcher import project_directory
+from core.commands import CommandName
 from core.errors import FileRefusedError
 from core.file_names import (
     extension_of,
@@ -72,6 +74,7 @@ class FileBrowser:
         self._files = files
         self._directory = directory
         self._closed = tuple(closed)
+        self.commands: dict[CommandName, CommandHandler] = {"get": self.get}
         self.presses: dict[str, PressHandler] = {
             "browse": self._press,
             "as file": self._send_as_file,

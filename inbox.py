@@ -147,6 +147,10 @@ class Inbox:
         """The entry of that key, unless it is done or was never there."""
         return self._entries.get(key)
 
+    def forget_done(self) -> None:
+        """Let the next write leave nothing on the disk of what is done with."""
+        self._journal.close()
+
     def close(self) -> None:
         """Let go of the file."""
         self._journal.close()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from buttons import Buttons, Press, PressHandler
-from core.card import Card, Outcome, advance, end_card, follow_up, render_card
+from core.card import Card, Outcome, advance, begin_card, end_card, follow_up, render_card
 from core.errors import BridgeError, StoreWriteError
 from core.events import (
     ErrorReported,
@@ -39,6 +39,7 @@ from core.model import Chat, Keyboard, Post
 from core.screen import read_retry
 from core.transcript import parse_line
 from outbox import Outbox
+from pulse import happens
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -110,7 +111,7 @@ class LiveCards:
         self._screen_command = screen
         self._clock = clock
         self._turns: dict[str, _Turn] = {}
-        self._last: dict[str, Card] = {}
+        self._next: dict[str, Card] = {}
         self._begun_by: deque[str] = deque(maxlen=16)
         self._unfolded: list[_Turn] = []
         self.presses: dict[str, PressHandler] = {
@@ -142,8 +143,9 @@ class LiveCards:
             self._begin(session, event.prompt_id, event)
             turn = self._turns.get(session_id)
         if turn is None:
-            if session_id in self._last:
-                self._last[session_id] = advance(self._last[session_id], event)
+            # Hooks are processes of their own, and that of the prompt may be overtaken.
+            if session_id in self._next:
+                self._next[session_id] = advance(self._next[session_id], event)
             return
         self._apply(turn, event)
         match event:
@@ -231,10 +233,10 @@ class LiveCards:
         before = self._turns.get(session_id)
         if before is not None:
             self._close(before, before.outcome)
-        last = self._last.get(session_id, Card(now, session.state.get("project_dir", "")))
+        card = self._next.pop(session_id, Card(now, session.state.get("project_dir", "")))
         key = f"card:{session_id}:{name or uuid.uuid4()}"
         cursor = session.state.get("cursor", 0)
-        turn = _Turn(session_id, key, follow_up(last, now), now, cursor)
+        turn = _Turn(session_id, key, begin_card(card, now), now, cursor)
         if event is not None:
             turn.prompt, turn.prompt_id = event.prompt, event.prompt_id
         self._run(turn)
@@ -280,9 +282,11 @@ class LiveCards:
 
     def _close(self, turn: _Turn, outcome: Outcome) -> None:
         """The turn is over; its card, if there is one, becomes a line."""
+        if turn.card.outcome is not None:
+            return
         self._turns.pop(turn.session_id, None)
         turn.card = end_card(turn.card, outcome, self._clock())
-        self._last[turn.session_id] = turn.card
+        self._next[turn.session_id] = follow_up(turn.card)
         if turn.task is not None and turn.task is not asyncio.current_task():
             turn.task.cancel()
         if turn.is_noted and not self._fold(turn):
@@ -327,11 +331,8 @@ class LiveCards:
         turn.card = replace(turn.card, notice=f"⚠️ {found}" if found else "")
 
     async def _wait(self, turn: _Turn, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(turn.changed.wait(), seconds)
-        except TimeoutError:
-            return
-        turn.changed.clear()
+        if await happens(turn.changed, seconds):
+            turn.changed.clear()
 
     def _seconds_to_wait(self, turn: _Turn) -> float:
         """How long nothing needs to be done when nothing happens."""

@@ -23,7 +23,6 @@ import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from core.model import Chat, Keyboard, Piece, Post, Sign
 from core.ports import Channel, Channels
 from durable import SystemCalls
 from outbox_records import FIRST_PAUSE, Lane, OutboxRecords, Waiting, lane_of
+from pulse import happens
 from reactions import Reactions
 
 log = logging.getLogger(__name__)
@@ -154,6 +154,10 @@ class Outbox:
         """Answer what a person has just done, in a post of its own. Raises StoreWriteError."""
         self.put(Post(new_key(), chat, text, keyboard=keyboard, silent=silent, edits=edits))
 
+    def forget_shown(self) -> None:
+        """Keep no text of what was shown, from the next write on."""
+        self._records.forget_shown()
+
     def again(self, key: str) -> bool:
         """Send once more what may not have arrived; False when that is not known of."""
         post = self._records.unknown.get(key)
@@ -174,8 +178,7 @@ class Outbox:
         """
         traffic = self._traffic.get((chat.channel, chat.chat_id))
         if traffic is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(traffic.at_rest.wait(), patience)
+            await happens(traffic.at_rest, patience)
 
     def find_message(self, key: str) -> int | None:
         """The message id of a post that was shown."""

@@ -61,6 +61,10 @@ class OutboxRecords:
         """Let go of the file."""
         self._journal.close()
 
+    def forget_shown(self) -> None:
+        """Let the next write leave nothing on the disk of what was shown."""
+        self._journal.close()
+
     # --- what is there --------------------------------------------------------------------------
 
     def knows(self, key: str) -> bool:

@@ -98,6 +98,7 @@ class PendingRequests:
     """The requests of `sessions`; `note` writes the audit log, `plans` is Claude's own folder.
 
     `may` says whether a person (by user id) may do something: not everybody may end all asking.
+    `on_decided` is told of each request that is not open any more, and by whose doing.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class PendingRequests:
         self._plans = plans
         self._sleep = sleep
         self.presses: dict[str, PressHandler] = {"request": self._press}
+        self.on_decided: Callable[[RequestRecord, Person], None] = lambda record, person: None
         self._open: dict[str, _Open] = {}
         self._tools: dict[str, dict[str, ToolStarted]] = {}
         self._denied: dict[str, str] = {}
@@ -340,6 +342,7 @@ class PendingRequests:
                 text_id = by.message_id if isinstance(by, TextSent) else None
                 record = replace(record, answer=step.answer, answered_by=text_id)
                 self._settle_with(found, self._book.put(record))
+                self.on_decided(record, by.person)
                 if not step.is_allowed and found.tool_id:
                     self._denied[found.tool_id] = record.request
                 who = "" if by.is_private else f"\n_by {escape_markdown(by.person.name)}_"
@@ -452,7 +455,9 @@ class PendingRequests:
         if found.answer.done() or record is None or record.answer is not None:
             return
         try:
-            self._settle_with(found, self._book.put(replace(record, answer="")))
+            closed = self._book.put(replace(record, answer=""))
+            self._settle_with(found, closed)
+            self.on_decided(closed, _NOBODY)
             self._posts.conclude(record, outcome)
         except StoreWriteError as error:
             log.error("what is no longer asked could not be noted down: %s", error)

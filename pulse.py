@@ -32,11 +32,20 @@ class Pulse:
             left = _LOOK_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 return False
-            with suppress(TimeoutError):
-                # Not wait_for, which loses a cancellation that comes together with a beat.
-                async with asyncio.timeout(min(left, _LOOK_SECONDS)):
-                    await self._event.wait()
+            await happens(self._event, min(left, _LOOK_SECONDS))
         return True
+
+
+async def happens(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event is set within so many seconds.
+
+    Not by `asyncio.wait_for`: in Python 3.11 that loses a cancellation that comes together with the
+    event, and the task goes on as if nobody had ended it.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 class Background:

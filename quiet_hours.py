@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from buttons import Buttons, Press, PressHandler
+from chat_commands import CommandHandler
 from chat_settings import ChatSettings
+from core.commands import CommandName
 from core.errors import BridgeError
 from core.model import Chat, Post
 from core.quiet import Quiet, parse_quiet, render_quiet
@@ -30,6 +32,7 @@ class QuietHours:
         self._outbox = outbox
         self._buttons = buttons
         self._now = now
+        self.commands: dict[CommandName, CommandHandler] = {"quiet": self.run}
         self.presses: dict[str, PressHandler] = {"quiet": self._press}
 
     def is_quiet(self, chat: Chat) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from channel_list import read_arrival
 from core.model import Chat, FilesSent, LocationSent, Sign, TextSent
 from core.ports import Channels
 from inbox import Entry
@@ -40,9 +41,8 @@ class Receipts:
     def hear_entry(self, entry: Entry, outcome: str | None) -> None:
         """An entry of the inbox has come further, or (`outcome`) to its end."""
         sign = _STEPS.get(entry.step) if outcome is None else _OUTCOMES.get(outcome)
-        channel = self._channels.get(entry.arrival.channel)
-        if sign is None or channel is None or not entry.session_id:
+        if sign is None or not entry.session_id:
             return
-        sent = channel.parse(entry.arrival.raw)
+        sent = read_arrival(self._channels, entry.arrival)
         if isinstance(sent, TextSent | FilesSent | LocationSent):
             self._react(sent.chat, sent.message_id, sign)

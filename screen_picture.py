@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import PictureError
+from child_process import run_child
+from core.errors import ChildError, PictureError
 from core.model import PaneScreen
 from core.redaction import Redactor
 from core.screen_secrets import mask_screen
@@ -73,35 +73,22 @@ class ScreenPictures:
         }
         async with self._one_at_a_time:
             picture = await self._run(msgspec.json.encode(order))
-        if not picture.startswith(_PNG) or len(picture) > _LARGEST_PICTURE:
+        if not picture.startswith(_PNG):
             raise PictureError("The screen could not be drawn as a picture.")
         return picture
 
     async def _run(self, order: bytes) -> bytes:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=self._environment,
-                cwd="/",
-                start_new_session=True,
+            ended = await run_child(
+                self._command,
+                environment=self._environment,
+                seconds=self._timeout,
+                directory=Path("/"),
+                said=order,
+                most_bytes=_LARGEST_PICTURE,
             )
-        except OSError as error:
-            raise PictureError("The program that draws the screen could not be run.") from error
-        try:
-            async with asyncio.timeout(self._timeout):
-                picture, _ = await process.communicate(order)
-        except TimeoutError as error:
-            raise PictureError(
-                f"The screen could not be drawn within {self._timeout:g} seconds."
-            ) from error
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode:
-            log.warning("drawing the screen ended with status %s", process.returncode)
-        return picture
+        except ChildError as error:
+            raise PictureError(f"The program that draws the screen {error}.") from error
+        if ended.status:
+            log.warning("drawing the screen ended with status %s", ended.status)
+        return ended.said

@@ -11,8 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,8 +21,9 @@ from typing import Literal
 
 import psutil
 
+from child_process import run_child
 from core.claude_code import BELIEFS, Belief, Version, is_there, render_version
-from core.errors import BridgeError
+from core.errors import BridgeError, ChildError
 from core.hooks import parse_version
 from self_test_api import MADE_FILE, USE_TOOL, WAIT, ModelServer, render_answer
 from self_test_desk import Desk, NotTakenError, is_below, until
@@ -332,29 +331,14 @@ async def _ask_version(
     command: Sequence[str], environment: Mapping[str, str], seconds: float
 ) -> tuple[Version, str]:
     """The version, and what is wrong."""
-    words = [*command, "--version"]
+    asked = f"`{command[0]} --version`"
     try:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return (), f"{command[0]} can't be run: {error.strerror}"
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), seconds)
-    except TimeoutError:
-        return (), f"`{command[0]} --version` did not answer within {seconds:.0f} s"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    if process.returncode != 0:
-        return (), f"`{command[0]} --version` ended with exit status {process.returncode}"
-    return parse_version(said.decode(errors="replace")), ""
+        ended = await run_child([*command, "--version"], environment=environment, seconds=seconds)
+    except ChildError as error:
+        return (), f"{asked} {error}"
+    if ended.status != 0:
+        return (), f"{asked} ended with exit status {ended.status}"
+    return parse_version(ended.text), ""
 
 
 def _sweep(home: Path) -> None:

@@ -13,6 +13,7 @@ from core.config import Config, claude_config_dir
 from core.hooks import parse_version
 from inbox import Inbox
 from outbox import Outbox
+from replay import Replays
 from session import SessionStore
 from session_files import SessionFiles
 from sessions import Sessions
@@ -32,6 +33,7 @@ def build_sessions(
     inbox: Inbox,
     outbox: Outbox,
     files: SessionFiles,
+    replays: Replays,
 ) -> Sessions:
     """The sessions of these settings. Raises BridgeError."""
     control = TmuxControl(
@@ -56,6 +58,7 @@ def build_sessions(
         keeper=keeper,
         allows_bypass=config.allows_bypass,
         files=files,
+        replays=replays,
     )
     return Sessions(
         store=SessionStore(config.state_dir),

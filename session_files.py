@@ -79,6 +79,12 @@ class SessionFiles:
         names = sorted(path.name for path in self._root.iterdir())
         return [folder for folder in map(self.find, names) if folder is not None]
 
+    def remove(self, name: str) -> None:
+        """Remove the folders of that name with all that is in them."""
+        folder = self.find(name)
+        if folder is not None:
+            shutil.rmtree(folder.base, ignore_errors=True)  # never follows a link
+
     def clean_up(self, known: Container[str], days: float) -> None:
         """Remove the folders of no `known` session, and what is older than that in the others.
 

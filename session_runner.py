@@ -226,7 +226,8 @@ class SessionRunner:
                 await self._until_ready()
             except ClaudeDiedError as error:
                 raise await self._launcher.explain(self.name, error) from error
-        start, self._is_renewing = "renewed" if self._is_renewing else launch.start, False
+        is_wished, self._is_renewing = self._is_renewing, False
+        start = "renewed" if is_wished and launch.start == "resumed" else launch.start
         self._reports.woke(self, start, launch.choices)
         return True
 

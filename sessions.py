@@ -12,11 +12,10 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, name_to_tell, terminal_name
+from claude_launcher import ClaudeLauncher, describe_start, name_to_tell, terminal_name
 from claude_registry import ClaudeRegistry, choose
 from core.agent_trail import extend_trail
 from core.choices import Choices, note_launched
@@ -35,6 +34,7 @@ from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
+from pulse import happens
 from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news
 from session_observer import SessionObserver
@@ -47,13 +47,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 15.0
 _BLIND_LOOK_SECONDS = 1.5
-_WOKEN = {
-    "idle": "Resumed after a nap.",
-    "killed": "Resumed.",
-    "left": "Resumed.",
-    "cut off": "",  # the chat knows
-    None: "Resumed after a restart.",
-}
 
 
 class Sessions:
@@ -157,8 +150,7 @@ class Sessions:
         """Look after the processes until cancelled: when one has ended, and now and then."""
         seconds = min(_LOOK_SECONDS if CAN_TELL else _BLIND_LOOK_SECONDS, self._idle_seconds)
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_stirred.wait(), max(seconds, _BLIND_LOOK_SECONDS))
+            await happens(self._is_stirred, max(seconds, _BLIND_LOOK_SECONDS))
             self._is_stirred.clear()
             try:
                 await self._look_after()
@@ -245,6 +237,14 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
         return given_up
 
+    async def let_go(self, session_id: str) -> None:
+        """End the session's process, if there is one, and have nothing more to do with it."""
+        runner = self.find_runner(session_id)
+        if runner is not None:
+            await self.kill(runner)
+            self._runners.pop(runner.name, None)
+        self._feed.unfollow(session_id)
+
     async def _retire(self, runner: SessionRunner) -> None:
         if runner.is_joined:
             self.book.edit_state(runner.session_id, asleep="left")
@@ -319,16 +319,11 @@ class Sessions:
         self.book.set_terminal(runner.session_id, runner.name)
         self._follow(session)
         key = f"woke:{runner.session_id}:{launches}"
-        words = _WOKEN.get(asleep, _WOKEN[None])
-        if start == "resumed" and words:  # and not "renewed", which is a person's wish
+        if start in ("replayed", "mended"):
+            self.book.edit_state(session.session_id, replayed=True)
+            self.tell(session, key, self.launcher.tell_of_replay(session.session_id))
+        elif words := describe_start(start, asleep):
             self.tell(session, key, words)
-        elif start == "lost":
-            self.tell(
-                session,
-                key,
-                "Claude Code no longer has this conversation: its transcript was deleted. "
-                "This is a new one, which knows nothing of it.",
-            )
 
     def joined(self, runner: SessionRunner, place: str) -> None:
         """Tell the chat where its Claude runs, which is a person's own."""
@@ -468,6 +463,8 @@ class Sessions:
             return
         if not known:
             self.book.edit_state(session.session_id, transcript=str(path))
+        if session.state.get("cursor") and not path.is_file():  # it is lost, and begins anew
+            session = self.book.edit_state(session.session_id, cursor=0)
         if not self._feed.follows(session.session_id) and has_news(session, path):
             self.posts.expect_old(session.session_id)
         cursor, since = session.state.get("cursor", 0), session.state.get("forked_at", "")

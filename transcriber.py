@@ -7,17 +7,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import logging
-import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from core.errors import TranscriptionError
+from child_process import run_child
+from core.errors import ChildError, TranscriptionError
 
 WRITER = Path(__file__).resolve().with_name("speech_writer.py")
 HOW_TO_GET = (
@@ -71,28 +68,17 @@ class Transcriber:
     async def transcribe(self, path: Path) -> str:
         """What is said in the file. Raises TranscriptionError."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._words(path),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=self._environment,
-                start_new_session=True,
+            ended = await run_child(
+                self._words(path),
+                environment=self._environment,
+                seconds=self._seconds,
+                most_bytes=_MOST_BYTES,
             )
-        except OSError as error:
-            raise _failed(f"the command can't be run: {error.strerror}") from error
-        try:
-            async with asyncio.timeout(self._seconds):
-                said = await _read(process)
-                status = await process.wait()
-        except TimeoutError:
-            raise _failed(f"it took longer than {self._seconds:g} s") from None
-        finally:
-            await _end(process)
-        if status != 0:
-            raise _failed(f"the command ended with status {status}")
-        text = said.decode(errors="replace").strip()
-        if not text:
+        except ChildError as error:
+            raise _failed(f"the command {error}") from error
+        if ended.status != 0:
+            raise _failed(f"the command ended with status {ended.status}")
+        if not (text := ended.text.strip()):
             raise _failed("no words were heard")
         return text
 
@@ -100,25 +86,6 @@ class Transcriber:
         if any(_PLACE in word for word in self._command):
             return [word.replace(_PLACE, str(path)) for word in self._command]
         return [*self._command, str(path)]
-
-
-async def _read(process: asyncio.subprocess.Process) -> bytes:
-    """All that it prints; more than anybody says is no text. Raises TranscriptionError."""
-    assert process.stdout is not None
-    said = b""
-    while chunk := await process.stdout.read(1 << 16):
-        said += chunk
-        if len(said) > _MOST_BYTES:
-            raise _failed("the command printed too much")
-    return said
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """If it still runs: it and what it started, which are a process group of their own."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 def _failed(reason: str) -> TranscriptionError:

@@ -23,13 +23,17 @@ Equip = Callable[[Session, TranscriptEvent, Post], Post]
 class TranscriptPosts:
     """The posts of the sessions of `book`; `equips` give the post of an event its buttons.
 
-    `on_typed` hears of the sessions in which a person has typed a prompt at the terminal.
+    `on_typed` hears of the sessions in which a person has typed a prompt at the terminal; `on_read`
+    is given each event, and whether it is a prompt of ours, before it counts as read.
     """
 
     def __init__(self, book: SessionBook, outbox: Outbox) -> None:
         self.equips: list[Equip] = []
         self.render_left_out: Callable[[Session, dict[str, Any]], Post] = render_left_out
         self.on_typed: Callable[[Session], None] = lambda session: None
+        self.on_read: Callable[[Session, list[tuple[TranscriptEvent, bool]]], None] = (
+            lambda session, events: None
+        )
         self._book = book
         self._outbox = outbox
         self._unread: set[str] = set()
@@ -56,20 +60,19 @@ class TranscriptPosts:
         """
         changes: dict[str, Any] = {"cursor": end}
         posts: dict[str, tuple[Post, TranscriptEvent]] = {}
-        is_typed = False
-        for _, event in events:
-            is_ours = claims(event)
+        read = [(event, claims(event)) for _, event in events]
+        for event, is_ours in read:
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
-                is_typed |= not is_ours
                 if not session.state.get("title") and "title" not in changes:
                     changes["title"] = make_title(event)
             post = render_for(session, event, is_ours=is_ours)
             if post is not None:
                 posts[post.key] = (post, event)
         self._show(session, posts, end)
+        self.on_read(session, read)
         session = self._book.edit_state(session.session_id, **changes)
-        if is_typed:
+        if any(isinstance(event, PromptRecorded) and not is_ours for event, is_ours in read):
             self.on_typed(session)
         return session
 

@@ -102,7 +102,7 @@ class Typist:
         return under_way.is_recorded
 
     def _read_events(self, start: int) -> list[TranscriptEvent]:
-        return read_events(self._transcript(), start, self._since())
+        return read_events(self._transcript(), start, since=self._since())
 
     async def type(self, under_way: UnderWay, latest: Callable[[], Prompt]) -> None:
         """Type the prompt as `latest` has it then, and have Claude's word that it arrived.

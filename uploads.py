@@ -45,6 +45,7 @@ from core.model import Chat, FilesSent, LocationSent, Post, RemoteFile
 from core.ports import Channels
 from inbox import Entry, Inbox
 from outbox import Outbox
+from pulse import happens
 from session import Session
 from session_book import SessionBook, files_id
 from session_files import FileFolder, SessionFiles
@@ -310,11 +311,7 @@ class Uploads:
         if item.album is None or len(item.parts) >= _MOST_IN_ALBUM:
             return False
         item.has_more.clear()
-        try:
-            await asyncio.wait_for(item.has_more.wait(), self._quiet_seconds)
-        except TimeoutError:
-            return item.has_more.is_set()
-        return True
+        return await happens(item.has_more, self._quiet_seconds)
 
     async def _take_part(
         self, key: str, message: FilesSent, folder: FileFolder, taken: _Taken

@@ -45,6 +45,7 @@ _FOLDED: dict[Outcome, str] = {
 }
 FOLDED = tuple(_FOLDED.values())
 """How a folded card begins."""
+_NOTHING = StreamedText()
 _TASK_TOOLS = ("TaskCreate", "TaskUpdate", "TaskGet", "TaskList", "TodoWrite")
 _HEADLINE_LENGTH = 60
 _TEXT_LENGTH = 1500
@@ -118,11 +119,22 @@ class Card:
         return ""
 
 
-def follow_up(card: Card, now: float) -> Card:
-    """The card of the next turn: Claude's tasks and what runs in the background go on."""
+def follow_up(card: Card) -> Card:
+    """What the next turn's card begins with: Claude's tasks and what runs in the background go on.
+
+    It may `advance` before it begins: what is heard then is the next turn's, or late news of this.
+    """
     is_done = all(task.status == "completed" for task in card.tasks)
     tasks = () if is_done else card.tasks
-    return Card(now, card.directory, tasks=tasks, background=card.background)
+    following = Card(card.started_at, card.directory, tasks=tasks, background=card.background)
+    # Of a turn that was cut off, what was written and never said is no beginning of the next.
+    streamed = card.streamed if card.outcome == "done" else _NOTHING
+    return replace(following, streamed=streamed, told=card.told)
+
+
+def begin_card(card: Card, now: float) -> Card:
+    """The card of a turn that begins, from what `follow_up` has kept; late news are left out."""
+    return replace(card, started_at=now, told=(), streamed=card.streamed if card.text else _NOTHING)
 
 
 def end_card(card: Card, outcome: Outcome, now: float) -> Card:

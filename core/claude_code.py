@@ -55,6 +55,8 @@ def render_version(version: Version) -> str:
 FLAGS = ("--version", "--session-id", "--resume", "--settings", "--permission-mode")
 # They crash at `--resume`, and stay on the screen with a stack trace.
 CANNOT_RESUME: frozenset[Version] = frozenset({(2, 1, 120)})
+# Before, what a SessionStart hook told Claude is not in the transcript, so `--resume` forgets it.
+TOLD_IS_KEPT_SINCE: Version = (2, 1, 100)
 # With it set, no transcript is written at all.
 CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
 

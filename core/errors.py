@@ -53,6 +53,18 @@ class PictureError(TerminalError):
     """The screen could not be drawn as a picture; it can still be shown as text."""
 
 
+class ChildError(BridgeError):
+    """Another program failed us; the text goes on from its name: "can't be run: …"."""
+
+
+class ChildTooSlowError(ChildError):
+    """It took longer than it may."""
+
+
+class ChildTooLoudError(ChildError):
+    """It printed more than it may."""
+
+
 class ClaudeError(BridgeError):
     """Something about the Claude Code process."""
 

@@ -6,7 +6,7 @@ case or none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -125,12 +125,14 @@ class PermissionAsked:
 class PromptRecorded:
     """The transcript has this prompt of a person: the acknowledgement.
 
-    `command` is the slash command it was (`/greet Bob`), else None.
+    `command` is the slash command it was (`/greet Bob`), else None. Here and below `at` is when the
+    transcript says that it was, in seconds since the epoch, 0 where it does not say.
     """
 
     uuid: str
     text: str
     command: str | None = None
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class AnswerGiven:
     uuid: str
     text: str
     is_final: bool = True
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ class ToolStarted:
     tool_id: str
     name: str
     input: dict[str, Any]
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,15 @@ class ContextCompacted:
 
     uuid: str
     trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryWritten:
+    """The summary that took the place of the conversation before it."""
+
+    uuid: str
+    text: str
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +259,7 @@ TranscriptEvent = (
     | ToolEnded
     | ContextMeasured
     | ContextCompacted
+    | SummaryWritten
     | ErrorReported
     | LimitWaited
     | CommandAnswered

@@ -79,15 +79,28 @@ class _Envelope(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
-def render_settings(command: Sequence[str], version: tuple[int, ...], **others: Any) -> str:
+def render_settings(
+    command: Sequence[str],
+    version: tuple[int, ...],
+    *,
+    at_start: Sequence[Sequence[str]] = (),
+    **others: Any,
+) -> str:
     """The settings (JSON) that make Claude Code run `command` at every event the bridge follows.
+
+    What the commands `at_start` print is told to Claude once, when the process begins.
 
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
     for hooks whose answer it has no use for. `others` are more settings for that process.
     """
     known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
     names = [name for name in _FOLLOWED if name in known]
-    hooks = {name: [{"hooks": [_render_hook(command, name, version)]}] for name in names}
+    hooks: dict[str, list[dict[str, Any]]] = {
+        name: [{"hooks": [_render_hook(command, name, version)]}] for name in names
+    }
+    if at_start:
+        printed = [_render_command(shlex.join(words), _SECONDS) for words in at_start]
+        hooks["SessionStart"].append({"matcher": "startup|resume", "hooks": printed})
     return json.dumps({"hooks": hooks, **others})
 
 
@@ -95,14 +108,14 @@ def _render_hook(
     command: Sequence[str], name: str, version: tuple[int, ...]
 ) -> dict[str, str | int | bool]:
     seconds = _ANSWER_SECONDS if name == "PermissionRequest" else _SECONDS
-    hook: dict[str, str | int | bool] = {
-        "type": "command",
-        "command": shlex.join([*command, name]),
-        "timeout": seconds,
-    }
+    hook = _render_command(shlex.join([*command, name]), seconds)
     if name in _WITHOUT_WAITING and version >= _WITHOUT_WAITING_SINCE:
         return hook | {"async": True}
     return hook
+
+
+def _render_command(line: str, seconds: int) -> dict[str, str | int | bool]:
+    return {"type": "command", "command": line, "timeout": seconds}
 
 
 def parse_hook(line: bytes) -> HookEvent | None:

@@ -116,6 +116,29 @@ def never_asks_again(answer: str) -> bool:
     return any(update.get("mode") == BYPASS for update in updates)
 
 
+def describe_answer(answer: str) -> str:
+    """What was decided, in a few words, by the hook's answer alone."""
+    try:
+        decision = json.loads(answer)["hookSpecificOutput"]["decision"] if answer else {}
+    except (ValueError, KeyError, TypeError):
+        decision = {}
+    match decision:
+        case {"behavior": "deny", "message": str(message)} if message:
+            return f"Denied ({message})"
+        case {"behavior": "deny"}:
+            return "Denied"
+        case {"behavior": "allow", "updatedInput": {"answers": dict(answers)}}:
+            return f"Answered ({'; '.join(str(given) for given in answers.values())})"
+        case {"behavior": "allow", "updatedPermissions": [{"type": "setMode", "mode": mode}, *_]}:
+            return f"Approved, mode {mode}"
+        case {"behavior": "allow", "updatedPermissions": [_, *_]}:
+            return "Allowed always"
+        case {"behavior": "allow"}:
+            return "Allowed"
+        case _:
+            return "Answered at the terminal, or no longer asked"
+
+
 def _render(decision: dict[str, Any]) -> str:
     specific = {"hookEventName": "PermissionRequest", "decision": decision}
     return json.dumps({"hookSpecificOutput": specific})

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +26,7 @@ from core.events import (
     ErrorReported,
     LimitWaited,
     PromptRecorded,
+    SummaryWritten,
     ToolEnded,
     ToolStarted,
     TranscriptEvent,
@@ -82,6 +85,7 @@ class _Line(msgspec.Struct):
     compactMetadata: Any = None  # noqa: N815
     error: Any = None
     quotaLimits: Any = None  # noqa: N815
+    timestamp: Any = None
 
 
 class _Time(msgspec.Struct):
@@ -97,6 +101,18 @@ def parse_line(line: bytes) -> list[TranscriptEvent]:
     found = decode_json(_decoder, line)
     if found is None or found.isSidechain or not found.uuid:
         return []
+    at = _read_time(found.timestamp)
+    return [_timed(event, at) for event in _read_events(found)]
+
+
+def is_conversation(line: bytes) -> bool:
+    """Whether the line is part of what Claude Code resumes: all else it would start without."""
+    found = decode_json(_decoder, line)
+    is_said = found is not None and found.type in ("user", "assistant") and bool(found.uuid)
+    return is_said and found is not None and found.message is not None
+
+
+def _read_events(found: _Line) -> list[TranscriptEvent]:
     match found.type:
         case "user":
             return _from_user(found)
@@ -110,8 +126,28 @@ def parse_line(line: bytes) -> list[TranscriptEvent]:
             return []
 
 
+def _read_time(text: Any) -> float:
+    """Seconds since the epoch; 0 for what is no time."""
+    try:
+        at = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+    return at if 0 < at < _LATEST_TIME else 0.0
+
+
+def _timed(event: TranscriptEvent, at: float) -> TranscriptEvent:
+    match event:
+        case PromptRecorded() | AnswerGiven() | ToolStarted() | SummaryWritten() if at:
+            return replace(event, at=at)
+        case _:
+            return event
+
+
 def _from_user(line: _Line) -> list[TranscriptEvent]:
-    if line.isMeta or line.isCompactSummary or line.message is None:
+    if line.isCompactSummary and line.message is not None:
+        summary = "\n".join(_texts(line.message.content)).strip()
+        return [SummaryWritten(line.uuid, summary)] if summary else []
+    if line.isMeta or line.message is None:
         return []
     texts = _texts(line.message.content)
     if not texts:

@@ -216,14 +216,15 @@ def test_a_project_directory_that_is_gone_says_so(world: World) -> None:
     assert world.ask("recall", "You told me").text == "You told me: hello"
 
 
-def test_a_transcript_that_is_gone_is_told(world: World) -> None:
+def test_a_conversation_of_which_nothing_is_left_is_told(world: World) -> None:
     world.start_bridge()
     world.ask("my cat is called Grace", "Echo")
     world.ask("/kill", "Ended.")
     wait_until(lambda: not world.processes(), "Claude is gone")
     kept = list((world.state / "bridge" / "transcripts").glob("*.jsonl"))
     assert len(kept) == 1
-    for path in (*kept, *(world.home / ".claude" / "projects").glob("*/*.jsonl")):
+    noted = (world.state / "bridge" / "histories").glob("*.jsonl")
+    for path in (*kept, *noted, *(world.home / ".claude" / "projects").glob("*/*.jsonl")):
         path.unlink()
     assert world.ask("recall", "You told me").text == "You told me:"
     assert any("no longer has this conversation" in text for text in world.texts())

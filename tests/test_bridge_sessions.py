@@ -76,8 +76,7 @@ def test_a_fork_has_the_history_and_the_original_stays_untouched(world: World) -
     [original] = world.sessions()
     [path] = (world.home / ".claude" / "projects").glob("*/*.jsonl")
     world.wait_for_process("idle")
-    world.ask("/kill", "Ended")
-    wait_until(lambda: not world.processes(), "Claude has ended")
+    world.end_claude()
     before = path.read_bytes()
     world.ask("/fork", "This chat goes on in a copy: “my cat is called Grace (fork)”.")
     # A fork has no transcript before its first prompt: it is made again if its process dies.

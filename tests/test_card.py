@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from channels.telegram_text import render_pieces
 from core.card import (
     Card,
+    Outcome,
     TaskLine,
     advance,
+    begin_card,
     end_card,
     follow_up,
     render_card,
@@ -199,8 +201,32 @@ def test_of_many_tasks_those_around_the_next_one_are_shown() -> None:
 
 def test_unfinished_tasks_go_on_in_the_next_turn_and_finished_ones_do_not() -> None:
     open_tasks = (TaskLine("1", "a", "completed"), TaskLine("2", "b"))
-    assert follow_up(replace(START, tasks=open_tasks), 200.0).tasks == open_tasks
-    assert follow_up(replace(START, tasks=open_tasks[:1]), 200.0).tasks == ()
+    assert follow_up(replace(START, tasks=open_tasks)).tasks == open_tasks
+    assert follow_up(replace(START, tasks=open_tasks[:1])).tasks == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "after", "shown"),
+    [
+        ([], "done", [wrote("Now this", "m2")], "Now this"),
+        ([wrote("First.", "m1")], "done", [wrote("Now this", "m2")], "Now this"),
+        ([], "done", [wrote("First.", "m1")], ""),
+        ([wrote("First.", "m1"), wrote("Now this", "m2")], "done", [], "Now this"),
+        ([wrote("Cut off", "m2")], "stopped", [], ""),
+    ],
+    ids=["overtook", "one after the other", "late", "overtook the end", "never said"],
+)
+def test_text_that_overtakes_its_prompt_is_on_the_next_card(
+    before: list[TextStreamed], outcome: Outcome, after: list[TextStreamed], shown: str
+) -> None:
+    first = end_card(card(*before, AnswerGiven("u", "First.", is_final=True)), outcome, 107.0)
+    following = follow_up(first)
+    for event in after:
+        following = advance(following, event)
+    begun = begin_card(following, 200.0)
+    assert begun.text == shown
+    assert begun.started_at == 200.0
+    assert advance(begun, AnswerGiven("v", "First.", is_final=True)).told == ("First.",)
 
 
 # --- the background -------------------------------------------------------------------------------

@@ -55,3 +55,16 @@ def test_what_the_disk_refuses_is_not_chosen(tmp_path: Path) -> None:
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     ChatSettings(tmp_path).set_quiet(ADA, NIGHT)
     assert (tmp_path / "chat_settings.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_privacy_and_quiet_times_leave_each_other_alone(tmp_path: Path) -> None:
+    settings = ChatSettings(tmp_path)
+    settings.set_quiet(ADA, NIGHT)
+    settings.set_private(ADA, private=True)
+    settings.set_private(TOPIC, private=True)
+    settings.set_private(TOPIC, private=False)
+    settings.set_quiet(ADA, ALWAYS)
+    for found in (settings, ChatSettings(tmp_path)):
+        assert (found.is_private(ADA), found.find_quiet(ADA)) == (True, ALWAYS)
+        assert not found.is_private(TOPIC)
+        assert not found.is_private(Chat("telegram", 2))

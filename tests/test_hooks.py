@@ -241,3 +241,15 @@ def test_a_stop_says_what_works_on() -> None:
     silent = event("Stop")
     assert isinstance(silent, TurnEnded)
     assert silent.background is None
+
+
+def test_what_claude_is_told_at_its_start_is_printed_by_commands_of_that_launch() -> None:
+    settings = json.loads(
+        render_settings(["hook"], (2, 1, 330), at_start=[["cat", "/a b/1"], ["cat", "/2"]])
+    )
+    ours, told = settings["hooks"]["SessionStart"]
+    assert ours["hooks"][0]["command"] == "hook SessionStart"
+    assert told["matcher"] == "startup|resume"
+    assert [hook["command"] for hook in told["hooks"]] == ["cat '/a b/1'", "cat /2"]
+    assert not any("async" in hook for hook in told["hooks"])
+    assert len(json.loads(render_settings(["hook"], (2, 1, 330)))["hooks"]["SessionStart"]) == 1

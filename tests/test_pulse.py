@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pulse import Pulse
+from pulse import Pulse, happens
 
 
 async def test_what_is_true_already_is_not_waited_for() -> None:
@@ -65,3 +65,21 @@ async def test_a_wait_that_is_cancelled_together_with_a_beat_ends() -> None:
     waiting.cancel()
     done, _ = await asyncio.wait({waiting}, timeout=5)
     assert done and waiting.cancelled()
+
+
+async def test_an_event_happens_within_its_time_or_not() -> None:
+    event = asyncio.Event()
+    assert not await happens(event, 0.01)
+    event.set()
+    assert await happens(event, 5)
+    assert await happens(event, 0)
+
+
+async def test_who_is_cancelled_as_it_happens_is_cancelled() -> None:
+    event = asyncio.Event()
+    waiting = asyncio.create_task(happens(event, 5))
+    await asyncio.sleep(0)
+    event.set()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()

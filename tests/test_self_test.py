@@ -100,7 +100,7 @@ def test_a_program_that_fails_is_told_in_one_line(fake: Fake) -> None:
 def test_a_program_that_hangs_is_told_in_one_line(fake: Fake) -> None:
     report = examine(fake.write("trap '' HUP TERM\nsleep 60 & wait"), seconds=1)
     assert {check.note for check in report.checks} == {
-        f"`{fake.path} --version` did not answer within 1 s"
+        f"`{fake.path} --version` did not end within 1 s"
     }
 
 

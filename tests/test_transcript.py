@@ -19,6 +19,7 @@ from core.events import (
     ErrorReported,
     LimitWaited,
     PromptRecorded,
+    SummaryWritten,
     ToolEnded,
     ToolStarted,
     TranscriptEvent,
@@ -165,7 +166,9 @@ def test_what_a_person_typed_is_a_prompt_whatever_it_looks_like(source: str) -> 
 
 def test_what_the_program_adds_is_no_prompt() -> None:
     assert parse_line(prompt_line("hint", isMeta=True)) == []
-    assert parse_line(prompt_line("summary", isCompactSummary=True)) == []
+    assert parse_line(prompt_line("summary", isCompactSummary=True)) == [
+        SummaryWritten("u", "summary")
+    ]
     assert parse_line(prompt_line("to a sub-agent", isSidechain=True)) == []
     notice = "<task-notification>\n<task-id>a</task-id></task-notification>"
     assert parse_line(prompt_line(notice, promptSource="system")) == []
@@ -366,3 +369,20 @@ def test_claude_says_that_it_waits_for_a_limit_and_goes_on(text: str, *, is_over
 
 def test_other_information_yields_nothing() -> None:
     assert parse_line(line("system", subtype="informational", content="Usage limit odd")) == []
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("2026-11-22T00:19:06.089Z", 1795306746.089),
+        ("2026-11-22T01:19:06+01:00", 1795306746.0),
+        ("yesterday", 0.0),
+        (None, 0.0),
+        (7, 0.0),
+        ("0001-01-01T00:00:00+14:00", 0.0),
+    ],
+)
+def test_an_event_says_when_it_was_if_its_line_does(stamp: Any, at: float) -> None:
+    (event,) = parse_line(prompt_line("hello", timestamp=stamp))
+    assert isinstance(event, PromptRecorded)
+    assert event.at == pytest.approx(at)

@@ -1,4 +1,4 @@
-"""Transcripts on a real disk: held, deleted by somebody, put back."""
+"""Transcripts on a real disk: held, deleted or damaged by somebody, put back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from transcript_keeper import TranscriptKeeper
 
 ID = "3f1d0c9e-5a53-4a26-9a8e-0d1f2b3c4d5e"
+ONE = '{"type":"user","uuid":"a","message":{"role":"user","content":"one"}}\n'
+TWO = ONE.replace("one", "two")
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def keeper(tmp_path: Path) -> TranscriptKeeper:
 def transcript(tmp_path: Path) -> Path:
     path = tmp_path / "projects" / "-home-ada" / f"{ID}.jsonl"
     path.parent.mkdir(parents=True)
-    path.write_text('{"one": 1}\n')
+    path.write_text(ONE)
     return path
 
 
@@ -40,12 +42,12 @@ def test_a_deleted_transcript_is_put_back_whole(
 ) -> None:
     assert keeper.keep(ID, transcript)
     with transcript.open("a") as file:
-        file.write('{"two": 2}\n')
+        file.write(TWO)
     assert keeper.keep(ID, transcript)
     os.utime(transcript, (1, 1))
     transcript.unlink()
     assert keeper.put_back(ID, transcript)
-    assert transcript.read_text() == '{"one": 1}\n{"two": 2}\n'
+    assert transcript.read_text() == ONE + TWO
     assert transcript.stat().st_mtime > 1_000_000, "or it would be deleted again at once"
 
 
@@ -75,9 +77,9 @@ def test_a_transcript_that_is_there_is_not_touched(
 ) -> None:
     keeper.keep(ID, transcript)
     transcript.unlink()
-    transcript.write_text("another, by Claude Code itself\n")
+    transcript.write_text(TWO)
     assert keeper.put_back(ID, transcript)
-    assert transcript.read_text() == "another, by Claude Code itself\n"
+    assert transcript.read_text() == TWO
 
 
 def test_a_file_that_took_the_place_of_another_is_kept_instead(
@@ -85,12 +87,12 @@ def test_a_file_that_took_the_place_of_another_is_kept_instead(
 ) -> None:
     keeper.keep(ID, transcript)
     other = transcript.with_name("new")
-    other.write_text("rewritten\n")
+    other.write_text(TWO)
     other.replace(transcript)
     keeper.keep(ID, transcript)
     transcript.unlink()
     assert keeper.put_back(ID, transcript)
-    assert transcript.read_text() == "rewritten\n"
+    assert transcript.read_text() == TWO
 
 
 def test_a_deletion_does_not_take_what_is_kept(keeper: TranscriptKeeper, transcript: Path) -> None:
@@ -117,3 +119,60 @@ def test_removed_sessions_are_let_go(keeper: TranscriptKeeper, transcript: Path)
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, transcript: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert not TranscriptKeeper(tmp_path / "file").keep(ID, transcript)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        ONE.encode()[:-5],
+        b"\0" * 500,
+        b"no JSON at all\n",
+        b'{"type":"mode","mode":"plan","uuid":"x"}\n',
+        b'{"type":"user","isMeta":true}\n',
+    ],
+)
+def test_a_transcript_without_a_line_of_the_conversation_is_gone(
+    keeper: TranscriptKeeper, transcript: Path, tmp_path: Path, damage: bytes
+) -> None:
+    """Claude Code 2.1.330 ends at such a file, or starts with an empty conversation."""
+    keeper.keep(ID, transcript)
+    transcript.write_bytes(damage)  # in place, so the link is damaged with it
+    assert not keeper.put_back(ID, transcript)
+    assert not transcript.exists()
+    damaged = sorted((tmp_path / "kept" / "damaged").iterdir())
+    assert [path.read_bytes() for path in damaged] == [damage, damage]
+    keeper.forget_others({ID})
+    assert sorted((tmp_path / "kept" / "damaged").iterdir()) == damaged
+    keeper.forget_others(set())
+    assert list((tmp_path / "kept" / "damaged").iterdir()) == []
+
+
+def test_a_copy_takes_the_place_of_a_damaged_transcript(
+    keeper: TranscriptKeeper, transcript: Path
+) -> None:
+    keeper.keep(ID, transcript)
+    transcript.unlink()
+    transcript.write_bytes(b"\0" * 500)
+    assert keeper.put_back(ID, transcript)
+    assert transcript.read_text() == ONE
+
+
+def test_a_torn_end_is_no_reason_to_give_up_the_rest(
+    keeper: TranscriptKeeper, transcript: Path
+) -> None:
+    transcript.write_text(ONE + TWO[:-9])
+    assert keeper.put_back(ID, transcript)
+    assert transcript.read_text() == ONE + TWO[:-9]
+
+
+def test_a_session_that_is_forgotten_leaves_nothing(
+    keeper: TranscriptKeeper, transcript: Path, tmp_path: Path
+) -> None:
+    keeper.keep(ID, transcript)
+    transcript.write_bytes(b"")
+    keeper.put_back(ID, transcript)
+    transcript.write_text(ONE)
+    keeper.keep(ID, transcript)
+    keeper.forget(ID)
+    assert [path for path in (tmp_path / "kept").rglob("*") if path.is_file()] == []

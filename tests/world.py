@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,7 @@ from journal import Journal
 from session import Session, SessionStore
 from tests.standins.messages_api import API_KEY, MessagesApi
 from tests.standins.telegram_api import TelegramApi
-from tests.standins.telegram_state import Message
+from tests.standins.telegram_state import Chat, Message, User
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 30.0
@@ -199,6 +200,23 @@ class World:
         for process in self.processes():
             os.kill(process.pid, signal.SIGKILL)
         wait_until(lambda: not self.processes(), "Claude is gone")
+
+    def let_in(self, role: str, name: str) -> tuple[User, Chat, str]:
+        """The owner invites somebody, who uses the link; its code is used up."""
+        link = self.ask(f"/invite {role}", "https://t.me/bridge_test_bot?start=")
+        code = re.findall(r"start=(\S+)", link.text)[0]
+        user = self.telegram.user(first_name=name)
+        chat = self.telegram.private_chat(user)
+        sent = self.telegram.send_text(chat, user, f"/start {code}")
+        self.telegram.wait_for_text(chat, "You are in", after=sent, timeout=WAIT_SECONDS)
+        self.reads(f"{name} is in now, as {role}.")
+        return user, chat, code
+
+    def end_claude(self) -> None:
+        """/kill, and wait for the end of what it ends: Claude Code writes until then."""
+        pids = [process.pid for process in self.processes()]
+        self.ask("/kill", "Ended.")
+        wait_until(lambda: not any(map(_runs, pids)), "Claude has ended")
 
     def kill_tmux(self) -> None:
         """`kill -9` of the tmux server."""
