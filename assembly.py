@@ -22,6 +22,7 @@ from history import Histories
 from inbox import Inbox
 from live_cards import LiveCards
 from outbox import Outbox
+from page_desk import PageDesk
 from pending_requests import PendingRequests
 from people import People
 from presses import Presses
@@ -30,6 +31,7 @@ from receipts import Receipts
 from restoration import Restoration
 from service_errors import ServiceErrors
 from session_files import SessionFiles
+from session_listing import SessionListing
 from sessions import Sessions
 from topics import Topics
 from version_check import try_out
@@ -131,8 +133,16 @@ def _connect(base: Base, features: Features) -> None:
     ]
     base.admission.is_awaited = requests.awaits
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
+    desk = _build_desk(base)
+    for channel in base.channels.values():
+        channel.equip(desk)
     receipts = Receipts(base.channels, base.outbox.react)
     base.inbox.listeners += [receipts.hear_entry, features.agents.hear_entry]
+
+
+def _build_desk(base: Base) -> PageDesk:
+    listing = SessionListing(base.sessions, base.finder)
+    return PageDesk(base.sessions, listing, base.masks, base.admission.note_action)
 
 
 def _build_presses(base: Base, features: Features) -> Presses:

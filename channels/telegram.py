@@ -45,7 +45,7 @@ from core.errors import (
 )
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
-from core.ports import Forum, TakeUpdates
+from core.ports import Desk, Forum, TakeUpdates
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +140,9 @@ class TelegramChannel:
     async def stop(self) -> None:
         """Disconnect."""
         await self._bot.shutdown()
+
+    def equip(self, desk: Desk) -> None:
+        """There is no room beside a chat on a phone."""
 
     def make_invitation(self, code: str) -> str:
         """The link that opens the chat with the bot and sends it the code."""

@@ -24,12 +24,13 @@ from channels.web_incoming import NAME, chat_of, parse_update, read_place, topic
 from channels.web_live import OpenPages
 from channels.web_server import WebServer
 from channels.web_store import Body, WebStore
+from channels.web_terminal import WatchedTerminals
 from core.commands import MenuEntry
 from core.config import Config
 from core.errors import ChatUnreachableError, NotSentError, StoreError
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
-from core.ports import Forum, TakeUpdates
+from core.ports import Desk, Forum, TakeUpdates
 from devices import Devices
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,9 @@ class WebChannel:
             redact=redact,
             clock=clock,
         )
+        self._terminals = WatchedTerminals()
+        self._pages.on_heard = self._terminals.hear
+        self._pages.on_closed = self._terminals.forget
         self._runner: web.AppRunner | None = None
         self._arrived = asyncio.Event()
         self._store.on_update = self._arrived.set
@@ -151,6 +155,11 @@ class WebChannel:
 
     async def receive(self, take: TakeUpdates) -> None:
         """Hand what people did to `take` until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._terminals.run())
+            tasks.create_task(self._hand_over(take))
+
+    async def _hand_over(self, take: TakeUpdates) -> None:
         while True:
             self._arrived.clear()
             try:
@@ -174,6 +183,10 @@ class WebChannel:
         task = asyncio.create_task(self._pages.close(lambda page: page.device == device_id))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    def equip(self, desk: Desk) -> None:
+        """Show this beside the chats."""
+        self._terminals.desk = self._server.desk = desk
 
     def make_invitation(self, code: str) -> str | None:
         """Nobody is invited to the page: it is its owner's."""

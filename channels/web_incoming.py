@@ -57,6 +57,16 @@ class PressRequest(msgspec.Struct, forbid_unknown_fields=True):
     press: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
+class KeysRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Keys for the terminal of a topic, as the screen of that mark was seen."""
+
+    topic: _Number
+    keys: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=8)]], msgspec.Meta(min_length=1, max_length=64)
+    ]
+    mark: Annotated[str, msgspec.Meta(max_length=16)]
+
+
 class _Update(msgspec.Struct):
     kind: Literal["message", "edit", "press"]
     topic: int

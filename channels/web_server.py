@@ -21,14 +21,18 @@ from channels.web_files import WebFiles, describe, is_picture
 from channels.web_guard import DEVICE, Guard, Handler
 from channels.web_incoming import (
     EditRequest,
+    KeysRequest,
     PressRequest,
     SendRequest,
+    chat_of,
     make_update,
     name_topic,
 )
 from channels.web_live import OpenPages
 from channels.web_store import ROOT, KeptFile, Message, Taken, WebStore
-from core.errors import FileTooBigError, StoreError, StoreWriteError
+from channels.web_terminal import describe as describe_screen
+from core.errors import BridgeError, FileTooBigError, StoreError, StoreWriteError
+from core.ports import Desk
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class WebServer:
         self._redact = redact
         self._clock = clock
         self.menu: list[tuple[str, str]] = []
+        self.desk: Desk | None = None
         self.menus: dict[int, list[tuple[str, str]]] = {}
 
     def make_application(self) -> web.Application:
@@ -86,6 +91,8 @@ class WebServer:
         self._add(made, "GET", "/api/search", self._search)
         self._add(made, "GET", "/api/live", self._live)
         self._add(made, "GET", "/files/{id}/{name}", self._file)
+        self._add(made, "GET", "/api/sessions", self._sessions)
+        self._add(made, "POST", "/api/keys", self._keys)
         self._add(made, "POST", "/api/send", self._send)
         self._add(made, "POST", "/api/edit", self._edit)
         self._add(made, "POST", "/api/press", self._press)
@@ -143,6 +150,11 @@ class WebServer:
         words = request.query.get("words", "").strip()[:200]
         found = self._store.find_words(words, _MOST_FOUND) if words else []
         return _json({"messages": found})
+
+    async def _sessions(self, request: web.Request) -> web.StreamResponse:
+        """Every session of the machine."""
+        found = await self.desk.list_sessions() if self.desk is not None else []
+        return _json({"sessions": found})
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         """The socket."""
@@ -209,6 +221,17 @@ class WebServer:
         taken = Taken(message.id, message.topic)
         raw = make_update("press", taken, press=sent.press, press_key=sent.key)
         return _json(self._store.take_update(sent.key, taken, raw))
+
+    async def _keys(self, request: web.Request) -> web.StreamResponse:
+        """Keys at a terminal; returns what it shows then."""
+        sent = await _read(request, KeysRequest)
+        if self.desk is None:
+            raise web.HTTPNotFound(text="There is no terminal.")
+        try:
+            screen = await self.desk.press(chat_of(sent.topic), sent.keys, sent.mark)
+        except BridgeError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        return _json(describe_screen(sent.topic, screen))
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """A file, to be sent with a message later."""

@@ -12,6 +12,7 @@ from core.delivery import Prompt
 from core.errors import BridgeError
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
+from core.screen_rows import ShownScreen
 
 Runner = TypeVar("Runner", contravariant=True)
 TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
@@ -55,6 +56,9 @@ class Channel(Protocol):
     async def stop(self) -> None:
         """Disconnect."""
 
+    def equip(self, desk: Desk) -> None:
+        """Take what may be shown beside the chats, where there is room for that."""
+
     def make_invitation(self, code: str) -> str | None:
         """The link that brings somebody in with that code; None where nobody can be let in."""
 
@@ -97,6 +101,19 @@ class Channel(Protocol):
 
 Channels = Mapping[str, Channel]
 """The channels that are on, by name; a chat's is the one of `Chat.channel`."""
+
+
+class Desk(Protocol):
+    """What can be shown beside a chat, where a screen is wide."""
+
+    async def list_sessions(self) -> list[dict[str, Any]]:
+        """Every session of the machine, the most recently used first."""
+
+    async def look(self, chat: Chat) -> ShownScreen | None:
+        """The terminal of the chat's session as it is now; None while it has none."""
+
+    async def press(self, chat: Chat, keys: Sequence[str], mark: str) -> ShownScreen | None:
+        """Press keys into the screen of that mark. Raises BridgeError."""
 
 
 class Forum(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,48 @@ def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserC
     with page.expect_download() as saving:
         page.get_by_role("link", name="report.txt").click(timeout=PATIENCE)
     assert Path(saving.value.path()).read_text() == "fifty-four"
+
+
+def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    web_world.wait_for_process("idle")
+    page.get_by_role("button", name="Terminal").click()
+    terminal = page.get_by_role("application", name="Terminal")
+    expect(terminal).to_contain_text("Echo: hello", timeout=PATIENCE)
+    colours = terminal.locator("span").evaluate_all("all => all.map(one => one.style.color)")
+    assert any(colours)
+    terminal.focus()
+    page.keyboard.type("say it")
+    expect(terminal).to_contain_text("say it", timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    reads(page, "it")
+    expect(terminal).to_contain_text("it", timeout=PATIENCE)
+
+
+def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    environment = {k: v for k, v in web_world.environment.items() if "BRIDGE" not in k}
+    words = [str(web_world.claude), "-p", "my cat is called Grace"]
+    subprocess.run(
+        words,
+        env=environment,
+        cwd=web_world.project,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+    )
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    machine = page.get_by_role("region", name="On this machine")
+    machine.get_by_role("button", name="my cat is called Grace").click(timeout=PATIENCE)
+    machine.get_by_role("button", name="Continue here").click()
+    reads(page, "Grace")
+    say(page, "recall")
+    expect(page.locator("article.markdown").last).to_contain_text("Grace", timeout=PATIENCE)

@@ -24,6 +24,13 @@ export async function post(path, value) {
   return await attempt(() => fetch(`./api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body }));
 }
 
+/** Do something that must not be done twice: tried once. */
+export async function once(path, value) {
+  const answer = await fetch(`./api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
+  if (answer.ok) return await answer.json();
+  throw new Refused(await answer.text());
+}
+
 /** Send a file's content; tells how much of it has gone. */
 export function upload(file, onProgress) {
   return new Promise((done, fail) => {

@@ -2,9 +2,11 @@
 
 import { get, Line, newKey, post } from "./api.js";
 import { Chat } from "./chat.js";
+import { Machine } from "./machine.js";
 import { Composer } from "./composer.js";
 import { Sent } from "./sent.js";
 import { Sidebar } from "./sidebar.js";
+import { Terminal } from "./terminal.js";
 
 const TYPING_MILLISECONDS = 6000;
 const at = (id) => document.getElementById(id);
@@ -22,8 +24,11 @@ class Page {
     at("device").textContent = state.device;
     this.sent = new Sent((entry) => this.showWaiting(entry), (entry, taken) => this.taken(entry, taken));
     this.line = new Line(state.upto, (said) => this.hear(said), (isOpen) => this.lineIs(isOpen));
+    this.terminal = new Terminal((topic) => this.line.say({ watch: topic }), (text) => this.toast(text));
+    this.machine = new Machine((session) => this.resume(session), (states) => this.sidebar.setStates(states));
     addEventListener("hashchange", () => this.open(parseTopic()));
     addEventListener("focus", () => this.sidebar.select(this.topic));
+    at("export").addEventListener("click", () => this.sent.add(this.topic, "/export", [], null));
     document.addEventListener("shut-out", () => location.reload());
   }
 
@@ -50,6 +55,8 @@ class Page {
     const menu = (topic !== null && this.state.menus[topic]) || this.state.menu;
     this.composer.menu = menu;
     this.composer.open(topic);
+    this.terminal.open(topic);
+    at("export").hidden = topic === null;
     this.drawTyping();
     await loading;
   }
@@ -84,6 +91,9 @@ class Page {
         this.presses.get(said.key)?.();
         this.presses.delete(said.key);
         if (said.text) this.toast(said.text);
+        break;
+      case "screen":
+        if (said.topic === this.terminal.topic) this.terminal.show(said);
         break;
       case "menu":
         this.state.menus[said.topic] = said.menu;
@@ -133,6 +143,12 @@ class Page {
       return;
     }
     this.sent.add(this.topic, text, files, replyTo);
+  }
+
+  /** Go on with a session of the machine, in a conversation of its own. */
+  resume(session) {
+    this.sidebar.choose(null);
+    this.sent.add(null, `/resume ${session.id}`, [], null);
   }
 
   showWaiting(entry) {

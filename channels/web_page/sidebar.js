@@ -1,6 +1,7 @@
 // The list of conversations, what is searched for, and the drawer that they are in on a phone.
 
 import { get } from "./api.js";
+import { dot } from "./machine.js";
 import { make } from "./tree.js";
 
 const at = (id) => document.getElementById(id);
@@ -13,6 +14,7 @@ export class Sidebar {
     this.show = show;
     this.topics = new Map();
     this.unread = new Map();
+    this.states = new Map();
     this.current = null;
     at("new").addEventListener("click", () => this.choose(null));
     at("menu").addEventListener("click", () => this.slide(!document.body.classList.contains("drawn")));
@@ -34,6 +36,12 @@ export class Sidebar {
   put(topic) {
     if (!this.topics.has(topic.id)) this.order.unshift(topic.id);
     this.topics.set(topic.id, topic);
+    this.draw();
+  }
+
+  /** What the sessions of the conversations do, newer than the signs in their names. */
+  setStates(states) {
+    this.states = states;
     this.draw();
   }
 
@@ -88,7 +96,8 @@ export class Sidebar {
     const unread = this.unread.get(id);
     const button = make("button", { type: "button", "data-topic": id, "aria-current": id === this.current ? "true" : null,
       class: topic?.is_closed ? "closed" : null, onclick: () => this.choose(id) }, make("span", { class: "name" }, this.nameOf(id)));
-    if (mark) button.append(make("span", { class: `mark ${MARKS[mark].split(" ")[0]}`, role: "img", "aria-label": MARKS[mark], title: MARKS[mark] }));
+    const state = this.states.get(id)?.state || MARKS[mark] || "";
+    if (state) button.append(dot(state === "at work" ? "working" : state));
     if (unread) button.append(make("span", { class: "badge", "aria-label": `${unread} new` }, String(unread)));
     return make("li", {}, button);
   }

@@ -12,7 +12,7 @@ from typing import Any, cast
 from core.commands import MenuEntry
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
-from core.ports import Forum, TakeUpdates
+from core.ports import Desk, Forum, TakeUpdates
 from outbox import Outbox
 from tests.standins.refusing_system import RefusingSystem
 
@@ -131,6 +131,8 @@ class FakeChannel:
     async def receive(self, take: TakeUpdates) -> None: ...
 
     async def stop(self) -> None: ...
+
+    def equip(self, desk: Desk) -> None: ...
 
     def make_invitation(self, code: str) -> str | None:
         return None
