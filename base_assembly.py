@@ -14,6 +14,7 @@ from channel_list import open_channels
 from chat_settings import ChatSettings
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
+from core.model import AT_THE_PAGE, Place, private_chat
 from core.ports import Channels
 from core.redaction import Redactor
 from devices import Devices
@@ -87,6 +88,8 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     sessions.launcher.is_trusted = partial(_is_trusted, people)
     admission = _build_admission(config, people, AuditLog(directory, redactor), outbox, sessions)
     background, places = Background(), Places(directory)
+    if config.web:
+        places.note(Place(private_chat(AT_THE_PAGE), "The page", is_private=True, is_forum=True))
     topics = Topics(
         *(channels, places, sessions, outbox, background),
         is_known=admission.is_known,

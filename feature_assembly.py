@@ -241,6 +241,8 @@ def _build_handoff(base: Base) -> Handoff:
         *(base.sessions, base.inbox, base.outbox, base.buttons, base.people),
         *(base.places, base.finder, base.background),
         groups=base.config.allowed_groups,
+        make_topic=base.topics.make,
+        link_to=lambda chat: base.channels[chat.channel].link_to(chat),
     )
 
 

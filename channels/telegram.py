@@ -144,6 +144,10 @@ class TelegramChannel:
     def equip(self, desk: Desk) -> None:
         """There is no room beside a chat on a phone."""
 
+    def link_to(self, chat: Chat) -> str:
+        """The link that opens the chat with the bot."""
+        return f"https://t.me/{self._bot.username}"
+
     def make_invitation(self, code: str) -> str:
         """The link that opens the chat with the bot and sends it the code."""
         return f"https://t.me/{self._bot.username}?start={code}"

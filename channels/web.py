@@ -30,6 +30,7 @@ from core.config import Config
 from core.errors import ChatUnreachableError, NotSentError, StoreError
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
+from core.page_address import make_link
 from core.ports import Desk, Forum, TakeUpdates
 from devices import Devices
 
@@ -102,6 +103,7 @@ class WebChannel:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._address = (config.web_address, config.web_port)
+        self._link = make_link(config.web_address, config.web_port, config.web_url)
         self._sleep = sleep
         folder = config.bridge_dir / "web"
         self._store = WebStore(folder, clock=clock)
@@ -187,6 +189,10 @@ class WebChannel:
     def equip(self, desk: Desk) -> None:
         """Show this beside the chats."""
         self._terminals.desk = self._server.desk = desk
+
+    def link_to(self, chat: Chat) -> str:
+        """The link that opens that conversation in a browser that was let in."""
+        return f"{self._link}#t{topic_of(chat)}"
 
     def make_invitation(self, code: str) -> str | None:
         """Nobody is invited to the page: it is its owner's."""

@@ -59,6 +59,9 @@ class Channel(Protocol):
     def equip(self, desk: Desk) -> None:
         """Take what may be shown beside the chats, where there is room for that."""
 
+    def link_to(self, chat: Chat) -> str:
+        """The link that opens that chat, for who may."""
+
     def make_invitation(self, code: str) -> str | None:
         """The link that brings somebody in with that code; None where nobody can be let in."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 
-from tests.web_world import PATIENCE, WebWorld, message, reads, say
-from tests.world import wait_until
+from devices import Devices
+from tests.standins.telegram_state import Message
+from tests.test_bridge_takeover import Terminal
+from tests.web_world import PATIENCE, WebWorld, free_port, message, reads, say
+from tests.world import World, wait_until
 
 
 def use_tool(page: Page, name: str, **arguments: Any) -> None:
@@ -180,22 +182,58 @@ def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
 def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
-    environment = {k: v for k, v in web_world.environment.items() if "BRIDGE" not in k}
-    words = [str(web_world.claude), "-p", "my cat is called Grace"]
-    subprocess.run(
-        words,
-        env=environment,
-        cwd=web_world.project,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-    )
-    web_world.start_bridge()
-    page = web_world.open_page(browser_context)
-    machine = page.get_by_role("region", name="On this machine")
-    machine.get_by_role("button", name="my cat is called Grace").click(timeout=PATIENCE)
-    machine.get_by_role("button", name="Continue here").click()
-    reads(page, "Grace")
+    terminal = Terminal(web_world)
+    try:
+        terminal.begins("my cat is called Grace")
+        web_world.start_bridge()
+        page = web_world.open_page(browser_context)
+        machine = page.get_by_role("region", name="On this machine")
+        machine.get_by_role("button", name="my cat is called Grace").click(timeout=PATIENCE)
+        expect(machine).to_contain_text("open in tmux “work”")
+        machine.get_by_role("button", name="Continue here").click()
+        reads(page, "Joined where it is open")
+        say(page, "recall")
+        expect(page.locator("article.markdown").last).to_contain_text("Grace", timeout=PATIENCE)
+        expect(machine).to_be_hidden(timeout=PATIENCE)
+    finally:
+        terminal.tmux("kill-server")
+
+
+def test_a_conversation_goes_from_telegram_to_the_page_and_back(
+    world: World, browser_context: BrowserContext
+) -> None:
+    """The bridge with both channels; nothing is said twice."""
+    port = free_port()
+    world.settings.update({"BRIDGE_WEB": "on", "BRIDGE_WEB_PORT": str(port)})
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo: my cat is called Grace")
+    world.wait_for_process("idle")
+    asked = world.reads("Where to?", after=world.say("/handoff"))
+    world.telegram.press(world.chat, world.user, asked.message_id, "The page")
+    wait_until(lambda: "Move it" in now(world, asked).labels, "how to hand it over")
+    world.telegram.press(world.chat, world.user, asked.message_id, "Move it")
+    wait_until(lambda: "Open it: " in now(world, asked).text, "the link")
+    link = now(world, asked).text.partition("Open it: ")[2]
+    page = browser_context.new_page()
+    key = Devices(world.state / "bridge").issue_key()
+    page.goto(f"http://127.0.0.1:{port}/?key={key}")
+    page.goto(link)
+    reads(page, "Handed over from Ada's chat")
+    before = world.texts()
     say(page, "recall")
-    expect(page.locator("article.markdown").last).to_contain_text("Grace", timeout=PATIENCE)
+    reads(page, "Grace")
+    assert world.texts() == before
+    world.wait_for_process("idle")
+    say(page, "/handoff")
+    asked_here = reads(page, "Where to?")
+    asked_here.get_by_role("button", name="Ada's chat").click()
+    reads(page, "move it, or send a copy?").get_by_role("button", name="Move it").click()
+    reads(page, "Open it: https://t.me/")
+    shown = texts(page)
+    world.ask("recall", "Grace")
+    assert texts(page) == shown
+    assert len(world.sessions()) == 1
+
+
+def now(world: World, message: Message) -> Message:
+    return world.telegram.message(world.chat, message.message_id)

@@ -134,6 +134,9 @@ class FakeChannel:
 
     def equip(self, desk: Desk) -> None: ...
 
+    def link_to(self, chat: Chat) -> str:
+        return f"fake:{chat.chat_id}"
+
     def make_invitation(self, code: str) -> str | None:
         return None
 
