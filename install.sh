@@ -104,10 +104,22 @@ install_claude_cli() {
     fi
 }
 
+# What looks for that which keeps people from using the page; it has no scripts of its own.
+install_axe() {
+    folder=$here/tests/axe
+    if [ -f "$folder/node_modules/axe-core/axe.min.js" ] || ! command -v npm >/dev/null; then
+        return
+    fi
+    if ! (cd "$folder" && without_token npm ci --ignore-scripts --loglevel=error >/dev/null); then
+        echo "axe-core could not be installed: the test of accessibility is skipped."
+    fi
+}
+
 run_tests() {
     make_venv
     install_packages requirements-dev.txt "$here/requirements.txt" "$here/requirements-dev.txt"
     install_claude_cli
+    install_axe
     cd "$here"
     unset TELEGRAM_BOT_TOKEN
     exec "$venv/bin/python" -m pytest "$@"
