@@ -23,6 +23,7 @@ _SEQUENCES = re.compile(
     r"|\x1b\[[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?|[\x00-\x1f\x7f-\x9f]"
 )
 _STYLE = re.compile(r"\x1b\[([0-9;:]{0,100})m")
+_UNDERLINES = re.compile(r"\b4:[1-5]")
 _LINE_DRAWING = str.maketrans("jklmnqtuvwxaf~", "┘┐┌└┼─├┤┴┬│▒°·")
 _FLAGS = {1: "b", 2: "d", 3: "i", 4: "u", 7: "r", 8: "c", 9: "s"}
 _ENDS = {22: "bd", 23: "i", 24: "u", 27: "r", 28: "c", 29: "s"}
@@ -80,7 +81,8 @@ def _read_line(line: str) -> Iterator[Run]:
 
 def _change(style: Run, codes: str) -> Run:
     """The style after an SGR sequence with these codes."""
-    numbers = [int(part) if part else 0 for part in codes.replace(":", ";").split(";")]
+    plain = _UNDERLINES.sub("4", codes).replace(":", ";")
+    numbers = [int(part) if part else 0 for part in plain.split(";")]
     while numbers:
         code = numbers.pop(0)
         match code:
@@ -125,6 +127,7 @@ def _take_colour(numbers: list[int]) -> str:
     if kind == 2 and len(numbers) >= 3:
         red, green, blue = (min(numbers.pop(0), 255) for _ in range(3))
         return _render((red, green, blue))
+    numbers.clear()  # it was cut off
     return ""
 
 
