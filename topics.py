@@ -245,7 +245,9 @@ class Topics:
 
     async def _rename(self, topic: Chat, session: Session | None) -> float:
         known, now = self._places.find_topic(topic), self._clock()
-        title = strip_mark(known.shown) if session is None else title_of(session)
+        title = strip_mark(known.shown)
+        if session is not None and (_has_title(session) or not title):
+            title = title_of(session)
         state = self._state_of(session)
         look = self._look_of(topic, state)
         name = render_name(known, title, state)
@@ -283,6 +285,11 @@ class Topics:
         if is_asked or self._sessions.is_asked(runner):
             return "waiting"
         return "working" if runner.is_working else "idle"
+
+
+def _has_title(session: Session) -> bool:
+    """Whether it is known what the session is about."""
+    return bool(session.state.get("name") or session.state.get("title"))
 
 
 def title_of(session: Session) -> str:

@@ -26,7 +26,7 @@ def page(rig: WebRig, browser_context: BrowserContext) -> Page:
     """The page, open at no conversation."""
     made = browser_context.new_page()
     made.goto(rig.link())
-    expect(made.get_by_role("textbox", name="Message Claude")).to_be_focused()
+    expect(made.locator("body[data-ready]")).to_be_visible()
     return made
 
 

@@ -54,7 +54,7 @@ def fill(rig: WebRig, topic: int, count: int) -> None:
 def open_page(rig: WebRig, context: BrowserContext) -> Page:
     page = context.new_page()
     page.goto(rig.link())
-    expect(page.get_by_role("textbox", name="Message Claude")).to_be_focused()
+    expect(page.locator("body[data-ready]")).to_be_visible()
     return page
 
 

@@ -116,7 +116,7 @@ class WebWorld(World):
         """The page, in a browser that is let in by a link."""
         page = context.new_page()
         page.goto(self.link())
-        expect(page.get_by_role("textbox", name="Message Claude")).to_be_focused()
+        expect(page.locator("body[data-ready]")).to_be_visible()
         return page
 
 

@@ -36,6 +36,7 @@ class Page {
     const wanted = parseTopic();
     const first = this.state.topics.find((topic) => !topic.is_closed);
     await this.open(location.hash ? wanted : first ? first.id : null);
+    document.body.dataset.ready = "";
   }
 
   // --- what is open ---------------------------------------------------------------------------
@@ -82,6 +83,7 @@ class Page {
         for (const topic of said.topics) this.sidebar.put(topic);
         if (said.topics.length) this.drawHead();
         for (const message of said.messages) this.take(message);
+        this.machine.soon();
         break;
       case "typing":
         this.typing.set(said.topic, performance.now() + TYPING_MILLISECONDS);

@@ -38,6 +38,13 @@ export class Machine {
     }
   }
 
+  /** Something happened that may have changed what a session does. */
+  soon() {
+    if (this.isSoon) return;
+    this.isSoon = true;
+    setTimeout(() => { this.isSoon = false; this.look(); }, 2000);
+  }
+
   draw() {
     const words = at("search").value.trim().toLowerCase();
     const others = this.sessions.filter((one) => one.topic === null
