@@ -36,6 +36,7 @@ from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.screen import render_screen
 from durable import replace_file
+from orphans import end_orphans
 from pulse import Pulse
 from replay import Replays
 from session import Session
@@ -128,6 +129,7 @@ class ClaudeLauncher:
         self._command = tuple(command)
         self._permission_mode = permission_mode
         self._directory = directory
+        self._launches = directory / "launches"
         self._projects = projects
         self._environment = environment
 
@@ -246,7 +248,7 @@ class ClaudeLauncher:
 
     def forget(self, session: Session) -> None:
         """Remove what was written for starting the session. Raises OSError."""
-        for path in (self._directory / "launches").glob(f"{terminal_name(session)}.*json"):
+        for path in self._launches.glob(f"{terminal_name(session)}.*json"):
             path.unlink(missing_ok=True)
         self._lock_path(session.session_id).unlink(missing_ok=True)
 
@@ -288,8 +290,13 @@ class ClaudeLauncher:
     async def _find_owner(self, session_id: str) -> ClaudeProcess | None:
         """Another process that has the session; one of ours may still be on its way out."""
         pulse = Pulse()
-        await pulse.until(lambda: self.registry.find(session_id) is None, _LEAVING_SECONDS)
+        if not await pulse.until(lambda: self.registry.find(session_id) is None, _LEAVING_SECONDS):
+            await self.end_orphans(session_id)
         return self.registry.find(session_id)
+
+    async def end_orphans(self, session_id: str = "") -> None:
+        """End what was started here (for the session, if one is named) and has no terminal."""
+        await end_orphans(self.registry, self._launches, session_id)
 
     def _start_of(self, session: Session) -> Start:
         session_id, known = session.session_id, session.state.get("transcript")
@@ -348,7 +355,7 @@ class ClaudeLauncher:
         folders: Sequence[FileFolder],
         at_start: Sequence[Sequence[str]] = (),
     ) -> Path:
-        folder = self._directory / "launches"
+        folder = self._launches
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"

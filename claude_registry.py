@@ -7,6 +7,7 @@ the process that wrote it lives.
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.hooks import parse_version
 _CLOCK_SLACK_SECONDS = 10
 _LOOKS = 5
 _PAUSE_SECONDS = 0.002
+_PS_SECONDS = 5.0
 
 
 class _Entry(msgspec.Struct):
@@ -166,12 +168,17 @@ def find_parents(pid: int) -> set[int]:
         return set()
 
 
-def find_tty(pid: int) -> str:
-    """The terminal that the process has, as `pts/3`; "" for none."""
+def find_tty(pid: int) -> str | None:
+    """The terminal that the process has, as `pts/3`; "" for none, None when that isn't known.
+
+    psutil can't be asked: it knows only the terminals that there were when it was first asked.
+    """
+    command = ["ps", "-o", "tty=", "-p", str(pid)]
     try:
-        return str(psutil.Process(pid).terminal() or "").removeprefix("/dev/")
-    except psutil.Error:
-        return ""
+        said = subprocess.check_output(command, stdin=subprocess.DEVNULL, timeout=_PS_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.decode(errors="replace").strip().strip("?-")
 
 
 def memory_of(pid: int) -> int:

@@ -103,8 +103,11 @@ class Keypad:
             raise BridgeError("Only plain letters, digits and signs in one line can be typed here.")
         if len(message.text) > _LONGEST_TEXT:
             raise BridgeError(f"At most {_LONGEST_TEXT} characters can be typed here.")
+        before = await self._sessions.terminal.capture(terminal)
         await self._sessions.terminal.press(terminal, *message.text)
         shown.needs_keys = True
+        if not await self._has_changed(found[0], before):  # Claude Code loses keys when it is busy
+            raise BridgeError("The screen shows nothing of that. Look, and reply again if need be.")
         return True
 
     def _find_replied(self, message: TextSent) -> str | None:

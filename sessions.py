@@ -108,6 +108,7 @@ class Sessions:
 
         Returns the sessions that have a terminal no more, which is still noted in them.
         """
+        await self.launcher.end_orphans()
         lost = []
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):

@@ -245,10 +245,11 @@ class TmuxControl:
         """What the pane shows, line by line, without the blank rest of the screen.
 
         Of a dead one: its last words, the lines that tmux has pushed out of sight for its own
-        "Pane is dead" included, without blank lines.
+        "Pane is dead" included, each whole, without blank lines. What a program says in the very
+        moment in which it ends tmux loses now and then.
         """
         pane = self._for_name(name)
-        options = ["-p", *(["-e"] if colours else []), *(["-S", "-"] if pane.is_dead else [])]
+        options = ["-p", *(["-e"] if colours else []), *(["-J", "-S", "-"] if pane.is_dead else [])]
         answer = self._server_of(name).cmd("capture-pane", *options, target=pane.pane_id)
         if answer.returncode != 0:
             raise error_for(answer, name)

@@ -38,6 +38,7 @@ EDGES = {
 HUB = {
     *(
         "claude_launcher",
+        "orphans",
         "input_box",
         "session_book",
         "screen_view",

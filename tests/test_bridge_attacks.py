@@ -304,7 +304,7 @@ def test_a_reboot_in_the_middle_of_a_turn_is_told(world: World) -> None:
     world.kill_bridge()
     world.kill_tmux()
     world.start_bridge()
-    world.reads("Claude Code ended while it worked at this.")
+    world.reads("Claude Code ended while it worked at “hold paint”")
     world.ask("hi", "Echo: hi")
     assert asked(world) == ["hello", "hold paint", "hi"]
 

