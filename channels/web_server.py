@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -148,7 +149,8 @@ class WebServer:
     async def _search(self, request: web.Request) -> web.StreamResponse:
         """The messages that hold some words."""
         words = request.query.get("words", "").strip()[:200]
-        found = self._store.find_words(words, _MOST_FOUND) if words else []
+        search = self._store.find_words
+        found = await asyncio.to_thread(search, words, _MOST_FOUND) if words else []
         return _json({"messages": found})
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:

@@ -6,23 +6,28 @@
   changes up to a number asks for what came after it, and has missed and repeats nothing.
 * A message has a key: the same one twice is one message. Nothing is ever removed; of a deleted
   message its place stays.
+* A database that is damaged is set aside, and the page begins anew.
 * What a person does is an update until it was taken: written down together with what the page shows
   of it, so that neither is there without the other.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.errors import StoreError, StoreWriteError
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -109,11 +114,24 @@ class WebStore:
         self._clock = clock
         self.on_change: Callable[[], None] = lambda: None
         self.on_update: Callable[[], None] = lambda: None
-        path = folder / "page.db"
+        self._path = folder / "page.db"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None)
+            try:
+                self._open()
+            except sqlite3.OperationalError:  # the disk, or another program: no damage
+                raise
+            except sqlite3.DatabaseError as error:
+                log.error("%s is damaged (%s) and is set aside", self._path, error)
+                self._set_aside()
+                self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"What the page shows can't be read: {error}.") from error
+
+    def _open(self) -> None:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        self._db = sqlite3.connect(self._path, isolation_level=None)
+        try:
             self._db.executescript(
                 f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN; {_SCHEMA} COMMIT"
             )
@@ -121,8 +139,17 @@ class WebStore:
                 self._number("SELECT max(change) FROM messages"),
                 self._number("SELECT max(change) FROM topics"),
             )
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"What the page shows can't be read: {error}.") from error
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    def _set_aside(self) -> None:
+        """Keep what can't be read under another name."""
+        mark = secrets.token_hex(8)
+        for end in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                old = self._path.with_name(self._path.name + end)
+                old.rename(self._path.with_name(f"{self._path.name}.damaged-{mark}{end}"))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -174,12 +201,20 @@ class WebStore:
         return _topic(rows[0]) if rows else None
 
     def find_words(self, words: str, most: int) -> list[Message]:
-        """The messages that hold these words (in this order), the newest first."""
+        """The messages that hold these words (in this order), the newest first.
+
+        Takes its time, and may be called from any thread.
+        """
         pattern = "".join(f"\\{c}" if c in "\\%_" else c for c in words)
         query = (
             f"{_MESSAGE} WHERE words LIKE ? ESCAPE '\\' AND NOT is_deleted ORDER BY id DESC LIMIT ?"
         )
-        return [_message(row) for row in self._query(query, f"%{pattern}%", most)]
+        try:
+            with closing(sqlite3.connect(self._path)) as own:
+                found = own.execute(query, (f"%{pattern}%", most)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"The page's history can't be read: {error}.") from error
+        return [_message(row) for row in found]
 
     def find_file(self, file_id: str) -> KeptFile | None:
         """The file of that id."""
@@ -322,9 +357,9 @@ class WebStore:
         return self._db.execute(query, (self._last, self._clock(), name)).lastrowid or 0
 
     def _update(self, message_id: int, fields: str, *values: Any) -> None:
-        self._last += 1
         query = f"UPDATE messages SET change = ?, {fields} WHERE id = ? AND NOT is_deleted"
-        self._db.execute(query, (self._last, *values, message_id))
+        if self._db.execute(query, (self._last + 1, *values, message_id)).rowcount:
+            self._last += 1
 
     def _take(self, key: str, taken: Taken, raw: dict[str, Any]) -> None:
         values = (key, taken.message, taken.topic)
