@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -89,7 +89,7 @@ def play(world: WebWorld, page: Page) -> None:
     reads(page, "Run this command?")
 
 
-def _say(text: str) -> Reply | object:
+def _say(text: str) -> Callable[[ModelRequest], Reply]:
     def answer(request: ModelRequest) -> Reply:
         return Say((text,))
 
