@@ -23,7 +23,7 @@ from channels.web_guard import Guard
 from channels.web_incoming import NAME, chat_of, parse_update, read_place, topic_of
 from channels.web_live import OpenPages
 from channels.web_server import WebServer
-from channels.web_store import Body, WebStore
+from channels.web_store import ROOT, Body, WebStore
 from channels.web_terminal import WatchedTerminals
 from core.commands import MenuEntry
 from core.config import Config
@@ -216,7 +216,10 @@ class WebChannel:
             known = self._store.find_post(piece.post.key)
             if known is not None:
                 return known
-            body, topic = await self._make_body(piece), topic_of(piece.post.chat)
+            topic = topic_of(piece.post.chat)
+            if topic != ROOT and self._store.find_topic(topic) is None:
+                raise ChatUnreachableError("This conversation was deleted at the page.")
+            body = await self._make_body(piece)
             return self._store.post(piece.post.key, topic, body, piece.post.text)
 
     async def edit(self, piece: Piece, message_id: int) -> None:

@@ -86,6 +86,11 @@ class WebFiles:
         self._store.add_file(found)
         return found
 
+    def remove(self, file_ids: Sequence[str]) -> None:
+        """Delete files that nothing names any more."""
+        for file_id in file_ids:
+            (self._folder / Path(file_id).name).unlink(missing_ok=True)
+
     async def fetch(self, file_id: str, target: Path, limit_bytes: int) -> None:
         """Put a file at `target`, which is not there before, and whole (0600) after.
 

@@ -57,6 +57,12 @@ class PressRequest(msgspec.Struct, forbid_unknown_fields=True):
     press: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
+class RemoveRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A conversation that is to be deleted for good."""
+
+    topic: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
+
+
 class KeysRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Keys for the terminal of a topic, as the screen of that mark was seen."""
 

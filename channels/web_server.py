@@ -24,6 +24,7 @@ from channels.web_incoming import (
     EditRequest,
     KeysRequest,
     PressRequest,
+    RemoveRequest,
     SendRequest,
     chat_of,
     make_update,
@@ -98,6 +99,7 @@ class WebServer:
         self._add(made, "POST", "/api/edit", self._edit)
         self._add(made, "POST", "/api/press", self._press)
         self._add(made, "POST", "/api/files", self._upload)
+        self._add(made, "POST", "/api/remove", self._remove)
         return made
 
     def _add(self, made: web.Application, method: str, path: str, handler: Handler) -> None:
@@ -234,6 +236,13 @@ class WebServer:
         except BridgeError as error:
             raise web.HTTPConflict(text=str(error)) from error
         return _json(describe_screen(sent.topic, screen))
+
+    async def _remove(self, request: web.Request) -> web.StreamResponse:
+        """A conversation, deleted for good; its session stays."""
+        sent = await _read(request, RemoveRequest)
+        if self._store.find_topic(sent.topic) is not None:
+            self._files.remove(self._store.remove_topic(sent.topic))
+        return _json({})
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """A file, to be sent with a message later."""

@@ -4,8 +4,8 @@
   StoreWriteError changed nothing.
 * Every change has a number, and what was changed carries the number of its last one. Who knows all
   changes up to a number asks for what came after it, and has missed and repeats nothing.
-* A message has a key: the same one twice is one message. Nothing is ever removed; of a deleted
-  message its place stays.
+* A message has a key: the same one twice is one message. Of a deleted message its place stays; a
+  conversation goes only when a person deletes it.
 * A database that is damaged is set aside, and the page begins anew.
 * What a person does is an update until it was taken: written down together with what the page shows
   of it, so that neither is there without the other.
@@ -38,7 +38,8 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS messages_by_topic ON messages (topic, id);
 CREATE TABLE IF NOT EXISTS topics (
     id INTEGER PRIMARY KEY, change INTEGER NOT NULL UNIQUE, at REAL NOT NULL,
-    name TEXT NOT NULL, is_closed INTEGER NOT NULL DEFAULT 0);
+    name TEXT NOT NULL, is_closed INTEGER NOT NULL DEFAULT 0,
+    is_gone INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS updates (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, raw BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
@@ -48,7 +49,7 @@ CREATE TABLE IF NOT EXISTS files (
     at REAL NOT NULL) WITHOUT ROWID;
 """
 _MESSAGE = "SELECT id, topic, change, at, is_mine, sign, is_deleted, body FROM messages"
-_TOPIC = "SELECT id, change, at, name, is_closed FROM topics"
+_TOPIC = "SELECT id, change, at, name, is_closed, is_gone FROM topics"
 _MOST_CHANGES = 500
 
 Body = dict[str, Any]
@@ -77,6 +78,7 @@ class Topic(msgspec.Struct, frozen=True):
     at: float
     name: str
     is_closed: bool
+    is_gone: bool = False
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -133,7 +135,8 @@ class WebStore:
         self._db = sqlite3.connect(self._path, isolation_level=None)
         try:
             self._db.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN; {_SCHEMA} COMMIT"
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                f"PRAGMA secure_delete=ON; BEGIN; {_SCHEMA} COMMIT"
             )
             self._last = max(
                 self._number("SELECT max(change) FROM messages"),
@@ -170,10 +173,8 @@ class WebStore:
 
     def read_topics(self) -> list[Topic]:
         """All topics, the one that something happened in last at the beginning."""
-        query = (
-            f"{_TOPIC} ORDER BY (SELECT max(id) FROM messages WHERE topic = topics.id) DESC, "
-            "id DESC"
-        )
+        newest = "SELECT max(id) FROM messages WHERE topic = topics.id"
+        query = f"{_TOPIC} WHERE NOT is_gone ORDER BY ({newest}) DESC, id DESC"
         return [_topic(row) for row in self._query(query)]
 
     def read_changes(self, since: int) -> Changes:
@@ -196,8 +197,8 @@ class WebStore:
         return int(rows[0][0]) if rows else None
 
     def find_topic(self, topic: int) -> Topic | None:
-        """The topic of that number."""
-        rows = self._query(f"{_TOPIC} WHERE id = ?", topic)
+        """The topic of that number, unless a person deleted it."""
+        rows = self._query(f"{_TOPIC} WHERE id = ? AND NOT is_gone", topic)
         return _topic(rows[0]) if rows else None
 
     def find_words(self, words: str, most: int) -> list[Message]:
@@ -276,6 +277,22 @@ class WebStore:
                 query = "UPDATE topics SET change = ?, name = ?, is_closed = ? WHERE id = ?"
                 self._db.execute(query, (self._last, *after, topic))
         return True
+
+    def remove_topic(self, topic: int) -> list[str]:
+        """Delete a conversation for good; returns the ids of its files, which nothing names now."""
+        files = (
+            "SELECT json_extract(f.value, '$.id') FROM messages m, json_each(m.body, '$.files') f"
+        )
+        found = [row[0] for row in self._query(f"{files} WHERE m.topic = ?", topic)]
+        with self._changing():
+            self._last += 1
+            self._db.execute("DELETE FROM messages WHERE topic = ?", (topic,))
+            self._db.execute("DELETE FROM requests WHERE topic = ?", (topic,))
+            self._db.executemany("DELETE FROM files WHERE id = ?", [(name,) for name in found])
+            query = "UPDATE topics SET change = ?, name = '', is_gone = 1 WHERE id = ?"
+            self._db.execute(query, (self._last, topic))
+        self._query("PRAGMA wal_checkpoint(TRUNCATE)")
+        return found
 
     # --- what people do -------------------------------------------------------------------------
 
@@ -412,5 +429,5 @@ def _message(row: Sequence[Any]) -> Message:
 
 
 def _topic(row: Sequence[Any]) -> Topic:
-    number, change, at, name, is_closed = row
-    return Topic(number, change, at, name, bool(is_closed))
+    number, change, at, name, is_closed, is_gone = row
+    return Topic(number, change, at, name, bool(is_closed), bool(is_gone))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from core.errors import ChatUnreachableError
 from core.model import Attachment
 from tests.web_rig import WebRig, keys
 from tests.web_world import message, say, watched
@@ -89,7 +90,7 @@ def test_a_press_reaches_the_bridge_and_its_answer_the_person(rig: WebRig, page:
 
 def test_a_message_that_waits_can_be_changed(rig: WebRig, page: Page) -> None:
     say(page, "helo")
-    expect(page.locator("article.mine")).to_be_visible()
+    expect(page.locator("article.mine:not(.waiting)")).to_be_visible()
     number = int(page.locator("article.mine").get_attribute("data-id") or 0)
     rig.do(lambda: rig.channel._store.sign(number, "received"))
     page.locator("article.mine").hover()
@@ -256,3 +257,47 @@ def test_an_attack_page_on_another_origin_can_do_nothing(
     tried = attack.evaluate("window.tries")
     assert [one for one in tried if "private" in one or one.startswith("frame: Claude")] == []
     assert rig.heard == []
+
+
+def test_a_conversation_is_deleted_for_good_with_its_files(rig: WebRig, page: Page) -> None:
+    topic = rig.make_topic("private")
+    rig.show("a very private thing", topic=topic, attachments=(Attachment("a.txt", text="A"),))
+    open_topic(page, topic)
+    expect(message(page, "a very private thing")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Delete this conversation").click()
+    expect(message(page, "a very private thing")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete this conversation").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("New conversation")
+    expect(page.get_by_role("button", name="private")).to_have_count(0)
+    folder = rig.config.bridge_dir / "web"
+    assert list((folder / "files").iterdir()) == []
+    kept = b"".join(path.read_bytes() for path in folder.glob("page.db*"))
+    assert b"very private" not in kept
+    with pytest.raises(ChatUnreachableError):
+        rig.show("too late", topic=topic)
+
+
+def test_what_is_not_silent_notifies_who_looks_elsewhere(
+    rig: WebRig, browser_context: BrowserContext
+) -> None:
+    browser_context.add_init_script(
+        """window.rung = [];
+        window.Notification = class {
+            static permission = "granted";
+            constructor(title, { body }) { window.rung.push([title, body]); }
+            addEventListener() {}
+        };
+        document.hasFocus = () => false;"""
+    )
+    topic = rig.make_topic("Build")
+    page = browser_context.new_page()
+    page.goto(rig.link())
+    expect(page.locator("body[data-ready]")).to_be_visible()
+    rig.show("quiet", topic=topic, silent=True)
+    loud = rig.show("**Done** now", topic=topic, style="markdown")
+    rig.change(loud, "changed", topic=topic, style="markdown")
+    expect(message(page, "changed")).to_be_visible()
+    assert page.evaluate("window.rung") == [["Build", "Done now"]]
+    expect(page).to_have_title(re.compile(r"^\(1\) Build"))

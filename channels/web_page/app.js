@@ -5,6 +5,7 @@ import { Chat } from "./chat.js";
 import { Machine } from "./machine.js";
 import { Composer } from "./composer.js";
 import { Sent } from "./sent.js";
+import { Bell } from "./bell.js";
 import { Sidebar } from "./sidebar.js";
 import { Terminal } from "./terminal.js";
 
@@ -16,7 +17,9 @@ class Page {
   constructor(state) {
     this.state = state;
     this.presses = new Map();
+    this.rung = new Set();
     this.typing = new Map();
+    this.bell = new Bell((topic) => this.go(topic));
     this.chat = new Chat(this);
     this.sidebar = new Sidebar((topic) => this.go(topic), (message) => this.goTo(message));
     this.sidebar.begin(state.topics, state.has_root);
@@ -29,6 +32,7 @@ class Page {
     addEventListener("hashchange", () => this.open(parseTopic()));
     addEventListener("focus", () => this.sidebar.select(this.topic));
     at("export").addEventListener("click", () => this.sent.add(this.topic, "/export", [], null));
+    at("remove").addEventListener("click", () => this.remove());
     document.addEventListener("shut-out", () => location.reload());
   }
 
@@ -58,6 +62,7 @@ class Page {
     this.composer.open(topic);
     this.terminal.open(topic);
     at("export").hidden = topic === null;
+    at("remove").hidden = !topic;
     this.drawTyping();
     await loading;
   }
@@ -81,6 +86,7 @@ class Page {
       case "changes":
         if (!said.is_whole) { this.restart(); return; }
         for (const topic of said.topics) this.sidebar.put(topic);
+        if (said.topics.some((topic) => topic.is_gone && topic.id === this.topic)) this.go(null);
         if (said.topics.length) this.drawHead();
         for (const message of said.messages) this.take(message);
         this.machine.soon();
@@ -109,6 +115,10 @@ class Page {
     if (isNew) this.chat.noteNew();
     if (message.topic !== this.topic ? !message.is_deleted : isNew) {
       this.sidebar.note(message, message.topic === this.topic && document.hasFocus());
+    }
+    if (!message.is_mine && !message.is_deleted && !message.body.silent && !this.rung.has(message.id)) {
+      this.rung.add(message.id);
+      this.bell.ring(this.sidebar.nameOf(message.topic), message);
     }
     if (!message.is_mine && message.body.style === "markdown") this.typing.delete(message.topic);
     this.drawTyping();
@@ -145,6 +155,11 @@ class Page {
       return;
     }
     this.sent.add(this.topic, text, files, replyTo);
+  }
+
+  remove() {
+    const words = `Delete “${this.sidebar.nameOf(this.topic)}” for good? What was said here and its files go. The session itself stays: /forget deletes that.`;
+    if (confirm(words)) post("remove", { topic: this.topic }).catch((error) => this.toast(error.message));
   }
 
   /** Go on with a session of the machine, in a conversation of its own. */

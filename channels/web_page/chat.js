@@ -161,8 +161,8 @@ export class Chat {
     if (!element) return;
     this.sticks = false;
     element.scrollIntoView({ block: "center" });
+    this.log.querySelector(".shown")?.classList.remove("shown");
     element.classList.add("shown");
-    setTimeout(() => element.classList.remove("shown"), 1600);
   }
 
   textOf(id) {

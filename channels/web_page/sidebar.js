@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { dot } from "./machine.js";
-import { make } from "./tree.js";
+import { make, textOf } from "./tree.js";
 
 const at = (id) => document.getElementById(id);
 const MARKS = { "⏳": "at work", "❓": "asks something", "💤": "asleep" };
@@ -34,6 +34,13 @@ export class Sidebar {
   }
 
   put(topic) {
+    if (topic.is_gone) {
+      this.topics.delete(topic.id);
+      this.order = this.order.filter((id) => id !== topic.id);
+      this.unread.delete(topic.id);
+      this.draw();
+      return;
+    }
     if (!this.topics.has(topic.id)) this.order.unshift(topic.id);
     this.topics.set(topic.id, topic);
     this.draw();
@@ -111,8 +118,10 @@ export class Sidebar {
     const token = this.searching = Symbol("search");
     const { messages } = await get("search", { words });
     if (token !== this.searching) return;
+    const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
     list.replaceChildren(...messages.map((message) => this.foundRow(message, words)));
     if (!messages.length) list.replaceChildren(make("li", { class: "none" }, "Nothing found."));
+    if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
   }
 
   foundRow(message, words) {
@@ -136,9 +145,4 @@ export class Sidebar {
 function split(name) {
   const mark = Object.keys(MARKS).find((sign) => name.startsWith(sign));
   return mark ? [mark, name.slice(mark.length).trim()] : ["", name];
-}
-
-function textOf(message) {
-  const collect = (nodes) => nodes.map((node) => (typeof node === "string" ? node : collect(node.slice(2)))).join(" ");
-  return message.body.text || collect(message.body.nodes || []);
 }

@@ -24,6 +24,12 @@ export function build(nodes) {
   return fragment;
 }
 
+/** The words of a message, without what they look like. */
+export function textOf(message) {
+  const collect = (nodes) => nodes.map((node) => (typeof node === "string" ? node : collect(node.slice(2)))).join("");
+  return message.body.text || (message.body.nodes || []).map((node) => collect([node])).join(" ");
+}
+
 function element([name, attributes, ...children]) {
   switch (name) {
     case "a":
