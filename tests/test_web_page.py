@@ -163,6 +163,7 @@ def test_everything_can_be_done_with_the_keyboard(rig: WebRig, page: Page) -> No
     page.keyboard.type("two")
     page.keyboard.press("Enter")
     expect(page.locator("article.mine").last).to_have_text(re.compile("one\ntwo"))
+    expect(page.locator("#log")).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("Control+k")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("two")

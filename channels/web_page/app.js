@@ -59,7 +59,8 @@ class Page {
     for (const entry of this.sent.of(topic)) this.showWaiting(entry);
     const menu = (topic !== null && this.state.menus[topic]) || this.state.menu;
     this.composer.menu = menu;
-    this.composer.open(topic);
+    this.composer.open(topic, topic !== null && topic === this.followed);
+    this.followed = null;
     this.terminal.open(topic);
     at("export").hidden = topic === null;
     at("remove").hidden = !topic;
@@ -173,7 +174,9 @@ class Page {
   }
 
   taken(entry, taken) {
-    if (entry.topic === null && this.topic === null) this.go(taken.topic);
+    if (entry.topic !== null || this.topic !== null) return;
+    this.followed = taken.topic; // the same conversation, which has a number now
+    this.go(taken.topic);
   }
 
   takeBack(entry) {

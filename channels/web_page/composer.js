@@ -47,11 +47,14 @@ export class Composer {
     });
   }
 
-  open(topic) {
-    const typed = this.topic === undefined ? this.box.value : ""; // before the page was ready
+  /** `isSame`: what is being typed goes on; so does what was typed before the page was ready. */
+  open(topic, isSame) {
+    const typed = isSame || this.topic === undefined ? this.box.value : "";
+    if (isSame) sessionStorage.removeItem(this.draftName());
+    else this.drop();
     this.topic = topic;
-    this.drop();
-    this.box.value = sessionStorage.getItem(this.draftName()) || typed;
+    this.box.value = typed || sessionStorage.getItem(this.draftName()) || "";
+    this.keepDraft();
     this.changed();
     if (hasKeyboard.matches) this.box.focus();
   }
