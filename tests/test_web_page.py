@@ -302,3 +302,16 @@ def test_what_is_not_silent_notifies_who_looks_elsewhere(
     expect(message(page, "changed")).to_be_visible()
     assert page.evaluate("window.rung") == [["Build", "Done now"]]
     expect(page).to_have_title(re.compile(r"^\(1\) Build"))
+
+
+def test_what_is_sent_at_once_in_a_new_conversation_is_one_conversation(
+    rig: WebRig, page: Page
+) -> None:
+    page.route("**/api/send", lambda route: (page.wait_for_timeout(200), route.continue_()))
+    for text in ("one", "two", "three"):
+        say(page, text)
+    for text in ("one", "two", "three"):
+        expect(page.locator("article.mine:not(.waiting)").filter(has_text=text)).to_be_visible()
+    sent = [raw for _, raw in rig.heard]
+    assert [raw["text"] for raw in sent] == ["one", "two", "three"]
+    assert len({raw["topic"] for raw in sent}) == 1

@@ -53,6 +53,7 @@ class Page {
 
   async open(topic) {
     this.topic = topic;
+    if (topic === null) this.conversation = newKey();
     this.sidebar.select(topic);
     this.drawHead();
     const loading = this.chat.open(topic);
@@ -155,7 +156,7 @@ class Page {
       post("edit", { key: newKey(), message: editing, text }).catch((error) => this.toast(error.message));
       return;
     }
-    this.sent.add(this.topic, text, files, replyTo);
+    this.sent.add(this.topic, text, files, replyTo, this.conversation);
   }
 
   remove() {
@@ -166,7 +167,7 @@ class Page {
   /** Go on with a session of the machine, in a conversation of its own. */
   resume(session) {
     this.sidebar.choose(null);
-    this.sent.add(null, `/resume ${session.id}`, [], null);
+    this.sent.add(null, `/resume ${session.id}`, [], null, newKey());
   }
 
   showWaiting(entry) {
