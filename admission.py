@@ -16,6 +16,7 @@ from audit import AuditLog, name_action
 from core.addressing import is_meant, speaker_name
 from core.errors import StoreError
 from core.model import (
+    AT_THE_PAGE,
     Chat,
     FilesSent,
     Incoming,
@@ -138,6 +139,8 @@ class Admission:
         if not isinstance(incoming, TextSent) or not incoming.is_private:
             return False
         person = incoming.person
+        if person.user_id == AT_THE_PAGE:  # who is an owner already, and would use up the code
+            return False
         word, _, code = incoming.text.partition(" ")
         if word != "/start":
             return False
