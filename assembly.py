@@ -32,6 +32,7 @@ from restoration import Restoration
 from service_errors import ServiceErrors
 from session_files import SessionFiles
 from session_listing import SessionListing
+from session_worktrees import SessionWorktrees
 from sessions import Sessions
 from topics import Topics
 from version_check import try_out
@@ -47,6 +48,7 @@ class Parts:
     outbox: Outbox
     sessions: Sessions
     handoff: Handoff
+    worktrees: SessionWorktrees
     topics: Topics
     cards: LiveCards
     errors: ServiceErrors
@@ -79,7 +81,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         *(features.uploads, base.outbox, features.fresh_starts, features.agents),
         takes_text=(
             *(features.requests.takes_text, features.keypad.takes_text),
-            features.picking.takes_text,
+            *(features.picking.takes_text, features.projects.picker.takes_text),
         ),
     )
     return Parts(
@@ -89,6 +91,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         outbox=base.outbox,
         sessions=base.sessions,
         handoff=features.handoff,
+        worktrees=features.projects.worktrees,
         topics=base.topics,
         admission=base.admission,
         messages=messages,
@@ -120,6 +123,7 @@ def _connect(base: Base, features: Features) -> None:
     sessions.on_failed = troubles.tell_failed
     sessions.on_interrupted = features.restoration.hear_interrupted
     sessions.on_lost = features.restoration.hear_lost
+    sessions.launcher.prepare_place = features.projects.worktrees.put_back
     sessions.on_prepare, sessions.on_not_renewed = features.agents.prepare, features.agents.check
     recorder = features.history.recorder
     sessions.posts.on_read, requests.on_decided = recorder.record, recorder.record_decision

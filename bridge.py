@@ -73,11 +73,12 @@ class Hub:
         """Work until cancelled. Raises ChannelRefusedError."""
         self._parts.restoration.look(await self._sessions.adopt_terminals())
         for entry in self._inbox.pending():
-            if entry.step != "received":
+            if entry.step != "received" and not self._parts.restoration.is_settled(entry.key):
                 self._restore(entry)
         await self._sessions.start()
         self._parts.restoration.tell()
         self._parts.handoff.resume()
+        self._parts.worktrees.resume()
         self._parts.cards.resume()
         self._parts.errors.resume()
         self._parts.deliveries.start()

@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,12 @@ class Buttons:
         """What the pressed button would do, without using it up."""
         name = self._find_set(press)
         return None if name is None else self._sets[name].actions[press.data]
+
+    def list_actions(self, chat: Chat, person: int) -> Iterator[Action]:
+        """What all buttons do that this person may press in that chat."""
+        for found in self._sets.values():
+            if found.chat == chat and found.person in (None, person):
+                yield from found.actions.values()
 
     def revoke(self, is_void: Callable[[ButtonSet], bool]) -> None:
         """Make all sets of buttons void for which that is true. Raises StoreWriteError."""

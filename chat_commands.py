@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 from core.commands import Command, CommandName, render_help
-from core.config import Config
 from core.errors import BridgeError
 from core.model import Chat, TextSent
 from core.roles import NOT_ALLOWED, Deed, deed_of_command
-from core.session_summary import clean_title
 from outbox import Outbox
 from screen_view import ScreenView
 from session_runner import SessionRunner
 from sessions import Sessions
-from topics import Topics
 
 CommandHandler = Callable[[Chat, str, int], Awaitable[None]]
 """Does what was asked in that chat, with that argument, by the person of that user id."""
@@ -29,26 +25,21 @@ class ChatCommands:
 
     def __init__(
         self,
-        config: Config,
         sessions: Sessions,
         outbox: Outbox,
         screens: ScreenView,
-        topics: Topics,
         *,
         others: Mapping[CommandName, CommandHandler],
         may: Callable[[int, Deed], bool],
     ) -> None:
         self._screens = screens
-        self._topics = topics
         self._may = may
-        self._config = config
         self._sessions = sessions
         self._outbox = outbox
         self._book = sessions.book
         self._handlers: dict[CommandName, CommandHandler] = {
             "start": self._help,
             "help": self._help,
-            "new": self._new,
             "kill": self._kill,
             "screen": self._screen,
             **others,
@@ -70,29 +61,6 @@ class ChatCommands:
 
     async def _help(self, chat: Chat, argument: str, person: int) -> None:
         self._outbox.say(chat, render_help())
-
-    async def _new(self, chat: Chat, argument: str, person: int) -> None:
-        directory, name = self._project(argument), ""
-        if not directory.is_dir() and _is_name(argument) and self._topics.has_topics(chat):
-            directory, name = self._project(""), clean_title(argument)
-        if not directory.is_relative_to(self._project("").resolve()):
-            self.check(person, "machine")
-        if not directory.is_dir():
-            raise BridgeError(f"There is no directory {directory}. Make it first, or name another.")
-        place = chat
-        if name or self._topics.makes_topic(chat):
-            place = await self._topics.make(chat, name or directory.name)
-        session = self._book.create(place, directory)
-        if name:
-            self._book.edit_state(session.session_id, name=name)
-        if place != chat:
-            self._outbox.say(chat, f"New session in a topic: “{name or directory.name}”.")
-        self._outbox.say(place, f"New session in {directory}.")
-        self._sessions.runner_of(session).begin()
-
-    def _project(self, argument: str) -> Path:
-        path = Path(argument).expanduser() if argument else self._config.project_dir
-        return (path if path.is_absolute() else self._config.project_dir / path).resolve()
 
     async def _kill(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._awake_runner(chat)
@@ -117,8 +85,3 @@ class ChatCommands:
         session = self._book.find_current(chat)
         runner = self._sessions.find_runner(session.session_id) if session else None
         return runner if runner is not None and runner.is_awake else None
-
-
-def _is_name(argument: str) -> bool:
-    """Whether it can be meant as a title; what looks like a path is one."""
-    return bool(clean_title(argument)) and not set(argument) & {"/", "~"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 class _Choices(msgspec.Struct, omit_defaults=True, frozen=True):
     quiet: Quiet | None = None
     private: bool = False
+    favourites: tuple[str, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(dict[str, _Choices])
@@ -53,6 +55,15 @@ class ChatSettings:
         """Keep it out, or not. Raises StoreWriteError: it stays as it was."""
         self._put(chat, replace(self._choices_of(chat), private=private))
 
+    def find_favourites(self, chat: Chat) -> tuple[str, ...]:
+        """The directories that are marked in the chat, whatever its topic."""
+        return self._choices_of(_whole(chat)).favourites
+
+    def set_favourites(self, chat: Chat, favourites: Iterable[str]) -> None:
+        """Let these be the marked ones. Raises StoreWriteError: they stay as they were."""
+        choices = replace(self._choices_of(_whole(chat)), favourites=tuple(favourites))
+        self._put(_whole(chat), choices)
+
     def _choices_of(self, chat: Chat) -> _Choices:
         return self._chats.get(_name(chat)) or _Choices()
 
@@ -73,6 +84,10 @@ class ChatSettings:
                     self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
                 )
             return {}
+
+
+def _whole(chat: Chat) -> Chat:
+    return Chat(chat.channel, chat.chat_id)
 
 
 def _name(chat: Chat) -> str:

@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +87,8 @@ class Launch:
 class ClaudeLauncher:
     """Starts processes in `terminal`.
 
+    `prepare_place` has the directory there that was made for a session; it may raise ClaudeError.
+
     Args:
         version: the installed Claude Code's; () when it is not known.
         directory: the state directory, where the hooks find the bridge's socket.
@@ -125,6 +127,7 @@ class ClaudeLauncher:
         self.version = version
         self.allows_bypass = allows_bypass
         self.is_trusted: Callable[[Session], bool] = lambda session: True
+        self.prepare_place: Callable[[Session], Awaitable[None]] = _prepare_nothing
         self._terminal = terminal
         self._command = tuple(command)
         self._permission_mode = permission_mode
@@ -275,6 +278,7 @@ class ClaudeLauncher:
                 "or take it over: that ends the other process, and what it is doing.",
                 owner.pid,
             )
+        await self.prepare_place(session)
         directory = project_directory(session)
         if not directory.is_dir():
             raise ClaudeStartError(
@@ -371,6 +375,10 @@ class ClaudeLauncher:
         settings = render_settings(hook, self.version, at_start=at_start, **others)
         replace_file(path, settings.encode())
         return path
+
+
+async def _prepare_nothing(session: Session) -> None:
+    pass
 
 
 def describe_start(start: str, asleep: str | None) -> str:

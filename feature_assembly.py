@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from acting_agents import ActingAgents
@@ -23,14 +24,17 @@ from file_browser import FileBrowser
 from file_changes import FileChanges
 from forgetting import Forgetting
 from fresh_starts import FreshStarts
+from git_worktrees import GitWorktrees
 from handoff import Handoff
 from history_pages import HistoryPages
 from history_recorder import HistoryRecorder
 from keypad import Keypad
 from live_cards import LiveCards
+from new_sessions import NewSessions
 from pending_requests import PendingRequests
 from people_commands import PeopleCommands
 from privacy import Privacy
+from project_picker import ProjectPicker
 from queue_commands import QueueCommands
 from quiet_hours import QuietHours
 from request_book import RequestBook
@@ -40,6 +44,7 @@ from screen_picture import ScreenPictures
 from screen_view import ScreenView
 from service_errors import ServiceErrors
 from session_commands import SessionCommands
+from session_worktrees import SessionWorktrees
 from shipped_agents import list_shipped
 from state_folder import read_settings
 from status_report import StatusReport
@@ -78,6 +83,15 @@ class HistoryFeatures:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectFeatures:
+    """What has to do with where sessions work."""
+
+    new: NewSessions
+    picker: ProjectPicker
+    worktrees: SessionWorktrees
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """What a person can see and do, beyond texts and answers."""
 
@@ -93,6 +107,7 @@ class Features:
     browser: FileBrowser
     people: PeopleCommands
     devices: DeviceCommands
+    projects: ProjectFeatures
     picking: SessionCommands
     handoff: Handoff
     commands: ChatCommands
@@ -112,6 +127,7 @@ class Features:
             *(self.browser, self.people, self.devices, self.picking, self.handoff, self.cards),
             *(self.troubles, self.changes, self.errors, self.fresh_starts),
             *self.history.with_buttons,
+            *(self.projects.picker, self.projects.worktrees),
         )
 
     @property
@@ -133,15 +149,14 @@ def build_features(base: Base) -> Features:
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
     people, devices = _build_people(base, requests)
-    picking, handoff = _build_session_commands(base), _build_handoff(base)
-    commands = ChatCommands(
-        *(config, sessions, outbox, screens, base.topics),
-        others=_collect_commands(
-            *(quiet, browser, people, devices, status, menu, steering, queue, picking, handoff),
-            *history.with_buttons,
-        ),
-        may=base.people.may,
+    projects = _build_projects(base, history.forgetting)
+    picking, handoff = _build_session_commands(base, projects.worktrees), _build_handoff(base)
+    others = _collect_commands(
+        *(quiet, browser, people, devices, status, menu, steering, queue, picking, handoff),
+        projects.new,
+        *history.with_buttons,
     )
+    commands = ChatCommands(sessions, outbox, screens, others=others, may=base.people.may)
     common = sessions, base.inbox, outbox, buttons
     return Features(
         requests=requests,
@@ -156,6 +171,7 @@ def build_features(base: Base) -> Features:
         browser=browser,
         people=people,
         devices=devices,
+        projects=projects,
         picking=picking,
         handoff=handoff,
         commands=commands,
@@ -246,9 +262,28 @@ def _build_handoff(base: Base) -> Handoff:
     )
 
 
-def _build_session_commands(base: Base) -> SessionCommands:
+def _build_projects(base: Base, forgetting: Forgetting) -> ProjectFeatures:
+    sessions, outbox, buttons = base.sessions, base.outbox, base.buttons
+    git = GitWorktrees(base.environ)
+    new = NewSessions(
+        *(base.config, sessions, base.inbox, outbox, buttons, base.topics, git),
+        base.background,
+        forget=forgetting.forget,
+        may=base.people.may,
+    )
+    picker = ProjectPicker(
+        *(base.config.roots, new, sessions.book, outbox, buttons, base.settings),
+        home=base.environ.get("HOME", ""),
+        closed=_closed(base),
+    )
+    worktrees = SessionWorktrees(sessions, outbox, buttons, git, base.background)
+    return ProjectFeatures(new, picker, worktrees)
+
+
+def _build_session_commands(base: Base, worktrees: SessionWorktrees) -> SessionCommands:
     return SessionCommands(
         *(base.config, base.sessions, base.outbox, base.buttons, base.finder, base.background),
+        worktrees,
         sees_machine=lambda person: base.people.may(person, "machine"),
         redact=base.redactor.redact,
     )
@@ -261,11 +296,15 @@ def _build_screens(base: Base) -> ScreenView:
 
 
 def _build_browser(base: Base) -> FileBrowser:
-    config = base.config
-    closed = (config.state_dir, config.files_dir, config_path(base.environ).parent)
+    directory = base.config.project_dir
     return FileBrowser(
-        *(base.sessions, base.outbox, base.buttons, base.files, config.project_dir), closed=closed
+        *(base.sessions, base.outbox, base.buttons, base.files, directory), closed=_closed(base)
     )
+
+
+def _closed(base: Base) -> tuple[Path, ...]:
+    """The bridge's own folders, which hold secrets."""
+    return (base.config.state_dir, base.config.files_dir, config_path(base.environ).parent)
 
 
 def _build_uploads(base: Base) -> Uploads:

@@ -1,4 +1,4 @@
-"""Reading below one folder, and nowhere else: what lies in it, and a copy of a file of it.
+"""Reading below one folder, and nowhere else: what lies in it, a copy of a file, a new folder.
 
 * Where a path leads is found out at the moment of opening, and opened step by step by descriptors
   that follow no link: what is exchanged in between is refused, not followed.
@@ -91,6 +91,25 @@ class FolderReader:
             except OSError as error:
                 target.unlink(missing_ok=True)
                 raise _refused(place, error) from error
+
+    def make_folder(self, place: Path, name: str) -> None:
+        """Make a folder of that name, one component, in the folder `place`; 0755.
+
+        Raises FileRefusedError.
+        """
+        with self._opened(place) as fd:
+            try:
+                os.mkdir(name, 0o700, dir_fd=fd)
+                made = os.open(name, _STEP | os.O_DIRECTORY, dir_fd=fd)
+                try:
+                    os.fchmod(made, 0o755)  # the bridge's own files are made for nobody else
+                finally:
+                    os.close(made)
+            except FileExistsError as error:
+                raise FileRefusedError(f"There is a “{name_on_button(name)}” already.") from error
+            except OSError as error:
+                shown, reason = name_on_button(name), reason_for(error)
+                raise FileRefusedError(f"“{shown}” can't be made: {reason}.") from error
 
     @contextmanager
     def _opened(self, place: Path) -> Iterator[int]:

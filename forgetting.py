@@ -22,6 +22,7 @@ from core.commands import CommandName
 from core.conversation import read_title
 from core.errors import StoreWriteError
 from core.model import Chat, Post
+from core.worktrees import read_worktree
 from durable import reason_for
 from history import Histories
 from inbox import Inbox
@@ -76,9 +77,11 @@ class Forgetting:
         action = {"do": "forget", "session": session.session_id, "post": key}
         row = [("Forget it for good", {**action, "is_meant": True})]
         row.append(("Keep it", {**action, "is_meant": False}))
+        worktree = read_worktree(session.state)
+        stays = f" The worktree {worktree.path} stays." if worktree is not None else ""
         text = (
             f"Forget “{read_title(session.state)}”? Its history, its files and Claude's own "
-            "transcript are deleted, and nothing brings them back."
+            f"transcript are deleted, and nothing brings them back.{stays}"
         )
         keyboard = self._buttons.issue(chat, [row], person=person)
         self._outbox.put(Post(key, chat, text, keyboard=keyboard, silent=True))

@@ -40,7 +40,7 @@ from sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-_CARRIED = ("person", *FIELDS.values())
+_CARRIED = ("person", "worktree", *FIELDS.values())
 
 
 class FreshStarts:

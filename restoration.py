@@ -21,7 +21,7 @@ from core.choices import DEFAULT, read_choices, show_agent
 from core.cut_turn import CutTurn, find_cut, has_gone_on, is_by_shutdown, render_cut
 from core.delivery import Prompt, UnderWay
 from core.errors import BridgeError, StoreError
-from core.events import TranscriptEvent
+from core.events import PromptRecorded, TranscriptEvent
 from core.freshness import Moment
 from core.keystrokes import prepare_prompt
 from core.model import Keyboard, Post
@@ -66,6 +66,7 @@ class Restoration:
         self._goes_on = goes_on
         self._clock = clock
         self._untold: list[str] = []
+        self._settled: dict[str, str] = {}
         self.prompting_presses: dict[str, PressHandler] = {"go on": self._press}
 
     # --- at the start -----------------------------------------------------------------------------
@@ -83,8 +84,18 @@ class Restoration:
                 if noted and not noted.get("told"):
                     self._untold.append(session.session_id)
 
+    def is_settled(self, key: str) -> bool:
+        """Whether Claude had that prompt, so that nobody has to deliver it."""
+        return key in self._settled
+
     def tell(self) -> None:
-        """Tell the chats, once each has been given what was said before."""
+        """Tell the chats, once each has been given what was said before.
+
+        Only then are the prompts done with: what is read before has to be known as theirs.
+        """
+        with _left_for_the_next_start():
+            while self._settled:
+                self._inbox.finish(*self._settled.popitem())
         for session_id in self._untold:
             with _left_for_the_next_start():
                 self._tell(self._book.for_id(session_id))
@@ -101,7 +112,7 @@ class Restoration:
         self._book.set_terminal(session.session_id, "")
 
     def _settle_entries(self, session: Session, cut: CutTurn | None) -> None:
-        """Be done with the prompts that Claude had; the others are delivered by the runner."""
+        """Find the prompts that Claude had; the others are delivered by the runner."""
         path = self._sessions.launcher.transcript_of(session)
         for entry in self._inbox.pending():
             if entry.session_id != session.session_id or not _is_typed(entry):
@@ -110,10 +121,11 @@ class Restoration:
             if under_way.prompt.is_command:
                 continue
             for event in read_events(path, entry.typed_from):
-                under_way.claims(event)
+                if under_way.claims(event) and isinstance(event, PromptRecorded):
+                    self._sessions.posts.expect_ours(event.uuid)
             if under_way.is_recorded:
                 is_over = under_way.has_ended or cut is None
-                self._inbox.finish(entry.key, under_way.outcome if is_over else "interrupted")
+                self._settled[entry.key] = under_way.outcome if is_over else "interrupted"
 
     def _go_on(self, session: Session, noted: dict[str, Any]) -> dict[str, Any]:
         """Give the session the prompt that goes on, before all others; what is noted then."""

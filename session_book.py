@@ -22,7 +22,7 @@ from session_finder import FoundSession
 
 _KEPT_BY_THE_TERMINAL = (
     *("channel", "topic", "project_dir", "launches", "launched", "active"),
-    *("detour", "routed", "trail"),
+    *("detour", "routed", "trail", "worktree"),
     *FIELDS.values(),
 )
 
@@ -104,7 +104,8 @@ class SessionBook:
         known = self.store.load(found.session_id)
         chosen = known.state if known is not None else {}
         title = read_title(chosen) if chosen else found.title
-        state = {name: chosen[name] for name in FIELDS.values() if chosen.get(name)}
+        carried = (*FIELDS.values(), "worktree")  # the copy works in the same directory
+        state = {name: chosen[name] for name in carried if chosen.get(name)}
         state |= {
             "channel": chat.channel,
             "topic": chat.topic,

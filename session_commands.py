@@ -28,6 +28,7 @@ from core.session_list import (
 )
 from core.session_summary import clean_title
 from core.visible_text import render_block
+from core.worktrees import read_worktree
 from outbox import Outbox, new_key
 from pulse import Background, Pulse
 from session import Session, utc_now
@@ -35,6 +36,7 @@ from session_book import chat_of
 from session_finder import FoundSession, SessionFinder
 from session_listing import SessionListing
 from session_runner import SessionRunner
+from session_worktrees import Rows, SessionWorktrees
 from sessions import Sessions
 
 _IN_A_ROW = 4
@@ -71,6 +73,7 @@ class SessionCommands:
         buttons: Buttons,
         finder: SessionFinder,
         background: Background,
+        worktrees: SessionWorktrees,
         *,
         sees_machine: Callable[[int], bool],
         redact: Callable[[str], str],
@@ -82,6 +85,7 @@ class SessionCommands:
         self._buttons = buttons
         self._finder = finder
         self._background = background
+        self._worktrees = worktrees
         self._listing = SessionListing(sessions, finder)
         self._sees_machine = sees_machine
         self._redact = redact
@@ -100,6 +104,7 @@ class SessionCommands:
             "fork session": self._press_fork,
             "rename session": self._press_rename,
             "close session": self._press_close,
+            "show worktree": self._press_worktree,
         }
 
     # --- commands -------------------------------------------------------------------------------
@@ -127,15 +132,16 @@ class SessionCommands:
         self._outbox.say(chat, self._begin_fork(chat, person, self._current(chat).session_id))
 
     async def _close(self, chat: Chat, argument: str, person: int) -> None:
-        session = self._current(chat)
+        session, view = self._current(chat), _View(new_key())
         question = self._reason_to_ask(session)
         if question:
-            view = _View(new_key())
             action = view.action("close session", session=session.session_id, sure=True)
             keyboard = self._buttons.issue(chat, [[("Close it", action)]], person=person)
             self._outbox.put(Post(view.post, chat, question, keyboard=keyboard, silent=True))
             return
-        self._outbox.say(chat, await self._end(session))
+        text, rows = await self._end(session, view)
+        keyboard = self._buttons.issue(chat, rows, person=person)
+        self._outbox.put(Post(view.post, chat, text, keyboard=keyboard, silent=True))
 
     async def _attach(self, chat: Chat, argument: str, person: int) -> None:
         runner = self._sessions.runner_of(self._current(chat))
@@ -192,15 +198,26 @@ class SessionCommands:
         chat, view = press.event.chat, _view(press)
         session = self._take(chat, press.event.person.user_id, press.action["session"])
         question = "" if press.action.get("sure") else self._reason_to_ask(session)
+        person = press.event.person.user_id
         if not question:
-            self._outbox.say(chat, await self._end(session), edits=view.post)
+            text, rows = await self._end(session, view)
+            keyboard = self._buttons.issue(chat, rows, person=person)
+            self._outbox.say(chat, text, keyboard=keyboard, edits=view.post)
             return ""
         yes = view.action("close session", session=session.session_id, sure=True)
         back = view.action("show session", session=session.session_id)
-        keyboard = self._buttons.issue(
-            chat, [[("Close it", yes), ("‹ Back", back)]], person=press.event.person.user_id
-        )
+        keyboard = self._buttons.issue(chat, [[("Close it", yes), ("‹ Back", back)]], person=person)
         self._outbox.say(chat, question, keyboard=keyboard, edits=view.post)
+        return ""
+
+    async def _press_worktree(self, press: Press) -> str:
+        """Ask once more what becomes of a closed session's worktree."""
+        chat, person, view = press.event.chat, press.event.person.user_id, _view(press)
+        session = self._take(chat, person, press.action["session"])
+        text, rows = await self._worktrees.ask(session, view.post)
+        back = ("‹ Back", view.action("show session", session=session.session_id))
+        keyboard = self._buttons.issue(chat, [*rows, [back]], person=person)
+        self._outbox.say(chat, text or "It has no worktree.", keyboard=keyboard, edits=view.post)
         return ""
 
     async def takes_text(self, message: TextSent) -> bool:
@@ -309,9 +326,11 @@ class SessionCommands:
         fork = self._book.fork(chat, found, self._config.project_dir)
         self._sessions.runner_of(fork).begin()
         title = read_title(known.state) if known is not None else found.title
+        worktree = read_worktree(fork.state)
+        shared = f" Both work in the worktree “{worktree.name}”." if worktree is not None else ""
         return (
             f"This chat goes on in a copy: “{read_title(fork.state)}”. "
-            f"“{title}” stays as it is, see /sessions."
+            f"“{title}” stays as it is, see /sessions.{shared}"
         )
 
     def _name(self, session: Session, text: str) -> str:
@@ -335,8 +354,8 @@ class SessionCommands:
         more = f", and {waiting} more wait" if waiting else ""
         return f"Claude is at work in “{read_title(session.state)}”{more}. Close it all the same?"
 
-    async def _end(self, session: Session) -> str:
-        """Close it. Raises BridgeError."""
+    async def _end(self, session: Session, view: _View) -> tuple[str, Rows]:
+        """Close it; returns what is told and asked then. Raises BridgeError."""
         runner = self._sessions.find_runner(session.session_id)
         given_up = 0
         if runner is not None and (runner.is_awake or runner.has_work):
@@ -345,10 +364,12 @@ class SessionCommands:
             raise BridgeError("It is open in another terminal. Leave it there with /exit first.")
         self._book.edit_state(session.session_id, closed_at=utc_now(), asked_title=None)
         lost = f" Messages given up with it: {given_up}." if given_up else ""
-        return (
+        text = (
             f"Closed: “{read_title(session.state)}”.{lost} "
             "/sessions continues it, with all that was said."
         )
+        asked, rows = await self._worktrees.ask(session, view.post)
+        return (f"{text}\n\n{asked}" if asked else text), rows
 
 
 def _view(press: Press) -> _View:
@@ -374,4 +395,5 @@ def _card_rows(listed: ListedSession, view: _View) -> list[list[tuple[str, Actio
         return [[fork]]
     first = [fork] if listed.is_current else [button("Continue", "pick"), fork]
     closes = [] if listed.is_closed else [button("Close", "close session")]
-    return [first, [button("Rename", "rename session"), *closes]]
+    settles = [button("Worktree…", "show worktree")] if listed.worktree and not closes else []
+    return [first, [button("Rename", "rename session"), *closes, *settles]]

@@ -18,6 +18,7 @@ from core.events import ClaudeProcess
 from core.model import Chat
 from core.session_list import ListedSession
 from core.session_summary import clean_title
+from core.worktrees import name_worktree, read_worktree
 from session import Session
 from session_book import chat_of
 from session_finder import FoundSession, SessionFinder
@@ -89,6 +90,7 @@ class SessionListing:
         name_here = state.get("name") if state.get("name") != state.get("told_name") else ""
         title = name_here or (found.title if found else "") or read_title(state)
         directory = str(project_directory(session)) if session else found.directory if found else ""
+        worktree = read_worktree(state)
         times = [found.active if found else 0.0, _used(session)]
         return ListedSession(
             session_id=name,
@@ -100,6 +102,7 @@ class SessionListing:
             state=self._state_of(name, state, seen.live.get(name)),
             is_current=seen.current == name,
             is_closed=bool(state.get("closed_at")),
+            worktree=name_worktree(worktree) if worktree is not None else "",
             is_foreign=session is not None and chat_of(session).chat_id != seen.chat.chat_id,
         )
 

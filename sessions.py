@@ -219,7 +219,7 @@ class Sessions:
             return ""
         other = self.registry.find_other(runner.session_id, runner.pane_pid)
         is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
-        if (other is None and not is_unused) or await self._is_watched(runner) or runner.has_work:
+        if (other is None and not is_unused) or await self.is_watched(runner) or runner.has_work:
             return ""
         if other is None:
             return "idle"
@@ -257,7 +257,7 @@ class Sessions:
         self._feed.unfollow(runner.session_id)
         self.book.set_terminal(runner.session_id, "")
 
-    async def _is_watched(self, runner: SessionRunner) -> bool:
+    async def is_watched(self, runner: SessionRunner) -> bool:
         """Whether a person sits at the terminal, or has left half a text in it."""
         pane = await self.terminal.find(runner.name)
         if pane is None or pane.is_attached:

@@ -19,6 +19,7 @@ from core.events import ContextMeasured
 from core.model import Chat
 from core.transcript import parse_line
 from core.usage import Tokens, count_tokens, render_usage, sum_tokens
+from core.worktrees import name_worktree, read_worktree
 from git_head import find_branch
 from outbox import Outbox
 from session import Session
@@ -61,10 +62,15 @@ class StatusReport:
         measured, usage = await asyncio.to_thread(_measure, path)
         directory = project_directory(session)
         branch = await asyncio.to_thread(find_branch, directory)
+        worktree = read_worktree(session.state)
         blocks = [
             [f"“{read_title(session.state)}”", _state(runner), self._queue_line(runner)],
             self._choices(session, measured),
-            [f"Folder: {directory}", f"Branch: {branch}" if branch else ""],
+            [
+                f"Folder: {directory}",
+                f"Branch: {branch}" if branch else "",
+                f"Worktree: {name_worktree(worktree)}" if worktree is not None else "",
+            ],
             [
                 _context_line(measured),
                 f"Tokens so far: {render_tokens(sum_tokens(usage))} (/cost)" if usage else "",

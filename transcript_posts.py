@@ -37,6 +37,7 @@ class TranscriptPosts:
         self._book = book
         self._outbox = outbox
         self._unread: set[str] = set()
+        self._ours: set[str] = set()
 
     def expect_old(self, session_id: str) -> None:
         """What is read of it next was said while nobody listened."""
@@ -45,6 +46,10 @@ class TranscriptPosts:
     def is_news(self, session_id: str) -> bool:
         """Whether what is read of it next has just been said."""
         return session_id not in self._unread
+
+    def expect_ours(self, uuid: str) -> None:
+        """The record of that id is of a prompt from the chat, of which no runner knows any more."""
+        self._ours.add(uuid)
 
     def put(
         self,
@@ -60,7 +65,7 @@ class TranscriptPosts:
         """
         changes: dict[str, Any] = {"cursor": end}
         posts: dict[str, tuple[Post, TranscriptEvent]] = {}
-        read = [(event, claims(event)) for _, event in events]
+        read = [(event, claims(event) or self._is_known(event)) for _, event in events]
         for event, is_ours in read:
             if isinstance(event, PromptRecorded):
                 changes["has_prompts"] = True
@@ -75,6 +80,9 @@ class TranscriptPosts:
         if any(isinstance(event, PromptRecorded) and not is_ours for event, is_ours in read):
             self.on_typed(session)
         return session
+
+    def _is_known(self, event: TranscriptEvent) -> bool:
+        return isinstance(event, PromptRecorded) and event.uuid in self._ours
 
     def _show(
         self, session: Session, posts: dict[str, tuple[Post, TranscriptEvent]], end: int

@@ -73,7 +73,12 @@ class Command:
 
 
 TABLE: tuple[MenuEntry, ...] = (
-    MenuEntry("new", "[dir]", "Start a new session, here or in a directory", "Sessions"),
+    MenuEntry(
+        "new",
+        "[dir] [--worktree name]",
+        "Start a session: here, elsewhere, in a worktree",
+        "Sessions",
+    ),
     MenuEntry("sessions", "", "Pick a session: continue, fork, rename, close", "Sessions"),
     MenuEntry("resume", "[id]", "Continue a session by its id", "Sessions"),
     MenuEntry("rename", "<title>", "Give the session another title", "Sessions"),

@@ -72,6 +72,7 @@ class Config:
     allowed_users: tuple[int, ...] = ()
     allowed_groups: tuple[int, ...] = ()
     project_dir: Path = Path("~")
+    project_roots: tuple[Path, ...] = ()
     state_dir: Path = Path("~/.claude/sessions/telegram")
     telegram_api_url: TelegramUrl = "https://api.telegram.org"
     claude_command: tuple[str, ...] = ("claude",)
@@ -104,6 +105,13 @@ class Config:
     def allows_bypass(self) -> bool:
         """Whether a chat may choose the permission mode that never asks."""
         return self.bypass_permissions or self.permission_mode == "bypassPermissions"
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Below which directories new sessions are offered: always the project's, too."""
+        others = (root for root in self.project_roots if root != self.project_dir)
+        is_covered = any(self.project_dir.is_relative_to(root) for root in self.project_roots)
+        return (*(() if is_covered else (self.project_dir,)), *others) or (self.project_dir,)
 
     @property
     def freshness(self) -> FreshnessPolicy:
@@ -192,6 +200,8 @@ def _parse_value(where: str, value: Any, kind: Any, environ: Mapping[str, str]) 
         return _absolute(str(value), environ)
     if kind == tuple[str, ...]:
         return _parse_command(where, value)
+    if kind == tuple[Path, ...]:
+        return _parse_paths(where, value, environ)
     if kind == tuple[int, ...] and isinstance(value, str):
         value = [part for part in value.replace(",", " ").split() if part]
     if kind is bool and isinstance(value, str):
@@ -210,6 +220,14 @@ def _parse_command(where: str, value: Any) -> tuple[str, ...]:
     if not words:
         raise ConfigError(f"{where} is empty; it should name a command.")
     return tuple(words)
+
+
+def _parse_paths(where: str, value: Any, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Paths as in PATH, or a list of them."""
+    paths = value.split(":") if isinstance(value, str) else value
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise ConfigError(f"{where} is {value!r}; it should be a list of paths.")
+    return tuple(dict.fromkeys(_absolute(path.strip(), environ) for path in paths if path.strip()))
 
 
 def _sentence(message: str) -> str:

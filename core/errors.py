@@ -153,6 +153,14 @@ class FileRefusedError(BridgeError):
     """A file that is not sent, or not taken."""
 
 
+class ProjectError(BridgeError):
+    """A place where no session can begin, or a name that can't be given to one."""
+
+
+class WorktreeError(ProjectError):
+    """git refused something about a worktree, and things are as they were."""
+
+
 class TranscriptionError(BridgeError):
     """A voice message could not be written down."""
 

@@ -18,6 +18,7 @@ class ListedSession:
     """One session; `seconds` since something was said in it, `size` of its transcript in bytes.
 
     `state`: in a few words, whether it lives and what it does. `is_foreign`: another chat's.
+    `worktree`: the one that was made for it, in a few words.
     """
 
     session_id: str
@@ -30,6 +31,7 @@ class ListedSession:
     is_current: bool = False
     is_closed: bool = False
     is_foreign: bool = False
+    worktree: str = ""
 
 
 def count_pages(count: int) -> int:
@@ -66,6 +68,7 @@ def render_card(session: ListedSession) -> str:
         f"“{session.title}”",
         f"Folder: {make_line(session.directory)}" if session.directory else "",
         f"Branch: {session.branch}" if session.branch else "",
+        f"Worktree: {make_line(session.worktree)}" if session.worktree else "",
         f"Last activity: {_ago(session.seconds)}",
         f"Size: {render_size(session.size)}" if session.size else "",
         f"State: {session.state}",

@@ -12,7 +12,7 @@ import pytest
 
 from core.screen import read_input_box
 from inbox import Arrival, Inbox
-from session import Session
+from session import Session, SessionStore
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool
 from tests.standins.telegram_state import Message
 from tests.world import World, wait_until
@@ -307,6 +307,26 @@ def test_a_reboot_in_the_middle_of_a_turn_is_told(world: World) -> None:
     world.reads("Claude Code ended while it worked at “hold paint”")
     world.ask("hi", "Echo: hi")
     assert asked(world) == ["hello", "hold paint", "hi"]
+
+
+def test_a_prompt_that_was_not_read_back_before_a_reboot_is_not_taken_for_one_of_the_terminal(
+    world: World,
+) -> None:
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    world.wait_for_process("idle")
+    [before] = world.sessions()
+    world.say("hold paint")
+    wait_for_record(world, "hold paint")
+    world.kill_bridge()
+    world.kill_tmux()
+    with SessionStore(world.state) as store:  # as if it had been killed a moment earlier
+        [session] = store.list_sessions()
+        session.state["cursor"] = before.state["cursor"]
+        store.save(session)
+    world.start_bridge()
+    world.reads("Claude Code ended while it worked at “hold paint”")
+    assert "⌨️ hold paint" not in world.texts()
 
 
 def test_a_command_that_a_kill_left_uncertain_is_told_with_a_button_that_runs_it(

@@ -68,3 +68,14 @@ def test_privacy_and_quiet_times_leave_each_other_alone(tmp_path: Path) -> None:
         assert (found.is_private(ADA), found.find_quiet(ADA)) == (True, ALWAYS)
         assert not found.is_private(TOPIC)
         assert not found.is_private(Chat("telegram", 2))
+
+
+def test_favourites_are_the_whole_chats_and_leave_the_rest_as_it_is(tmp_path: Path) -> None:
+    settings = ChatSettings(tmp_path)
+    settings.set_quiet(ADA, NIGHT)
+    settings.set_favourites(TOPIC, ["/shop", "/api"])
+    settings.set_quiet(TOPIC, ALWAYS)
+    for found in (settings, ChatSettings(tmp_path)):
+        assert found.find_favourites(ADA) == found.find_favourites(TOPIC) == ("/shop", "/api")
+        assert found.find_quiet(ADA) == NIGHT
+        assert found.find_favourites(Chat("telegram", 2)) == ()

@@ -52,6 +52,32 @@ def test_the_settings_of_uploads_and_voice_messages() -> None:
     assert config.transcribe_command == ("whisper", "--in", "{file}")
 
 
+@pytest.mark.parametrize(
+    ("setting", "roots"),
+    [
+        ("", ["/home/ada/shop"]),
+        ("~/work:/srv/code", ["/home/ada/shop", "/home/ada/work", "/srv/code"]),
+        ("~", ["/home/ada"]),
+        ("~/shop", ["/home/ada/shop"]),
+        (" /srv/code :: /srv/code", ["/home/ada/shop", "/srv/code"]),
+    ],
+)
+def test_the_project_lies_below_a_root_whatever_is_set(setting: str, roots: list[str]) -> None:
+    environ = {**HOME, "BRIDGE_PROJECT_DIR": "~/shop", "BRIDGE_PROJECT_ROOTS": setting}
+    assert list(load_config(environ).roots) == [Path(root) for root in roots]
+    listed = [part.strip() for part in setting.split(":")]
+    text = f"project_roots = {listed!r}"
+    assert list(load_config({**HOME, "BRIDGE_PROJECT_DIR": "~/shop"}, text).roots) == [
+        Path(root) for root in roots
+    ]
+
+
+@pytest.mark.parametrize("value", ["3", "[3]", "{}"])
+def test_roots_that_are_no_paths_are_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="project_roots in"):
+        load_config(HOME, f"project_roots = {value}")
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert load_config({**HOME, "BRIDGE_IDLE_MINUTES": ""}).idle_minutes == 60
 

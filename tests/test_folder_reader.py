@@ -131,3 +131,20 @@ def test_what_is_too_large_empty_or_no_file_is_refused(project: Path, tmp_path: 
             reader.copy(Path(name), tmp_path / "copy")
         assert str(raised.value) == reason
         assert not (tmp_path / "copy").exists()
+
+
+def test_a_new_folder_is_made_there_and_nowhere_else(project: Path, tmp_path: Path) -> None:
+    reader = FolderReader(project)
+    before = os.umask(0o077)
+    try:
+        reader.make_folder(Path("src"), "new shop")
+    finally:
+        os.umask(before)
+    assert (project / "src" / "new shop").stat().st_mode & 0o777 == 0o755
+    with pytest.raises(FileRefusedError, match="There is a “new shop” already"):
+        reader.make_folder(Path("src"), "new shop")
+    (project / "out").symlink_to(tmp_path / "private")
+    for place in ("out", "README.md", "nowhere"):
+        with pytest.raises(FileRefusedError):
+            reader.make_folder(Path(place), "new")
+    assert list((tmp_path / "private").iterdir()) == []

@@ -50,6 +50,7 @@ class Rig:
     now: Moment = field(default_factory=lambda: Moment(1_000_000.0, "boot", 500_000.0))
     posts: dict[str, Post] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
+    ours: list[str] = field(default_factory=list)
     writes_left: int = 10**9
     elsewhere: Any = None
 
@@ -74,6 +75,7 @@ class Rig:
             registry=SimpleNamespace(find=lambda session_id: self.elsewhere),
             launcher=SimpleNamespace(transcript_of=lambda session: self.transcript),
             submit=lambda session, prompt, person: self.submitted.append(prompt.text),
+            posts=SimpleNamespace(expect_ours=self.ours.append),
         )
         outbox = SimpleNamespace(put=self._put, knows=self.posts.__contains__)
         self.restoration = Restoration(
@@ -199,6 +201,7 @@ def test_a_prompt_that_claude_never_had_is_left_to_be_delivered(rig: Rig) -> Non
         rig.inbox.advance(key, "typed", merges=(), **facts)
     rig.start()
     assert [e.key for e in rig.inbox.pending() if not e.key.startswith("go on:")] == ["not"]
+    assert rig.ours == ["1"]  # its record is no prompt of somebody at the terminal
 
 
 def test_what_ends_again_soon_after_it_went_on_waits_for_a_person(rig: Rig) -> None:

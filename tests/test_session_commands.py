@@ -14,15 +14,18 @@ from buttons import Buttons, Press
 from claude_registry import ClaudeRegistry
 from core.errors import BridgeError
 from core.model import ButtonPressed, Chat, Person, Post, TextSent
+from git_worktrees import GitWorktrees
 from pulse import Background
 from session import Session, SessionStore
 from session_book import SessionBook
 from session_commands import SessionCommands
 from session_finder import SessionFinder
+from session_worktrees import SessionWorktrees
 from tests.standins.outbox_world import ANN, BOB, OutboxWorld, running
 from tests.standins.transcripts import turn
 
 OWNER, MEMBER = 1, 2
+GIT = GitWorktrees({})
 
 
 class Desk:
@@ -46,6 +49,7 @@ class Desk:
             *(config, sessions, world.outbox, Buttons(root)),
             SessionFinder(root / "projects", root / "found.json"),
             Background(),
+            SessionWorktrees(sessions, world.outbox, Buttons(root), GIT, Background()),
             sees_machine=lambda person: person == OWNER,
             redact=lambda text: text.replace("secret", "[masked]"),
         )
@@ -197,3 +201,27 @@ async def test_a_closed_session_is_not_the_chats_until_it_is_continued(desk: Des
         await desk.says("close")
     await desk.says("resume", session.session_id[:8])
     assert desk.book.find_current(ANN) is not None
+
+
+async def test_the_worktree_goes_along_with_a_fork_a_clear_and_to_another_chat(desk: Desk) -> None:
+    worktree = {"path": "/shop-worktrees/fix", "branch": "fix", "base": "main", "repository": "/s"}
+    other = desk.writes("fix it")
+    await desk.says("resume", other)
+    desk.book.edit_state(other, worktree=worktree, project_dir="/shop-worktrees/fix")
+    assert "Both work in the worktree “fix”." in await desk.says("fork")
+    fork = desk.book.find_current(ANN)
+    assert fork is not None
+    assert fork.state["worktree"] == worktree
+    after = str(uuid.uuid4())
+    desk.book.follow_terminal(fork, after, "t", None)
+    assert desk.book.for_id(after).state["worktree"] == worktree
+    assert desk.book.move(after, BOB).state["worktree"] == worktree
+
+
+async def test_a_closed_session_tells_of_a_worktree_that_can_not_be_looked_at(desk: Desk) -> None:
+    worktree = {"path": "/x-worktrees/fix", "branch": "fix", "base": "main", "repository": "/gone"}
+    session = desk.book.create(ANN, desk.projects, worktree=worktree)
+    told = await desk.says("close")
+    assert "Its worktree /x-worktrees/fix can't be looked at: /gone is not there any more." in told
+    shown = await desk.press("show session", post=post_of(desk), session=session.session_id)
+    assert "Worktree: fix, from “main” of /gone" in shown

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from core.errors import ChatUnreachableError
 from core.model import Attachment
@@ -307,7 +307,12 @@ def test_what_is_not_silent_notifies_who_looks_elsewhere(
 def test_what_is_sent_at_once_in_a_new_conversation_is_one_conversation(
     rig: WebRig, page: Page
 ) -> None:
-    page.route("**/api/send", lambda route: (page.wait_for_timeout(200), route.continue_()))
+
+    def pass_on_slowly(route: Route) -> None:
+        page.wait_for_timeout(200)  # a slow network
+        route.continue_()
+
+    page.route("**/api/send", pass_on_slowly)
     for text in ("one", "two", "three"):
         say(page, text)
     for text in ("one", "two", "three"):

@@ -300,8 +300,14 @@ class World:
             ("what the model was asked last", "\n".join(asked[-10:])),
             ("Claude Code's processes", "\n".join(repr(process) for process in self.processes())),
             ("the transcripts' ends", "\n".join(ends)),
+            ("the inbox", self._tail("inbox.journal")),
             ("the bridge's log", self.log()),
         ]
+
+    def _tail(self, name: str) -> str:
+        path = self.state / "bridge" / name
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        return "\n".join(line[:300] for line in lines[-60:])
 
     def sessions(self) -> list[Session]:
         """What the store holds, most recent first."""

@@ -70,6 +70,10 @@ def judge(
     return Figure(name, done, ", ".join([*parts, *notes]), target, is_met, 0.0)
 
 
+STORY = "story.txt"
+"""What is left of a world when an experiment is over, for who wants to know why it failed."""
+
+
 @contextmanager
 def open_world(folder: Path, **settings: str) -> Iterator[World]:
     """A machine with the real Claude Code and tmux, and the two far ends; no bridge runs yet."""
@@ -79,6 +83,8 @@ def open_world(folder: Path, **settings: str) -> Iterator[World]:
     with World(folder, claude) as world:
         world.settings.update(settings)
         yield world
+        story = "\n".join(f"--- {title}\n{text}" for title, text in world.describe())
+        (folder / STORY).write_text(story)
 
 
 def percentile(values: Sequence[float], part: float) -> float:

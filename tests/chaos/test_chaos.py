@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.experiment import NOT_POSSIBLE, Experiment
+from tests.chaos.experiment import NOT_POSSIBLE, STORY, Experiment
 from tests.chaos.experiments import EXPERIMENTS, SEED
 
 
@@ -18,4 +18,6 @@ def test_the_figure_is_met(experiment: Experiment, tmp_path: Path, claude_comman
     figure = experiment.take(experiment.short, SEED, tmp_path / "w")
     if figure.measured.startswith(NOT_POSSIBLE):
         pytest.skip(figure.measured)
+    for story in () if figure.is_met else (tmp_path / "w").rglob(STORY):
+        print(story.read_text())
     assert figure.is_met, f"{figure.measured}, to reach: {figure.target}"

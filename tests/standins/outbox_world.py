@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from core.commands import MenuEntry
 from core.flood import FloodLimit
-from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
+from core.model import Chat, Incoming, Keyboard, Piece, Post, RemoteFile, Sign
 from core.ports import Desk, Forum, TakeUpdates
 from outbox import Outbox
 from tests.standins.refusing_system import RefusingSystem
@@ -76,6 +76,7 @@ class FakeChannel:
         self.all_chats_limits: Sequence[FloodLimit] = ()
         self.answers: dict[int, deque[Exception | asyncio.Event]] = defaultdict(deque)
         self.shown: dict[int, list[str]] = defaultdict(list)
+        self.keyboards: dict[tuple[int, int], Keyboard] = {}
         self.deleted: set[tuple[int, int]] = set()
         self.calls: list[tuple[str, int, str]] = []
         self.times: list[float] = []
@@ -85,11 +86,13 @@ class FakeChannel:
         await self._answer("send", piece.post.chat, piece.text)
         messages = self.shown[piece.post.chat.chat_id]
         messages.append(piece.text)
+        self.keyboards[piece.post.chat.chat_id, len(messages)] = piece.post.keyboard
         return len(messages)
 
     async def edit(self, piece: Piece, message_id: int) -> None:
         await self._answer("edit", piece.post.chat, piece.text)
         self.shown[piece.post.chat.chat_id][message_id - 1] = piece.text
+        self.keyboards[piece.post.chat.chat_id, message_id] = piece.post.keyboard
 
     async def delete(self, chat: Chat, message_id: int) -> None:
         await self._answer("delete", chat, str(message_id))
