@@ -223,16 +223,24 @@ def test_a_conversation_goes_from_telegram_to_the_page_and_back(
     say(page, "recall")
     reads(page, "Grace")
     assert world.texts() == before
+    sign = message(page, "recall").first.get_by_role("img", name="Answered")
+    expect(sign).to_be_visible(timeout=PATIENCE)
     world.wait_for_process("idle")
+    wait_until(lambda: "card" not in world.sessions()[0].state, "the turn is over")
     say(page, "/handoff")
     asked_here = reads(page, "Where to?")
     asked_here.get_by_role("button", name="Ada's chat").click()
     reads(page, "move it, or send a copy?").get_by_role("button", name="Move it").click()
-    reads(page, "Open it: https://t.me/")
+    wait_until(lambda: "https://t.me/" in " ".join(looked_at(page)), f"the link: {texts(page)}")
     shown = texts(page)
     world.ask("recall", "Grace")
     assert texts(page) == shown
     assert len(world.sessions()) == 1
+
+
+def looked_at(page: Page) -> list[str]:
+    page.wait_for_timeout(20)  # lets the page go on
+    return texts(page)
 
 
 def now(world: World, message: Message) -> Message:
