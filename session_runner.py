@@ -394,20 +394,24 @@ class SessionRunner:
                 is_fresh = await self.wake()
                 if not await self._typist.is_there(under_way):
                     await self._typist.type(under_way, lambda: self.queue.first)
-                elif (
-                    is_fresh and not under_way.has_ended
-                ):  # the turn went with the process that had the prompt
+                elif is_fresh and self._typist.is_cut(under_way):  # with the process that had it
                     self._reports.interrupted(self, prompt)
-                    self._inbox.finish(prompt.key, "interrupted")
+                    self._finish(under_way, "interrupted")
                     return
                 await self._typist.until_ended(under_way)
-                self._inbox.finish(under_way.prompt.key, under_way.outcome)
+                self._finish(under_way, under_way.outcome)
                 return
             except (ClaudeDiedError, PaneNotFoundError, PaneNotTypableError):
                 await self._let_go()
                 if await self._was_cut_off(under_way):
                     return
         raise ClaudeDiedError("Claude Code ended three times while it was given this message.")
+
+    def _finish(self, under_way: UnderWay, outcome: str) -> None:
+        """Be done with a prompt that Claude has, once its record is known as ours."""
+        if under_way.is_recorded and not under_way.is_shown:
+            self._reports.catch_up(self)
+        self._inbox.finish(under_way.prompt.key, outcome)
 
     async def _let_go(self) -> None:
         """Forget the process; a script around it that outlived it ends too."""
@@ -423,11 +427,11 @@ class SessionRunner:
         self._typist.find_record(under_way)
         if not under_way.is_recorded:
             return False
-        if under_way.has_ended:
-            self._inbox.finish(under_way.prompt.key, "answered")
+        if not self._typist.is_cut(under_way):
+            self._finish(under_way, under_way.outcome)
             return True
         self._reports.interrupted(self, under_way.prompt)
-        self._inbox.finish(under_way.prompt.key, "interrupted")
+        self._finish(under_way, "interrupted")
         try:
             await self.wake()
         except BridgeError as error:

@@ -349,6 +349,11 @@ class Sessions:
         """Have the chat told that an answer was cut off; nothing is run twice by itself."""
         self.on_interrupted(runner, prompt)
 
+    def catch_up(self, runner: SessionRunner) -> None:
+        """Read the session's transcript now; after that nobody would know whose prompt it has."""
+        self._follow(self.book.for_id(runner.session_id))
+        self._feed.look()
+
     def blocked(self, runner: SessionRunner, reason: str) -> None:
         """Show the terminal that has to be answered before a prompt can be typed."""
         self.on_blocked(runner, reason)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from core.cut_turn import find_cut
 from core.delivery import Prompt, UnderWay
 from core.errors import CommandUncertainError, StoreWriteError, TerminalError
 from core.events import TranscriptEvent
@@ -100,6 +101,14 @@ class Typist:
         for event in self._read_events(entry.typed_from) if entry else ():
             under_way.claims(event)
         return under_way.is_recorded
+
+    def is_cut(self, under_way: UnderWay) -> bool:
+        """Whether the transcript, which nobody goes on writing, ends in the middle of its turn.
+
+        A hook may have told of an end whose words Claude Code had no time to write down.
+        """
+        entry = self._inbox.find(under_way.prompt.key)
+        return entry is not None and find_cut(self._read_events(entry.typed_from)) is not None
 
     def _read_events(self, start: int) -> list[TranscriptEvent]:
         return read_events(self._transcript(), start, since=self._since())

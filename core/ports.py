@@ -163,6 +163,9 @@ class RunnerReports(Protocol[Runner]):
     def not_renewed(self, runner: Runner) -> None:
         """The process could not be started anew as it should be. Raises AgentBusyError."""
 
+    def catch_up(self, runner: Runner) -> None:
+        """Read what the transcript has: a prompt is done with whose record is not yet shown."""
+
     def interrupted(self, runner: Runner, prompt: Prompt) -> None:
         """Claude died while it worked at the prompt, which it has."""
 

@@ -183,7 +183,7 @@ def kill_anything(size: int, seed: int, folder: Path) -> Figure:
         texts = world.texts()
     had = [text for text in said if text in set(sent)]
     given_up = [text for text in texts if text.startswith("Not delivered")]
-    cut = sum(text.startswith(_NOTICES[1]) for text in texts)
+    cut = sum(_NOTICES[1] in text for text in texts)  # also one that may not have arrived
     silent = [text for text in had if f"Echo: {text}" not in texts]
     asked_about = sum(text.startswith("This may not have arrived: “Echo") for text in texts)
     return judge(
