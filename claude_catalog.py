@@ -93,4 +93,4 @@ class ClaudeCatalog:
         """It ends with its input, and tidies up, if it is given the time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._leaving):
-                await child.communicate()
+                await child.communicate(b"")  # without any, its input stays open before Python 3.12

@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,13 +25,15 @@ from claude_registry import ClaudeRegistry, find_tty, is_up_to_date, version_of
 from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_options
 from core.claude_code import (
     CANNOT_RESUME,
+    COPY_NAMED_SINCE,
     TOLD_IS_KEPT_SINCE,
     is_there,
     render_version,
+    takes_option,
     typing_for,
 )
 from core.errors import ClaudeDiedError, ClaudeStartError, SessionElsewhereError, TerminalError
-from core.events import ClaudeProcess
+from core.events import ClaudeProcess, SessionStarted
 from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.screen import render_screen
@@ -51,7 +53,6 @@ log = logging.getLogger(__name__)
 HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 
 _LEAVING_SECONDS = 3.0
-_NAME_SINCE = (2, 1, 330)
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
 _WOKEN = {
@@ -222,7 +223,7 @@ class ClaudeLauncher:
         configured = self._permission_mode
         if configured == BYPASS and not with_bypass:
             configured = "default"
-        return mode_in_effect(choices, configured, with_bypass=with_bypass)
+        return mode_in_effect(choices, configured, with_bypass=with_bypass, version=self.version)
 
     def has_bypass(self, session: Session) -> bool:
         """Whether the session may have the permission mode that never asks."""
@@ -394,7 +395,8 @@ def name_to_tell(session: Session, version: tuple[int, ...]) -> str:
     It is told once: from then on a title given at the terminal is the newer one.
     """
     name = str(session.state.get("name") or "")
-    return name if name != session.state.get("told_name") and is_there(_NAME_SINCE, version) else ""
+    is_known = name == session.state.get("told_name")
+    return "" if is_known or not takes_option("--name", version) else name
 
 
 def _place_of(owner: ClaudeProcess) -> str:
@@ -413,6 +415,21 @@ def render_identity(session: Session, start: Start, version: tuple[int, ...]) ->
             return [*named, "--resume", session.state["fork_of"], "--fork-session", *own]
         case _:
             return [*named, *own]
+
+
+def correct_start(
+    event: SessionStarted, session: Session, version: tuple[int, ...]
+) -> SessionStarted:
+    """The start of a process for the session, which old versions call the original's in a copy."""
+    is_copy = event.source == "resume" and event.session_id == session.state.get("fork_of")
+    if not is_copy or session.state.get("has_prompts") or is_there(COPY_NAMED_SINCE, version):
+        return event
+    transcript = Path(event.transcript).parent / f"{session.session_id}.jsonl"
+    return replace(
+        event,
+        session_id=session.session_id,
+        transcript=str(transcript) if event.transcript else "",
+    )
 
 
 def project_directory(session: Session) -> Path:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 API_KEY = "sk-ant-self-test-00000000000000000000000000000000"
-USE_TOOL = "Please run the tool"
 WAIT = "Please wait"
-MADE_FILE = "made-by-the-self-test"
+AGENT_TASK = "Please look around"
+FAILED = "The self-test wanted this error"
 
+_OK = 200
 _HOLD_SECONDS = 30.0
-_ADDED = ("<system-reminder>", "<local-command", "<command-name>")
+_ADDED = ("<system-reminder>", "<local-command", "<command-name>", "<task-notification>")
 # What Claude Code asks the model on its own, as if a person had: a first breath, and what a person
 # may want to say next (an answer would stand in the input box, and Enter could send it).
 _OWN_BUSINESS = ("Warmup", "[SUGGESTION")
@@ -29,17 +30,55 @@ _OWN_BUSINESS = ("Warmup", "[SUGGESTION")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says; when `is_held`, without its end until the self-test's."""
+    """What the model says; when `is_held`, without its end until the self-test's.
+
+    With another `status` than 200 it is an error of the service's.
+    """
 
     content: list[dict[str, Any]]
     is_held: bool = False
+    status: int = _OK
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request that a person's words made; `texts`: all of these so far, oldest first."""
+
+    texts: list[str]
+    body: dict[str, Any]
+
+    @property
+    def prompt(self) -> str:
+        """What the person wrote last."""
+        return self.texts[-1]
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return str(self.body.get("model"))
+
+    @property
+    def effort(self) -> str:
+        """How hard it is to think; "" when nothing is said of it."""
+        output = self.body.get("output_config")
+        return str(output.get("effort") or "") if isinstance(output, dict) else ""
+
+    @property
+    def tools(self) -> list[str]:
+        """The names of the tools that the model may call."""
+        return [str(tool.get("name")) for tool in self.body["tools"]]
+
+    def has(self, words: str) -> bool:
+        """Whether the words reach the model anywhere, also in its system prompt."""
+        return words in json.dumps(self.body, ensure_ascii=False)
 
 
 class ModelServer:
     """Listens between `with` and its end; `turns` may be read from any thread."""
 
     def __init__(self) -> None:
-        self.turns: list[list[str]] = []
+        self.turns: list[Turn] = []
+        self._planned: dict[str, Answer] = {WAIT: Answer([_text_block("I wait.")], is_held=True)}
         self._released = threading.Event()
         server = self
 
@@ -68,27 +107,32 @@ class ModelServer:
         """The base address."""
         return f"http://127.0.0.1:{self._http.server_port}"
 
+    def plan(self, prompt: str, answer: Answer) -> None:
+        """Let this be the answer to a prompt that begins so."""
+        self._planned[prompt] = answer
+
     def hold(self) -> None:
         """Wait, in the middle of an answer, until the self-test ends."""
         self._released.wait(_HOLD_SECONDS)
 
     def answer(self, body: dict[str, Any]) -> Answer:
         """The answer to a request; a turn of the conversation is noted in `turns`."""
-        texts = _texts_of_person(body)
+        texts = _texts_of_person(body["messages"])
         last = texts[-1] if texts else ""
         if last.startswith(_OWN_BUSINESS):
             return Answer([])
         if not body.get("tools"):
             return Answer([_text_block('{"title": "Self-test"}')])
-        if _has_result(body):
+        newest = _since_last_answer(body["messages"])
+        if _has_result(newest):
             return Answer([_text_block("The tool has run.")])
-        self.turns.append(texts)
-        if last.startswith(USE_TOOL):
-            arguments = {"command": f"touch {MADE_FILE}", "description": "Make a file"}
-            identifier = f"toolu_{uuid.uuid4().hex[:24]}"
-            call = {"type": "tool_use", "id": identifier, "name": "Bash", "input": arguments}
-            return Answer([call])
-        return Answer([_text_block(render_answer(last))], is_held=last.startswith(WAIT))
+        if last.startswith(AGENT_TASK):
+            return Answer([_text_block("I have looked around.")])
+        if not _texts_of_person(newest):
+            return Answer([_text_block("That is noted.")])
+        self.turns.append(Turn(texts, body))
+        planned = (answer for prompt, answer in self._planned.items() if last.startswith(prompt))
+        return next(planned, None) or Answer([_text_block(render_answer(last))])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -109,7 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"input_tokens": 100})
             return
         answer = self.model.answer(body)
-        if body.get("stream"):
+        if answer.status != _OK:
+            error = {"type": "invalid_request_error", "message": FAILED}
+            self._send_json({"type": "error", "error": error}, answer.status)
+        elif body.get("stream"):
             self._send_stream(body, answer)
         else:
             self._send_json(_message(body, answer.content))
@@ -121,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Keep quiet."""
 
-    def _send_json(self, value: Any, status: int = 200) -> None:
+    def _send_json(self, value: Any, status: int = _OK) -> None:
         data = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -151,17 +198,33 @@ def render_answer(text: str) -> str:
     return f"The model read {len(text)} characters, which begin: {text[:20].strip()}\n"
 
 
+def call_tools(*calls: tuple[str, dict[str, Any]]) -> Answer:
+    """The model calls these tools, all at once: (name, input)."""
+    return Answer(
+        [
+            {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex[:24]}", "name": n, "input": given}
+            for n, given in calls
+        ]
+    )
+
+
 def _text_block(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _texts_of_person(body: dict[str, Any]) -> list[str]:
+def _texts_of_person(messages: Sequence[dict[str, Any]]) -> list[str]:
     """What the person wrote, oldest first, without what Claude Code puts around it."""
     texts = []
-    for message in body.get("messages", []):
+    for message in messages:
         if message.get("role") == "user":
             texts += [text for text in _texts(message.get("content")) if not _is_added(text)]
     return texts
+
+
+def _since_last_answer(messages: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """What stands behind the model's last words."""
+    answers = [n for n, message in enumerate(messages) if message.get("role") == "assistant"]
+    return messages[answers[-1] + 1 :] if answers else messages
 
 
 def _texts(content: Any) -> list[str]:
@@ -175,14 +238,11 @@ def _is_added(text: str) -> bool:
     return text.lstrip().startswith(_ADDED)
 
 
-def _has_result(body: dict[str, Any]) -> bool:
-    """Whether the last user message carries a tool's result."""
-    for message in reversed(body["messages"]):
-        if message.get("role") == "user":
-            content = message.get("content")
-            blocks = content if isinstance(content, list) else []
-            return any(block.get("type") == "tool_result" for block in blocks)
-    return False
+def _has_result(messages: Sequence[dict[str, Any]]) -> bool:
+    """Whether they carry a tool's result."""
+    contents = [message.get("content") for message in messages]
+    blocks = [block for content in contents if isinstance(content, list) for block in content]
+    return any(block.get("type") == "tool_result" for block in blocks)
 
 
 def _message(body: dict[str, Any], content: list[dict[str, Any]]) -> dict[str, Any]:

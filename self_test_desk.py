@@ -2,8 +2,8 @@
 
 * It waits for Claude Code, types at it and looks at it as the bridge does; where the registry does
   not say whether it is idle, the screen has to.
-* The hooks that the bridge subscribes to come through the feed; a second set, in the throw-away
-  HOME's settings, keeps every payload whole and allows every tool.
+* It gets the hooks that the bridge gets, and answers what is asked with the bridge's own answers.
+  One more hook, in the throw-away HOME's settings, is slow, to see whether it is waited for.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher
+from claude_launcher import ClaudeLauncher, correct_start
 from claude_registry import ClaudeRegistry, is_alive
 from core.claude_code import (
-    PERMISSION_ALLOWED,
     STILL_SECONDS,
+    UNAWAITED_SINCE,
     Version,
-    hook_names,
+    is_there,
     render_version,
     typing_for,
 )
@@ -33,6 +33,7 @@ from core.errors import BridgeError, PaneNotFoundError
 from core.events import (
     AnswerGiven,
     ClaudeProcess,
+    ErrorReported,
     HookEvent,
     PermissionAsked,
     PromptRecorded,
@@ -42,26 +43,39 @@ from core.events import (
     TurnEnded,
     TurnInterrupted,
 )
+from core.history import Record
 from core.keystrokes import is_same_prompt, prepare_prompt
+from core.permissions import Permission
+from core.plans import Plan
+from core.questions import read_questions
+from core.requests import Answered, Request
 from core.screen import find_dialog, is_quiet, read_input_box, render_screen
-from self_test_api import API_KEY, ModelServer
+from history import Histories
+from replay import Replays
+from self_test_api import API_KEY, ModelServer, Turn
 from session import Session
+from session_files import FileFolder, SessionFiles
 from terminal import Terminal
 from tmux_control import TmuxControl
 
 NAME = "self-test"
+TOLD = "The self-test was here before"
 
 _START_SECONDS = 15.0
 _LOOK_SECONDS = 1.0
 _READY_SECONDS = 5.0
 _PROOF_SECONDS = 1.0
 _TAKEN_SECONDS = 6.0
+_WAITING_SECONDS = 1.0
 _LEAVING_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "VOLTA_HOME", "ASDF_DATA_DIR")
 # Of a stack trace of its own code.
 _CRASHED = "/cli.js:"
-_PROBED = ("PermissionRequest", "MessageDisplay")
+_SLOW_SECONDS = 4
+_PRESSES = {"AskUserQuestion": "pick 0", "ExitPlanMode": "approve acceptEdits"}
+
+_Event = TypeVar("_Event")
 
 
 class NotTakenError(Exception):
@@ -78,31 +92,62 @@ class Desk:
         self.home = root / "home"
         self.project = root / "project"
         self.model = model
-        self.session_id = str(uuid.uuid4())
+        self.version: Version = ()
         self.lost_enter = False
         self.was_interrupted = False
+        self.was_waiting = False
         self.is_turn_open = False
-        self._command = tuple(command)
+        self.command = tuple(command)
         self._state = root / "state"
-        self._probes = root / "probes"
-        for folder in (self.home, self.project, self._state, self._probes):
+        for folder in (self.home, self.project, self._state):
             folder.mkdir(mode=0o700)
         self.environment = _environment(environ, self.home, root, model)
-        self._version: Version = ()
+        self._slow = root / "slow"
+        self._files = SessionFiles(root / "files")
         self._pane_pid = 0
         self._starts: list[SessionStarted] = []
         self._hooks: list[HookEvent] = []
         self._lines: list[TranscriptEvent] = []
-        self._session = Session(
-            self.session_id, 0, state={"channel": NAME, "project_dir": str(self.project)}
-        )
+        # It was there before, and its transcript is lost: so Claude is told of it.
+        self.session = self._make_session(has_prompts=True)
+        self._histories = Histories(root / "history", redact=lambda text: text)
+        self._histories.note(self.session_id, [Record("told", time.time(), "prompt", TOLD)])
         self._control: TmuxControl | None = None
+
+    @property
+    def session_id(self) -> str:
+        """Of the session that is, or will be, started."""
+        return self.session.session_id
+
+    @property
+    def folder(self) -> FileFolder:
+        """Where the session's files come and go."""
+        return self._files.folder(self.session_id)
+
+    @property
+    def transcript(self) -> Path:
+        """The session's transcript, as its hook has said."""
+        return Path(self.session.state["transcript"])
+
+    def make_copy(self, **choices: str) -> Session:
+        """A session with these choices: a copy of this one, or new if it can't be."""
+        origin = {"fork_of": self.session_id, "fork_from": str(self.transcript)}
+        return self._make_session(**(origin if self.can_resume else {}), **choices)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a session can go on in another process."""
+        return self._launcher.can_resume
+
+    def _make_session(self, **state: object) -> Session:
+        base = {"channel": NAME, "project_dir": str(self.project)}
+        return Session(str(uuid.uuid4()), 0, state=base | state)
 
     # --- life -----------------------------------------------------------------------------------
 
     async def open(self, version: Version) -> None:
         """Prepare everything for this version. Raises TerminalError."""
-        self._version = version
+        self.version = version
         self._write_settings()
         self._control = TmuxControl(
             socket=NAME,
@@ -117,12 +162,14 @@ class Desk:
         self._launcher = ClaudeLauncher(
             self._terminal,
             self._registry,
-            command=self._command,
+            command=self.command,
             permission_mode="default",
             version=version,
             directory=self._state,
             projects=claude / "projects",
             environment=self.environment,
+            files=self._files,
+            replays=Replays(self._histories, self._files),
         )
         self._feed = ClaudeFeed(self._state, self._registry.directory, self)
         await self._feed.start()
@@ -136,7 +183,9 @@ class Desk:
     async def launch(self) -> str:
         """Start or resume the session; what is wrong, "" when it is ready for a prompt."""
         self._starts.clear()
-        launch = await self._launcher.launch(self._session, NAME)
+        self._hooks.clear()
+        self.is_turn_open = False
+        launch = await self._launcher.launch(self.session, NAME)
         self._pane_pid = launch.pane.pid
         deadline = time.monotonic() + _START_SECONDS
         while not self._starts and self.is_alive and time.monotonic() < deadline:
@@ -163,17 +212,25 @@ class Desk:
         """What should reach the model of `text`."""
         return prepare_prompt(text)
 
-    async def ask(self, text: str) -> str:
+    async def ask(self, text: str) -> Turn:
         """Type as the bridge does; returns what reached the model. Raises NotTakenError."""
         before = len(self.model.turns)
-        await self.command(prepare_prompt(text), lambda: len(self.model.turns) > before)
-        return self.model.turns[before][-1]
+        await self.submit(
+            prepare_prompt(text), lambda: len(self.model.turns) > before, opens_turn=True
+        )
+        return self.model.turns[before]
 
-    async def command(self, prompt: str, is_taken: Callable[[], bool]) -> None:
-        """Type it; one more Enter when the text still stands in the box. Raises NotTakenError."""
+    async def submit(
+        self, prompt: str, is_taken: Callable[[], bool], *, opens_turn: bool = False
+    ) -> None:
+        """Type it; one more Enter when the text still stands in the box. Raises NotTakenError.
+
+        The hook of a prompt can come after that of the turn's end, so it does not open the turn.
+        """
         self.lost_enter = False
         if not await self._until_idle(_TAKEN_SECONDS):
             raise NotTakenError("Claude Code did not become idle")
+        self.is_turn_open = opens_turn
         await self._terminal.type_text(NAME, prompt)
         if await until(is_taken, _PROOF_SECONDS):
             return
@@ -204,62 +261,62 @@ class Desk:
         process = self.process
         return process.status if process else None
 
-    def find_start(self, source: str) -> SessionStarted | None:
-        """The SessionStart hook with this source, of our session unless it is a new one."""
+    def find_start(self, source: str = "") -> SessionStarted | None:
+        """The SessionStart hook with this source; without one, of our session."""
         for started in self._starts:
-            if started.source == source and (
-                source == "clear" or started.session_id == self.session_id
-            ):
+            if started.source == source or (not source and started.session_id == self.session_id):
                 return started
         return None
 
+    def hooks(self, kind: type[_Event]) -> list[_Event]:
+        """The hooks of this kind that came since the last start."""
+        return [event for event in self._hooks if isinstance(event, kind)]
+
+    def lines(self, kind: type[_Event]) -> list[_Event]:
+        """The events of this kind that transcripts told."""
+        return [event for event in self._lines if isinstance(event, kind)]
+
     def has_prompt_hook(self, text: str) -> bool:
         """Whether the UserPromptSubmit hook told this prompt."""
-        prompts = [event.prompt for event in self._hooks if isinstance(event, PromptSubmitted)]
-        return any(is_same_prompt(text, prompt) for prompt in prompts)
-
-    @property
-    def has_stop_hook(self) -> bool:
-        """Whether a Stop hook came."""
-        return any(isinstance(event, TurnEnded) for event in self._hooks)
+        return any(is_same_prompt(text, event.prompt) for event in self.hooks(PromptSubmitted))
 
     def has_prompt_line(self, text: str) -> bool:
         """Whether the transcript has this prompt."""
-        prompts = [event.text for event in self._lines if isinstance(event, PromptRecorded)]
-        return any(is_same_prompt(text, prompt) for prompt in prompts)
+        return any(is_same_prompt(text, event.text) for event in self.lines(PromptRecorded))
 
     def has_answer(self, text: str) -> bool:
         """Whether the transcript has this answer."""
-        answers = [event.text for event in self._lines if isinstance(event, AnswerGiven)]
-        return text.strip() in answers
+        return text.strip() in [event.text for event in self.lines(AnswerGiven)]
 
-    def asks_for(self, hook: str) -> bool:
-        """Whether this version is asked for the hook at all."""
-        return hook in hook_names(self._version)
-
-    def probed(self, hook: str) -> list[dict[str, Any]]:
-        """The whole payloads of one of the probed hooks."""
-        return [json.loads(path.read_bytes()) for path in self._probes.glob(f"{hook}.*.json")]
+    @property
+    def is_slow_hook_running(self) -> bool:
+        """Whether the slow hook has begun, and has not ended."""
+        return self._slow.exists() and not self._slow.with_suffix(".ended").exists()
 
     # --- the feed's listener --------------------------------------------------------------------
 
     def hear_hook(self, event: HookEvent) -> None:
         """Keep it, and follow the transcript that a start names."""
+        if isinstance(event, SessionStarted):
+            event = correct_start(event, self.session, self.version)
         self._hooks.append(event)
         match event:
             case SessionStarted():
                 self._starts.append(event)
                 if event.session_id == self.session_id:
-                    self._session.state.update(transcript=event.transcript, has_prompts=True)
+                    self.session.state.update(transcript=event.transcript, has_prompts=True)
                 self._feed.follow(event.session_id, Path(event.transcript), 0)
-            case PromptSubmitted():
-                self.is_turn_open = True
             case TurnEnded():
                 self.is_turn_open = False
 
     async def answer(self, event: PermissionAsked) -> str:
-        """Allow it."""
-        return json.dumps(PERMISSION_ALLOWED)
+        """Allow it, as a press of the first button does, once the registry says that it waits."""
+        process = self.process
+        if process is not None and process.status is not None:
+            self.was_waiting |= await until(lambda: self.status == "waiting", _WAITING_SECONDS)
+        request = _read_request(event)
+        pressed = request.press(_PRESSES.get(event.tool, "allow"), {}) if request else None
+        return pressed.answer if isinstance(pressed, Answered) else ""
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
@@ -269,6 +326,7 @@ class Desk:
             self._lines.append(event)
             if isinstance(event, TurnInterrupted):
                 self.was_interrupted = True
+            if isinstance(event, TurnInterrupted | ErrorReported):
                 self.is_turn_open = False
 
     def hear_registry(self) -> None:
@@ -316,7 +374,7 @@ class Desk:
 
     def _write_settings(self) -> None:
         """A Claude Code that was used before, and hooks that keep what they are given."""
-        version = render_version(self._version)
+        version = render_version(self.version)
         settings = {
             "hasCompletedOnboarding": True,
             "theme": "dark",
@@ -327,17 +385,31 @@ class Desk:
             "projects": {str(self.project): {"hasTrustDialogAccepted": True}},
         }
         (self.home / ".claude.json").write_text(json.dumps(settings))
-        hooks = {}
-        for name in _PROBED:
-            if self.asks_for(name):
-                path = f"{shlex.quote(str(self._probes))}/{name}.$$"
-                line = f"cat > {path}.part && mv {path}.part {path}.json"
-                if name == "PermissionRequest":
-                    line += f" && echo {shlex.quote(json.dumps(PERMISSION_ALLOWED))}"
-                hooks[name] = [{"hooks": [{"type": "command", "command": line, "timeout": 10}]}]
+        hooks = [{"hooks": [self._render_slow_hook()]}] if self._has_slow_hook else []
         folder = self.home / ".claude"
         folder.mkdir(mode=0o700)
-        (folder / "settings.json").write_text(json.dumps({"hooks": hooks}))
+        (folder / "settings.json").write_text(json.dumps({"hooks": {"UserPromptSubmit": hooks}}))
+
+    @property
+    def _has_slow_hook(self) -> bool:
+        """Whether this version does not wait for it, so that it can be tried."""
+        return is_there(UNAWAITED_SINCE, self.version)
+
+    def _render_slow_hook(self) -> dict[str, object]:
+        """It is slow only the first time."""
+        begun = shlex.quote(str(self._slow))
+        line = f"[ -e {begun} ] || {{ > {begun}; sleep {_SLOW_SECONDS}; > {begun}.ended; }}"
+        return {"type": "command", "command": line, "async": True}
+
+
+def _read_request(asked: PermissionAsked) -> Request | None:
+    match asked.tool:
+        case "AskUserQuestion":
+            return read_questions(asked)
+        case "ExitPlanMode":
+            return Plan(asked, "")
+        case _:
+            return Permission(asked)
 
 
 async def until(is_true: Callable[[], bool], seconds: float) -> bool:

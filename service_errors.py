@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path
 
 from buttons import Action, Buttons, Press, PressHandler
+from core.claude_code import GOES_ON_SINCE, is_there
 from core.context_window import nearly_full, render_context
 from core.delivery import Prompt
 from core.errors import BridgeError
@@ -47,7 +48,6 @@ from sessions import Sessions
 
 log = logging.getLogger(__name__)
 
-_GOES_ON_BY_ITSELF_SINCE = (2, 1, 330)
 _LATE_SECONDS = 600.0  # it goes on a minute or so after the time that it named
 _LONGEST_WAIT = 12 * 3600.0  # for a limit whose end is not known
 _LONGEST_SLEEP = 60.0  # a machine that was suspended has a clock that jumps
@@ -73,7 +73,7 @@ class ServiceErrors:
         self._inbox = inbox
         self._outbox = outbox
         self._buttons = buttons
-        self._goes_on_by_itself = not version or version >= _GOES_ON_BY_ITSELF_SINCE
+        self._goes_on_by_itself = is_there(GOES_ON_SINCE, version)
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.presses: dict[str, PressHandler] = {

@@ -15,7 +15,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, describe_start, name_to_tell, terminal_name
+from claude_launcher import (
+    ClaudeLauncher,
+    correct_start,
+    describe_start,
+    name_to_tell,
+    terminal_name,
+)
 from claude_registry import ClaudeRegistry, choose
 from core.agent_trail import extend_trail
 from core.choices import Choices, note_launched
@@ -376,6 +382,8 @@ class Sessions:
             return
         match event:
             case SessionStarted():
+                session = self.book.for_id(runner.session_id)
+                event = correct_start(event, session, self.launcher.version)
                 self._has_started(runner, event)
             case SessionEnded(reason="prompt_input_exit" | "logout"):
                 self.book.edit_state(event.session_id, asleep="left")

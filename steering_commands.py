@@ -26,6 +26,7 @@ from core.choices import (
     Kind,
     is_outdated,
     is_usable,
+    list_efforts,
     list_modes,
     note_launched,
     read_choices,
@@ -184,7 +185,8 @@ class SteeringCommands:
         catalog = await self.catalog_of(session)
         if kind == "model":
             return [_Offer(model.value, model.description) for model in catalog.models]
-        levels = catalog.efforts_of(read_choices(session.state).model)
+        known = catalog.efforts_of(read_choices(session.state).model)
+        levels = list_efforts(known, launcher.version)
         return [_Offer(DEFAULT, kept=""), *(_Offer(level) for level in levels)]
 
     def present(self, session: Session, kind: Kind) -> str:

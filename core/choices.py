@@ -11,10 +11,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from core.claude_code import Version, is_there
+from core.claude_code import Version, takes_effort, takes_mode, takes_option
 
 Kind = Literal["model", "effort", "mode", "agent"]
 
@@ -35,9 +36,6 @@ DEFAULT = "default"
 BYPASS = "bypassPermissions"
 
 _VALUE = re.compile(r"[A-Za-z0-9_.:\[\]][A-Za-z0-9_.:\[\]-]{0,99}")
-_AUTO_SINCE: Version = (2, 1, 197)
-# Without it 2.1.330 sends a resumed conversation the system prompt that it was begun with.
-_SNAPSHOT_SINCE: Version = (2, 1, 330)
 _MODES = {
     DEFAULT: "asks before it edits or runs something",
     "acceptEdits": "edits files without asking",
@@ -97,33 +95,46 @@ def is_outdated(state: dict[str, Any]) -> bool:
 def render_options(
     choices: Choices, *, mode: str, is_resumed: bool, version: Version, our_agents: str = ""
 ) -> list[str]:
-    """The part of the command line that the choices make.
+    """The part of the command line that the choices make; nothing that `version` can't be told.
 
     `mode` is the one in effect; `our_agents` the folder of the plugin with the bridge's own agents.
     """
     options = ["--permission-mode", mode]
     if choices.model:
         options += ["--model", choices.model]
-    if choices.effort:
+    if choices.effort and takes_effort(choices.effort, version):
         options += ["--effort", choices.effort]
     if choices.agent:
         if choices.agent.startswith(OUR_PREFIX):
             options += ["--plugin-dir", our_agents]
         options += ["--agent", choices.agent]
-        if is_resumed and is_there(_SNAPSHOT_SINCE, version):
+        if is_resumed and takes_option("--system-prompt-snapshot", version):
             options += ["--system-prompt-snapshot", "off"]
     return options
 
 
 def list_modes(version: Version, *, with_bypass: bool) -> dict[str, str]:
     """The permission modes that may be chosen, each with what it means."""
-    left_out = {name for name, is_out in ((BYPASS, not with_bypass),) if is_out}
-    if not is_there(_AUTO_SINCE, version):
-        left_out.add("auto")
-    return {name: meaning for name, meaning in _MODES.items() if name not in left_out}
+    return {
+        name: meaning
+        for name, meaning in _MODES.items()
+        if takes_mode(name, version) and (with_bypass or name != BYPASS)
+    }
 
 
-def mode_in_effect(choices: Choices, configured: str, *, with_bypass: bool) -> str:
-    """The permission mode to start with; one that the owner does not allow falls back."""
+def list_efforts(levels: Sequence[str], version: Version) -> tuple[str, ...]:
+    """Those of the levels that may be chosen."""
+    return tuple(level for level in levels if takes_effort(level, version))
+
+
+def mode_in_effect(
+    choices: Choices, configured: str, *, with_bypass: bool, version: Version
+) -> str:
+    """The permission mode to start with.
+
+    One that the owner does not allow falls back to what is configured, and one that the version
+    does not know to asking each time.
+    """
     mode = choices.permission_mode or configured
-    return configured if mode == BYPASS and not with_bypass else mode
+    mode = configured if mode == BYPASS and not with_bypass else mode
+    return mode if takes_mode(mode, version) else DEFAULT

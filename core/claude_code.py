@@ -52,13 +52,51 @@ def render_version(version: Version) -> str:
 
 # --- the command line -----------------------------------------------------------------------------
 
-FLAGS = ("--version", "--session-id", "--resume", "--settings", "--permission-mode")
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, and the first tested version that takes it: one before ends at once."""
+
+    name: str
+    since: Version = OLDEST
+
+
+OPTIONS: tuple[Option, ...] = (
+    *map(Option, ("--version", "--settings", "--session-id", "--resume", "--fork-session")),
+    *map(Option, ("--permission-mode", "--append-system-prompt", "--model")),
+    *map(Option, ("--agent", "--plugin-dir")),
+    Option("--effort", (2, 1, 50)),
+    Option("--name", (2, 1, 80)),
+    # From then on a resumed conversation has the system prompt that it was begun with, if not off.
+    Option("--system-prompt-snapshot", (2, 1, 300)),
+)
+# What not every version takes as a permission mode; what they all take is not here.
+MODES_SINCE: dict[str, Version] = {"auto": (2, 1, 197), "manual": (2, 1, 250)}
+EFFORTS_SINCE: dict[str, Version] = {"max": (2, 1, 80), "xhigh": (2, 1, 120)}
 # They crash at `--resume`, and stay on the screen with a stack trace.
 CANNOT_RESUME: frozenset[Version] = frozenset({(2, 1, 120)})
 # Before, what a SessionStart hook told Claude is not in the transcript, so `--resume` forgets it.
 TOLD_IS_KEPT_SINCE: Version = (2, 1, 100)
 # With it set, no transcript is written at all.
 CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
+
+
+def takes_option(name: str, version: Version) -> bool:
+    """Whether this version can be started with the option."""
+    since = {option.name: option.since for option in OPTIONS}
+    return is_there(since[name], version)
+
+
+def takes_mode(mode: str, version: Version) -> bool:
+    """Whether this version can be started with the permission mode."""
+    return is_there(MODES_SINCE.get(mode, OLDEST), version)
+
+
+def takes_effort(level: str, version: Version) -> bool:
+    """Whether this version can be started with the effort."""
+    is_known = is_there(EFFORTS_SINCE.get(level, OLDEST), version)
+    return is_known and takes_option("--effort", version)
+
 
 # --- hooks ----------------------------------------------------------------------------------------
 
@@ -76,6 +114,10 @@ class Hook:
     since: Version = OLDEST
 
 
+# Before, the SessionStart hook of a copy (`--fork-session`) names the original; all else does not.
+COPY_NAMED_SINCE: Version = (2, 1, 250)
+# A hook with `async` is not waited for; versions before accept the word and wait.
+UNAWAITED_SINCE: Version = (2, 1, 50)
 # In every payload.
 HOOK_FIELDS = ("hook_event_name", "session_id", "transcript_path", "cwd")
 
@@ -132,6 +174,8 @@ REGISTRY_FIELDS: dict[str, Version] = {
 
 TRANSCRIPT_LINES = ("user", "assistant", "system")
 SYSTEM_LINES = ("turn_duration", "local_command", "informational")
+# After a usage limit has reset it goes on by itself.
+GOES_ON_SINCE: Version = (2, 1, 330)
 INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 
 # --- typing ---------------------------------------------------------------------------------------
@@ -190,6 +234,7 @@ DIALOGS: tuple[Dialog, ...] = (
     Dialog("renderer", "fullscreen renderer", "Answer it once in a terminal."),
     Dialog("auto mode", "your default permission mode?", "Answer it once in a terminal."),
     Dialog("bypass", "Bypass Permissions mode", "Answer it once in a terminal."),
+    Dialog("effort", "Use medium effort", "Answer it once in a terminal."),  # 2.1.50, Opus
     Dialog("model", "Select model", "Escape closes it."),
     Dialog("permission", "Do you want to", "Answer it."),
 )
@@ -236,6 +281,22 @@ BELIEFS: tuple[Belief, ...] = (
         "hooks and screen tell that, too",
         STATUS_SINCE,
     ),
+    Belief(
+        "waiting",
+        "the registry says that a dialog is open",
+        "the screen shows it",
+        STATUS_SINCE,
+    ),
+    Belief(
+        "briefing",
+        "--append-system-prompt reaches the model",
+        "Claude does not know where to put a file for you; /get fetches one",
+    ),
+    Belief(
+        "told",
+        "what a SessionStart hook says reaches the model",
+        "of a conversation whose transcript is lost Claude knows nothing; /history has it",
+    ),
     Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
     Belief(
         "lines",
@@ -254,12 +315,83 @@ BELIEFS: tuple[Belief, ...] = (
         "UserPromptSubmit hook says the prompt",
         "the transcript is the only proof that it arrived, a little later",
     ),
+    Belief(
+        "async",
+        "an async hook does not hold up the turn",
+        "its hooks hold a turn up by some hundredths of a second each",
+        UNAWAITED_SINCE,
+    ),
+    Belief(
+        "attached",
+        'a file as @"path" in a prompt reaches the model',
+        "Claude sees the path, and has to read the file by itself",
+    ),
     Belief("prompt line", "the transcript gets the prompt", _NOTHING),
     Belief("answer line", "the transcript gets the answer", _NOTHING),
+    Belief(
+        "usage",
+        "the transcript says how much the model has read",
+        "the chat does not show how full the context is",
+    ),
+    Belief(
+        "turn line",
+        "the transcript says that a turn has ended",
+        "the Stop hook or the registry tells it",
+        (2, 1, 120),
+    ),
+    Belief(
+        "tool lines",
+        "the transcript says which tool began, and how it ended",
+        "the card of a turn shows no tools",
+    ),
+    Belief(
+        "change",
+        "the transcript says what a tool changed in a file",
+        "the chat shows no changes of files",
+    ),
+    Belief(
+        "failure line",
+        "the transcript says an error of the model's service",
+        "only the card of the turn says that it failed",
+    ),
+    Belief(
+        "command line",
+        "the transcript says a slash command, and what it printed",
+        "whether a command has run is told by the screen, not by the chat",
+    ),
+    Belief(
+        "context",
+        "what /context prints is read",
+        "the chat shows it as it is printed",
+    ),
     Belief(
         "stop hook",
         "Stop hook at the end of a turn",
         "the registry or the transcript tells the end of a turn",
+    ),
+    Belief(
+        "failure hook",
+        "StopFailure hook at an error of the model's service",
+        "the transcript's line tells it",
+        (2, 1, 80),
+    ),
+    Belief(
+        "subagents",
+        "SubagentStart and SubagentStop hooks",
+        "the card of a turn does not show what sub-agents do",
+        (2, 1, 50),
+    ),
+    Belief(
+        "background",
+        "Stop hook says what works on in the background",
+        "a card goes by what the tools said when they began",
+        (2, 1, 150),
+    ),
+    Belief(
+        "end hook",
+        "SessionEnd hook when the process ends",
+        "the process itself is watched",
+        (2, 1, 50),
     ),
     Belief(
         "live text",
@@ -273,6 +405,21 @@ BELIEFS: tuple[Belief, ...] = (
         "the terminal's own dialog, shown in the chat, with its keys",
     ),
     Belief(
+        "question",
+        "Claude's questions are answered through that hook",
+        "the terminal's own dialog, shown in the chat, with its keys",
+    ),
+    Belief(
+        "plan",
+        "a plan is approved through it, with the mode to go on in",
+        "the terminal's own dialog, shown in the chat, with its keys",
+    ),
+    Belief(
+        "rules",
+        "Claude may use the folders of its files unasked",
+        "it asks before it reads what you sent, and before it sends you something",
+    ),
+    Belief(
         "interrupt",
         "Escape interrupts, and the transcript says so",
         "/kill ends the process, and the session goes on with the next message",
@@ -284,6 +431,38 @@ BELIEFS: tuple[Belief, ...] = (
         "the chat is told",
     ),
     Belief(
+        "told kept",
+        "after --resume the model still knows what that hook said",
+        "it is said again at every start",
+        TOLD_IS_KEPT_SINCE,
+    ),
+    Belief(
+        "copy",
+        "--fork-session copies the history, and leaves the original as it is",
+        "the copy says why it does not start; /resume goes back to the original",
+    ),
+    Belief("model", "--model chooses the model", "Claude Code's own default answers"),
+    Belief(
+        "effort",
+        "--effort chooses how hard it thinks",
+        "/effort offers nothing, and none is asked for",
+        (2, 1, 50),
+    ),
+    Belief(
+        "mode", "--permission-mode chooses the mode", "/mode shows the one that it is really in"
+    ),
+    Belief(
+        "agent",
+        "--agent of a plugin reaches the model, also in a conversation that goes on",
+        "Claude goes on as the agent that it was",
+    ),
+    Belief(
+        "title",
+        "--name is in the transcript as its title",
+        "a title given in the chat is known to the bridge alone",
+        (2, 1, 80),
+    ),
+    Belief(
         "clear",
         "/clear gives a new session id, told by hook",
         "the registry tells the new id",
@@ -293,6 +472,17 @@ BELIEFS: tuple[Belief, ...] = (
         "the registry has the new session id after /clear",
         "the hook alone tells it; to go back to the session before, press “Take over”",
         SESSION_FOLLOWED_SINCE,
+    ),
+    Belief(
+        "catalog",
+        "it says its models and commands when asked by its control protocol",
+        "the chat offers what every version has; others can be written",
+    ),
+    Belief(
+        "agents",
+        "it says its agents, too",
+        "the chat offers the bridge's own; others can be written",
+        (2, 1, 80),
     ),
     Belief("own home", "everything it writes stays below its HOME", _NOTHING),
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from core.claude_code import HOOKS, is_oldest
+from core.claude_code import HOOKS, UNAWAITED_SINCE, is_oldest
 from core.events import (
     BackgroundTask,
     HookEvent,
@@ -39,7 +39,6 @@ _FOLLOWED = (
 _SECONDS = 10
 _ANSWER_SECONDS = 7 * 86_400  # Claude's own dialog is open meanwhile
 _WITHOUT_WAITING = frozenset(_FOLLOWED) - {"SessionStart", "SessionEnd", "PermissionRequest"}
-_WITHOUT_WAITING_SINCE = (2, 1, 50)
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
 
 
@@ -109,7 +108,7 @@ def _render_hook(
 ) -> dict[str, str | int | bool]:
     seconds = _ANSWER_SECONDS if name == "PermissionRequest" else _SECONDS
     hook = _render_command(shlex.join([*command, name]), seconds)
-    if name in _WITHOUT_WAITING and version >= _WITHOUT_WAITING_SINCE:
+    if name in _WITHOUT_WAITING and version >= UNAWAITED_SINCE:
         return hook | {"async": True}
     return hook
 

@@ -80,7 +80,15 @@ HUB = {
         *("fresh_starts", "restoration", "acting_agents"),
         *("session_assembly", "base_assembly", "feature_assembly", "session_observer"),
     ),
-    *("bridge", "installer", "doctor", "version_check", "self_test", "self_test_desk"),
+    *(
+        "bridge",
+        "installer",
+        "doctor",
+        "version_check",
+        "self_test",
+        "self_test_desk",
+        "self_test_steps",
+    ),
 }
 WEB = {name for name in EDGES if name.startswith("channels.web")}
 TELEGRAM = {name for name in EDGES if name.startswith("channels.telegram")}

@@ -228,6 +228,26 @@ def test_killing_claude_costs_no_memory(old: World) -> None:
         old.ask("hello", "Echo: hello")
 
 
+def test_a_copy_goes_its_own_way_while_the_original_is_awake(old: World) -> None:
+    old.start_bridge()
+    old.ask("my cat is called Grace", "Echo")
+    [original] = old.sessions()
+    old.ask("/fork", "This chat goes on in a copy")
+    if not can_resume(old):
+        old.ask("recall", "crashes when it resumes a session")
+        return
+    old.ask("my dog is called Linus", "Echo: my dog")
+    told = old.ask("recall", "You told me").text
+    assert [text.strip() for text in told.split(" | ")] == [
+        "You told me: my cat is called Grace",
+        "my dog is called Linus",
+    ]
+    assert len(old.sessions()) == 2 and len(old.tmux("list-panes", "-a").splitlines()) == 2
+    old.ask(f"/resume {original.session_id}", "Continuing")
+    told = old.reads("You told me", after=old.say("recall")).text
+    assert told.rstrip() == "You told me: my cat is called Grace"
+
+
 def test_an_idle_session_sleeps_and_wakes_with_its_memory(old: World) -> None:
     old.settings["BRIDGE_IDLE_MINUTES"] = "0.02"
     old.start_bridge()

@@ -12,6 +12,7 @@ from core.choices import (
     Choices,
     is_outdated,
     is_usable,
+    list_efforts,
     list_modes,
     mode_in_effect,
     note_launched,
@@ -49,7 +50,18 @@ def test_a_state_of_any_kind_has_choices(state: Any) -> None:
         (Choices(), False, NEW, []),
         (Choices(model="opus", effort="max"), True, NEW, ["--model", "opus", "--effort", "max"]),
         (Choices(agent="pm"), False, NEW, ["--agent", "pm"]),
-        (Choices(agent="pm"), True, (2, 1, 197), ["--agent", "pm"]),
+        (Choices(effort="max"), False, (2, 1, 80), ["--effort", "max"]),
+        (Choices(effort="max"), False, (2, 1, 50), []),
+        (Choices(effort="low"), False, (2, 1, 50), ["--effort", "low"]),
+        (Choices(model="opus", effort="low"), False, (2, 1, 0), ["--model", "opus"]),
+        (Choices(effort="tomorrow"), False, (), ["--effort", "tomorrow"]),
+        (Choices(agent="pm"), True, (2, 1, 250), ["--agent", "pm"]),
+        (
+            Choices(agent="pm"),
+            True,
+            (2, 1, 300),
+            ["--agent", "pm", "--system-prompt-snapshot", "off"],
+        ),
         (
             Choices(agent="pm"),
             True,
@@ -95,7 +107,34 @@ def test_the_mode_that_never_asks_needs_the_owners_word(
     chosen: str, configured: str, with_bypass: bool, mode: str
 ) -> None:
     choices = Choices(permission_mode=chosen)
-    assert mode_in_effect(choices, configured, with_bypass=with_bypass) == mode
+    assert mode_in_effect(choices, configured, with_bypass=with_bypass, version=NEW) == mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "version", "in_effect"),
+    [
+        ("auto", (2, 1, 50), "default"),
+        ("auto", NEW, "auto"),
+        ("manual", (2, 1, 197), "default"),
+        ("manual", (2, 1, 250), "manual"),
+        ("plan", (2, 1, 0), "plan"),
+        ("auto", (), "auto"),
+    ],
+)
+def test_a_mode_that_the_version_does_not_know_is_asking_each_time(
+    mode: str, version: tuple[int, ...], in_effect: str
+) -> None:
+    for chosen, configured in ((mode, "acceptEdits"), ("", mode)):
+        choices = Choices(permission_mode=chosen)
+        found = mode_in_effect(choices, configured, with_bypass=False, version=version)
+        assert found == in_effect
+
+
+def test_the_efforts_are_those_that_the_version_knows() -> None:
+    levels = ("low", "high", "xhigh", "max")
+    assert list_efforts(levels, NEW) == levels
+    assert list_efforts(levels, (2, 1, 80)) == ("low", "high", "max")
+    assert list_efforts(levels, (2, 1, 0)) == ()
 
 
 def test_the_modes_are_those_that_the_version_knows() -> None:

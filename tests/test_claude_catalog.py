@@ -73,6 +73,14 @@ async def test_a_command_that_is_not_there_is_no_error(tmp_path: Path) -> None:
     assert await ClaudeCatalog([sys.executable], {}).ask(tmp_path / "gone") == FALLBACK
 
 
+async def test_it_is_given_the_end_of_its_input_and_ends_by_itself(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    wait = f"sys.stdin.read(); open({str(ended)!r}, 'w')"
+    text = f"sys.stdin.readline(); print({GOOD!r}, flush=True); {wait}"
+    assert (await ClaudeCatalog(program(tmp_path, text), {}).ask(tmp_path)).is_told
+    assert ended.exists()
+
+
 async def test_one_that_never_answers_is_ended(tmp_path: Path) -> None:
     place = tmp_path / "pid"
     text = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 from core.claude_code import BELIEFS, Belief
 from self_test import Check, Report, run
-from self_test_api import USE_TOOL, ModelServer, render_answer
+from self_test_api import FAILED, Answer, ModelServer, call_tools, render_answer
 
 VERSION = "if [ \"$1\" = --version ]; then echo '2.1.330 (Claude Code)'; exit; fi\n"
 
@@ -65,7 +67,7 @@ def examine(
     return asyncio.run(run(command, environ, seconds=seconds))
 
 
-def test_everything_holds_on_the_pinned_version_in_under_20_seconds(
+def test_everything_holds_on_the_pinned_version_in_under_20_seconds_of_its_own(
     claude_command: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
@@ -73,11 +75,30 @@ def test_everything_holds_on_the_pinned_version_in_under_20_seconds(
     settings = {"HOME": str(home), "ANTHROPIC_API_KEY": "sk-ant-of-the-user"}
     report = examine([str(claude_command)], settings)
     assert [str(check) for check in report.checks if not check.passed] == []
-    assert report.is_well and report.seconds < 20
+    crowding = os.getloadavg()[0] / (os.cpu_count() or 1)
+    assert report.is_well and report.seconds < 20 * max(1, crowding)
     assert report.summary() == f"Claude Code 2.1.330: {len(BELIEFS)} of {len(BELIEFS)} work."
     assert report.capabilities.has_live_text and report.capabilities.can_resume
     assert list(home.iterdir()) == []
     assert [process for process in psutil.process_iter() if is_of_self_test(process)] == []
+
+
+def test_an_option_that_is_gone_costs_no_more_than_the_copy_with_options(
+    claude_command: Path, tmp_path: Path
+) -> None:
+    gone = "echo \"error: unknown option '--effort'\" >&2; exit 1"
+    claude = tmp_path / "claude"
+    pinned = shlex.quote(str(claude_command))
+    line = f'case " $* " in *" --effort "*) {gone};; esac; exec {pinned} "$@"'
+    claude.write_text(f"#!/bin/sh\n{line}\n")
+    claude.chmod(0o755)
+    report = examine([str(claude)])
+    failed = {check.belief.key: check for check in report.checks if check.outcome == "failed"}
+    assert set(failed) == {"copy", "model", "effort", "agent", "title"}
+    assert failed["effort"].note.endswith("It said: error: unknown option '--effort'")
+    skipped = [check.belief.key for check in report.checks if check.outcome == "skipped"]
+    assert skipped == ["subagents", "background"]
+    assert report.capabilities.can_resume
 
 
 def is_of_self_test(process: psutil.Process) -> bool:
@@ -158,10 +179,42 @@ def test_the_model_answers_by_what_the_person_wrote() -> None:
     with ModelServer() as model:
         said = ask(model, [{"role": "user", "content": "hello"}])
         assert said["content"][0]["text"] == render_answer("hello")
-        asked = ask(model, [{"role": "user", "content": [{"type": "text", "text": USE_TOOL}]}])
-        assert asked["stop_reason"] == "tool_use"
-        ask(model, [{"role": "user", "content": "Warmup"}])
-        assert model.turns == [["hello"], [USE_TOOL]]
+        model.plan("look", call_tools(("Read", {"file_path": "/a"})))
+        asked = ask(model, [{"role": "user", "content": [{"type": "text", "text": "look here"}]}])
+        assert asked["stop_reason"] == "tool_use" and asked["content"][0]["name"] == "Read"
+        model.plan("fail", Answer([], status=400))
+        with pytest.raises(urllib.error.HTTPError, match="400") as failed:
+            ask(model, [{"role": "user", "content": "fail"}])
+        assert FAILED in failed.value.read().decode()
+        assert [turn.prompt for turn in model.turns] == ["hello", "look here", "fail"]
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        "Warmup",
+        "[SUGGESTION MODE: what next?]",
+        "<task-notification>an agent has ended</task-notification>",
+        [{"type": "tool_result", "tool_use_id": "t", "content": "done"}],
+    ],
+)
+def test_what_claude_code_adds_by_itself_is_no_turn(newest: Any) -> None:
+    before: list[dict[str, object]] = [
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "Hi."},
+    ]
+    with ModelServer() as model:
+        ask(model, [*before, {"role": "user", "content": newest}])
+        assert model.turns == []
+
+
+def test_a_turn_tells_what_reached_the_model() -> None:
+    with ModelServer() as model:
+        reminder = "<system-reminder>Words of a hook</system-reminder>"
+        ask(model, [{"role": "user", "content": reminder}, {"role": "user", "content": "hello"}])
+        [turn] = model.turns
+        assert turn.texts == ["hello"] and turn.has("Words of a hook") and not turn.has("bye")
+        assert (turn.model, turn.effort, turn.tools) == ("m", "", ["Bash"])
 
 
 def ask(model: ModelServer, messages: list[dict[str, object]]) -> dict[str, Any]:
