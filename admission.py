@@ -15,7 +15,17 @@ from collections.abc import Callable
 from audit import AuditLog, name_action
 from core.addressing import is_meant, speaker_name
 from core.errors import StoreError
-from core.model import Chat, FilesSent, Incoming, Person, Place, Post, TextSent
+from core.model import (
+    AT_THE_PAGE,
+    Chat,
+    FilesSent,
+    Incoming,
+    Person,
+    Place,
+    Post,
+    TextSent,
+    private_chat,
+)
 from core.roles import Role, deed_of, may
 from people import People
 
@@ -129,6 +139,8 @@ class Admission:
         if not isinstance(incoming, TextSent) or not incoming.is_private:
             return False
         person = incoming.person
+        if person.user_id == AT_THE_PAGE:  # who is an owner already, and would use up the code
+            return False
         word, _, code = incoming.text.partition(" ")
         if word != "/start":
             return False
@@ -140,9 +152,9 @@ class Admission:
         place = f"{person.user_id}:{incoming.message_id}"
         self._put(Post(f"welcome:{place}", incoming.chat, _WELCOME[role]))
         if role != "owner":
-            self._tell_owners(incoming.chat, place, f"{speaker_name(person)} is in now, as {role}.")
+            self._tell_owners(place, f"{speaker_name(person)} is in now, as {role}.")
         return True
 
-    def _tell_owners(self, chat: Chat, place: str, text: str) -> None:
+    def _tell_owners(self, place: str, text: str) -> None:
         for user_id in self._people.to_be_told:
-            self._put(Post(f"joined:{place}", Chat(chat.channel, user_id), text))
+            self._put(Post(f"joined:{place}", private_chat(user_id), text))

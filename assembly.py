@@ -12,7 +12,7 @@ from base_assembly import Base, build_base
 from chat_messages import ChatMessages
 from core.config import Config
 from core.model import Chat
-from core.ports import Channel
+from core.ports import Channels
 from core.redaction import Redactor
 from deliveries import Deliveries
 from feature_assembly import Features, Stop, build_features
@@ -22,6 +22,7 @@ from history import Histories
 from inbox import Inbox
 from live_cards import LiveCards
 from outbox import Outbox
+from page_desk import PageDesk
 from pending_requests import PendingRequests
 from people import People
 from presses import Presses
@@ -30,6 +31,7 @@ from receipts import Receipts
 from restoration import Restoration
 from service_errors import ServiceErrors
 from session_files import SessionFiles
+from session_listing import SessionListing
 from session_worktrees import SessionWorktrees
 from sessions import Sessions
 from topics import Topics
@@ -40,7 +42,7 @@ from version_check import try_out
 class Parts:
     """What the hub works with; `stops` ends them, in this order."""
 
-    channel: Channel
+    channels: Channels
     people: People
     inbox: Inbox
     outbox: Outbox
@@ -75,7 +77,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     features = build_features(base)
     _connect(base, features)
     messages = ChatMessages(
-        *(config, base.channel, base.inbox, base.sessions, features.commands, features.menu),
+        *(config, base.channels, base.inbox, base.sessions, features.commands, features.menu),
         *(features.uploads, base.outbox, features.fresh_starts, features.agents),
         takes_text=(
             *(features.requests.takes_text, features.keypad.takes_text),
@@ -83,7 +85,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         ),
     )
     return Parts(
-        channel=base.channel,
+        channels=base.channels,
         people=base.people,
         inbox=base.inbox,
         outbox=base.outbox,
@@ -107,7 +109,8 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         try_out=partial(try_out, config, base.environment, base.version),
         stops=(
             *features.stops,
-            *(base.background.finish, base.sessions.stop, base.outbox.stop, base.channel.stop),
+            *(base.background.finish, base.sessions.stop, base.outbox.stop),
+            *(channel.stop for channel in base.channels.values()),
         ),
     )
 
@@ -134,8 +137,16 @@ def _connect(base: Base, features: Features) -> None:
     ]
     base.admission.is_awaited = requests.awaits
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
-    receipts = Receipts(base.channel, base.outbox.react)
+    desk = _build_desk(base)
+    for channel in base.channels.values():
+        channel.equip(desk)
+    receipts = Receipts(base.channels, base.outbox.react)
     base.inbox.listeners += [receipts.hear_entry, features.agents.hear_entry]
+
+
+def _build_desk(base: Base) -> PageDesk:
+    listing = SessionListing(base.sessions, base.finder)
+    return PageDesk(base.sessions, listing, base.masks, base.admission.note_action)
 
 
 def _build_presses(base: Base, features: Features) -> Presses:
@@ -144,7 +155,7 @@ def _build_presses(base: Base, features: Features) -> Presses:
     prompting = features.troubles.prompting_presses | features.errors.prompting_presses
     prompting |= features.restoration.prompting_presses
     return Presses(
-        *(base.buttons, base.channel, base.background),
+        *(base.buttons, base.channels, base.background),
         handlers=handlers,
         prompting=prompting,
         may=base.people.may,

@@ -10,12 +10,14 @@ from pathlib import Path
 from admission import Admission
 from audit import AuditLog
 from buttons import Buttons
-from channels.telegram import TelegramChannel
+from channel_list import open_channels
 from chat_settings import ChatSettings
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
-from core.ports import Channel
+from core.model import AT_THE_PAGE, Place, private_chat
+from core.ports import Channels
 from core.redaction import Redactor
+from devices import Devices
 from history import Histories
 from inbox import Inbox
 from outbox import Outbox
@@ -40,7 +42,7 @@ class Base:
     environment: Mapping[str, str]
     version: tuple[int, ...]
     redactor: Redactor
-    channel: Channel
+    channels: Channels
     people: People
     background: Background
     buttons: Buttons
@@ -54,6 +56,7 @@ class Base:
     places: Places
     topics: Topics
     admission: Admission
+    devices: Devices
 
     @property
     def directory(self) -> Path:
@@ -70,11 +73,12 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     directory = config.bridge_dir
     environment = claude_environment(environ, secrets=[config.telegram_bot_token.reveal()])
     version = find_version(config, environment)
-    channel = TelegramChannel(config.telegram_bot_token, config.telegram_api_url)
     inbox = Inbox(directory)
     redact = redactor.redact if config.mask_secrets else str
-    outbox = Outbox(directory, {channel.name: channel}, redact=redact)
-    people = People(directory, allowed_users=config.allowed_users)
+    devices = Devices(directory)
+    channels = open_channels(config, devices, redact)
+    outbox = Outbox(directory, channels, redact=redact)
+    people = People(directory, allowed_users=config.owners)
     files = SessionFiles(config.files_dir)
     histories = Histories(directory / "histories", redact=redactor.redact)
     sessions = build_sessions(
@@ -82,14 +86,12 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         Replays(histories, files),
     )
     sessions.launcher.is_trusted = partial(_is_trusted, people)
-    admission = Admission(
-        *(people, config.allowed_groups, AuditLog(directory, redactor)),
-        put=outbox.put,
-        is_session=lambda chat: sessions.book.find_current(chat) is not None,
-    )
+    admission = _build_admission(config, people, AuditLog(directory, redactor), outbox, sessions)
     background, places = Background(), Places(directory)
+    if config.web:
+        places.note(Place(private_chat(AT_THE_PAGE), "The page", is_private=True, is_forum=True))
     topics = Topics(
-        *(channel.forum, channel, places, sessions, outbox, background),
+        *(channels, places, sessions, outbox, background),
         is_known=admission.is_known,
     )
     sessions.book.listeners.append(topics.touch)
@@ -99,7 +101,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         environment=environment,
         version=version,
         redactor=redactor,
-        channel=channel,
+        channels=channels,
         people=people,
         background=background,
         buttons=Buttons(directory),
@@ -113,6 +115,17 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         places=places,
         topics=topics,
         admission=admission,
+        devices=devices,
+    )
+
+
+def _build_admission(
+    config: Config, people: People, audit: AuditLog, outbox: Outbox, sessions: Sessions
+) -> Admission:
+    return Admission(
+        *(people, config.allowed_groups, audit),
+        put=outbox.put,
+        is_session=lambda chat: sessions.book.find_current(chat) is not None,
     )
 
 

@@ -18,25 +18,27 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import msgspec
 
-import doctor
 from assembly import Parts, build_parts
 from core.commands import TABLE
 from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
 from core.model import (
     ButtonPressed,
-    Chat,
     FilesSent,
     Incoming,
     LocationSent,
     Post,
     TextEdited,
     TextSent,
+    private_chat,
 )
+from core.ports import Channel
 from core.redaction import Redactor
 from durable import replace_file
 from inbox import Arrival, Entry
@@ -57,12 +59,12 @@ _ALREADY_RUNNING = 75
 
 
 class Hub:
-    """One channel, and the sessions of its chats."""
+    """The channels, and the sessions of their chats."""
 
     def __init__(self, config: Config, parts: Parts) -> None:
         self._config = config
         self._parts = parts
-        self._channel = parts.channel
+        self._channels = parts.channels
         self._inbox = parts.inbox
         self._sessions = parts.sessions
         self._arrived: asyncio.Queue[Entry] = asyncio.Queue()
@@ -80,21 +82,26 @@ class Hub:
         self._parts.cards.resume()
         self._parts.errors.resume()
         self._parts.deliveries.start()
-        await self._channel.start([entry for entry in TABLE if entry.is_in_menu])
-        for entry in self._inbox.pending():
-            if entry.step == "received":
-                await self._handle(entry)
-        self._parts.outbox.start()
         self._parts.requests.start()
         self._parts.background.run(self._tell_of_version())
         self._parts.background.run(self._parts.note_earlier())
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(keep_receiving(self._channel, self._take))
+            for channel in self._channels.values():
+                tasks.create_task(self._run_channel(channel))
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(self._sessions.keep_watch())
             tasks.create_task(self._parts.topics.run())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
+
+    async def _run_channel(self, channel: Channel) -> None:
+        """Connect it, however long that takes, and go on with what its people sent before."""
+        await channel.start([entry for entry in TABLE if entry.is_in_menu])
+        for entry in self._inbox.pending():
+            if entry.step == "received" and entry.arrival.channel == channel.name:
+                self._arrived.put_nowait(entry)
+        self._parts.outbox.start(channel.name)
+        await keep_receiving(channel, partial(self._take, channel.name))
 
     async def _tell_of_version(self) -> None:
         """Tell who looks after the bridge how an untested Claude Code does."""
@@ -124,8 +131,7 @@ class Hub:
             await stop()
         self._inbox.close()
 
-    def _take(self, updates: list[tuple[str, dict[str, Any]]]) -> None:
-        name = self._channel.name
+    def _take(self, name: str, updates: list[tuple[str, dict[str, Any]]]) -> None:
         for entry in self._inbox.receive(Arrival(key, name, raw) for key, raw in updates):
             self._arrived.put_nowait(entry)
 
@@ -145,11 +151,11 @@ class Hub:
 
     async def _try_to_handle(self, entry: Entry) -> None:
         try:
-            incoming = self._channel.parse(entry.arrival.raw)
-            is_known = self._parts.topics.hear_update(entry.arrival.raw, incoming)
+            incoming = self._channels[entry.arrival.channel].parse(entry.arrival.raw)
+            is_known = self._parts.topics.hear_update(entry.arrival, incoming)
             is_done = incoming is None or await self._dispatch(entry, incoming)
             if not is_known:  # it may have been what lets somebody in
-                self._parts.topics.hear_update(entry.arrival.raw, incoming)
+                self._parts.topics.hear_update(entry.arrival, incoming)
         except StoreWriteError:
             raise
         except Exception:
@@ -196,12 +202,14 @@ class Hub:
         else:
             is_done = await messages.handle_files(entry, message)
         if not is_done:
-            self._parts.background.run(self._channel.show_typing(message.chat))
+            channel = self._channels[message.chat.channel]
+            self._parts.background.run(channel.show_typing(message.chat))
         return is_done
 
     async def _show_typing(self) -> None:
         for chat in self._sessions.busy_chats():
-            await self._channel.show_typing(chat)
+            if chat.channel in self._channels:
+                await self._channels[chat.channel].show_typing(chat)
 
     async def _clean_up(self) -> None:
         days = self._config.retention_days
@@ -228,7 +236,7 @@ class Hub:
 
     def _tell_owner(self, key: str, text: str) -> None:
         for user_id in self._parts.people.to_be_told:
-            self._parts.outbox.put(Post(key, Chat(self._channel.name, user_id), text))
+            self._parts.outbox.put(Post(key, private_chat(user_id), text))
 
 
 async def run(config: Config, environ: Mapping[str, str], redactor: Redactor) -> None:
@@ -255,11 +263,15 @@ def main() -> int:
         path = config_path(environ)
         config = load_config(environ, read_settings(path))
         if sys.argv[1:2] == ["doctor"]:
-            return doctor.run(config, environ, fix="--fix" in sys.argv[2:])
-        if not config.telegram_bot_token:
-            raise ConfigError("There is no bot token; run ./install.sh, or set TELEGRAM_BOT_TOKEN.")
+            # it loads what the bridge itself may have no use for
+            return int(import_module("doctor").run(config, environ, fix="--fix" in sys.argv[2:]))
+        if not config.telegram_bot_token and not config.web:
+            raise ConfigError(
+                "There is no bot token, and the page is off; run ./install.sh, or set "
+                "TELEGRAM_BOT_TOKEN or BRIDGE_WEB=on."
+            )
         with claimed(config, path.parent):
-            redactor = Redactor([config.telegram_bot_token.reveal()])
+            redactor = Redactor(filter(None, [config.telegram_bot_token.reveal()]))
             set_up_logs(config.bridge_dir, environ, redactor)
             asyncio.run(run(config, environ, redactor))
     except BridgeError as error:

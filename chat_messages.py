@@ -22,7 +22,7 @@ from core.conversation import quote
 from core.errors import BridgeError
 from core.keystrokes import prepare_prompt
 from core.model import FilesSent, LocationSent, TextEdited, TextSent
-from core.ports import Channel
+from core.ports import Channels
 from core.roles import deed_of_command
 from fresh_starts import FreshStarts
 from inbox import Entry, Inbox
@@ -32,12 +32,12 @@ from uploads import Uploads
 
 
 class ChatMessages:
-    """The messages of `channel`, for `sessions`; `takes_text` may take one."""
+    """The messages in `channels`, for `sessions`; `takes_text` may take one."""
 
     def __init__(
         self,
         config: Config,
-        channel: Channel,
+        channels: Channels,
         inbox: Inbox,
         sessions: Sessions,
         commands: ChatCommands,
@@ -50,7 +50,7 @@ class ChatMessages:
         takes_text: Sequence[Callable[[TextSent], Awaitable[bool]]],
     ) -> None:
         self._config = config
-        self._channel = channel
+        self._channels = channels
         self._inbox = inbox
         self._sessions = sessions
         self._commands = commands
@@ -89,12 +89,12 @@ class ChatMessages:
     async def _find_agent(self, message: TextSent | FilesSent, text: str) -> tuple[str, str]:
         """The agent that the words name at their beginning, and the rest; a command is for none."""
         if not message.is_private:
-            text = strip_mention(text, self._channel.bot_name)
+            text = strip_mention(text, self._bot_name(message))
         if message.forwarded_from is not None or not text.startswith("@"):
             return "", text
         session = self._sessions.book.find_current(message.chat)
         agent, rest = await self._agents.split(session, text)
-        is_text = isinstance(parse_command(rest, self._channel.bot_name), str)
+        is_text = isinstance(parse_command(rest, self._bot_name(message)), str)
         return (agent, rest) if is_text else ("", text)
 
     async def _answers(self, message: TextSent) -> bool:
@@ -121,8 +121,10 @@ class ChatMessages:
     async def handle_edit(self, edit: TextEdited) -> None:
         """Edit the prompt that waits, and say whether that was so. Raises BridgeError."""
         for entry in self._inbox.pending():
-            sent = self._channel.parse(entry.arrival.raw)
-            if not isinstance(sent, TextSent) or not entry.session_id:
+            if entry.arrival.channel != edit.chat.channel or not entry.session_id:
+                continue
+            sent = self._channels[edit.chat.channel].parse(entry.arrival.raw)
+            if not isinstance(sent, TextSent):
                 continue
             if (sent.chat, sent.message_id) == (edit.chat, edit.message_id):
                 agent, words = await self._find_agent(sent, edit.text)
@@ -144,13 +146,16 @@ class ChatMessages:
         """The command or the prompt that a message is, or would be with another text."""
         text = message.text if text is None else text
         if not message.is_private:
-            text = strip_mention(text, self._channel.bot_name)
+            text = strip_mention(text, self._bot_name(message))
         if message.forwarded_from is not None:
             return quote(f"Forwarded from {message.forwarded_from}", text)
-        parsed = parse_command(text, self._channel.bot_name)
+        parsed = parse_command(text, self._bot_name(message))
         if message.quoted is not None and isinstance(parsed, str):
             return f"{quote('Quoted', message.quoted)}\n\n{parsed}"
         return parsed
+
+    def _bot_name(self, message: TextSent | FilesSent) -> str:
+        return self._channels[message.chat.channel].bot_name
 
     def _prepare_shell_line(self, line: str) -> str:
         """What makes Claude Code run it, if that is switched on. Raises BridgeError."""

@@ -15,7 +15,7 @@ from core.commands import TABLE, CommandName
 from core.conversation import shorten
 from core.events import HookEvent, TranscriptEvent, TurnEnded
 from core.model import Chat
-from core.ports import Channel
+from core.ports import Channels
 from outbox import Outbox
 from pulse import Background
 from session import Session
@@ -39,7 +39,7 @@ class CommandMenu:
 
     def __init__(
         self,
-        channel: Channel,
+        channels: Channels,
         sessions: Sessions,
         outbox: Outbox,
         steering: SteeringCommands,
@@ -47,7 +47,7 @@ class CommandMenu:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._channel = channel
+        self._channels = channels
         self._sessions = sessions
         self._outbox = outbox
         self._steering = steering
@@ -93,7 +93,8 @@ class CommandMenu:
         chat = chat_of(session)
         if self._menus.get(chat.chat_id) == menu:
             return
-        if await self._channel.set_menu(chat, menu):
+        channel = self._channels.get(chat.channel)
+        if channel is not None and await channel.set_menu(chat, menu):
             self._menus[chat.chat_id] = menu
 
     def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:

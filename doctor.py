@@ -220,6 +220,8 @@ class Doctor:
     # --- Telegram -------------------------------------------------------------------------------
 
     def _check_token(self) -> list[Finding]:
+        if not self._token and self._config.web:
+            return [Finding("good", "the page is on, and Telegram is not used")]
         if not self._token:
             return [Finding("bad", "there is no bot token", "run ./install.sh")]
         try:

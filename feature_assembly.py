@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from acting_agents import ActingAgents
 from base_assembly import Base
 from buttons import PressHandler
+from channel_list import read_arrival
 from chat_commands import ChatCommands, CommandHandler
 from claude_catalog import ClaudeCatalog
 from command_menu import CommandMenu
@@ -17,6 +19,7 @@ from core.commands import CommandName
 from core.config import claude_config_dir, config_path, routing_path
 from core.routing import RULES, parse_rules
 from deliveries import Deliveries
+from device_commands import DeviceCommands
 from file_browser import FileBrowser
 from file_changes import FileChanges
 from forgetting import Forgetting
@@ -103,6 +106,7 @@ class Features:
     screens: ScreenView
     browser: FileBrowser
     people: PeopleCommands
+    devices: DeviceCommands
     projects: ProjectFeatures
     picking: SessionCommands
     handoff: Handoff
@@ -120,7 +124,7 @@ class Features:
     def with_buttons(self) -> tuple[Feature, ...]:
         return (
             *(self.requests, self.keypad, self.quiet, self.steering, self.queue, self.screens),
-            *(self.browser, self.people, self.picking, self.handoff, self.cards),
+            *(self.browser, self.people, self.devices, self.picking, self.handoff, self.cards),
             *(self.troubles, self.changes, self.errors, self.fresh_starts),
             *self.history.with_buttons,
             *(self.projects.picker, self.projects.worktrees),
@@ -139,17 +143,17 @@ def build_features(base: Base) -> Features:
     config, sessions, outbox, buttons = base.config, base.sessions, base.outbox, base.buttons
     book = RequestBook(base.directory)
     history = _build_history(base, book)
-    requests = _build_requests(base, book)
+    requests, agents = _build_requests(base, book), _build_agents(base)
     quiet = QuietHours(base.settings, outbox, buttons)
-    agents = _build_agents(base)
     steering, queue, menu = _build_steering(base, agents)
     status = StatusReport(sessions, outbox, steering, describe_quiet=quiet.describe)
     screens, browser = _build_screens(base), _build_browser(base)
-    people = _build_people(base, requests)
+    people, devices = _build_people(base, requests)
     projects = _build_projects(base, history.forgetting)
     picking, handoff = _build_session_commands(base, projects.worktrees), _build_handoff(base)
     others = _collect_commands(
-        *(quiet, browser, people, status, menu, steering, queue, picking, handoff, projects.new),
+        *(quiet, browser, people, devices, status, menu, steering, queue, picking, handoff),
+        projects.new,
         *history.with_buttons,
     )
     commands = ChatCommands(sessions, outbox, screens, others=others, may=base.people.may)
@@ -166,6 +170,7 @@ def build_features(base: Base) -> Features:
         screens=screens,
         browser=browser,
         people=people,
+        devices=devices,
         projects=projects,
         picking=picking,
         handoff=handoff,
@@ -193,7 +198,7 @@ def _build_history(base: Base, book: RequestBook) -> HistoryFeatures:
     sessions, outbox, buttons = base.sessions, base.outbox, base.buttons
     recorder = HistoryRecorder(
         *(base.histories, sessions.book, base.inbox),
-        parse=base.channel.parse,
+        parse=partial(read_arrival, base.channels),
         is_private=base.settings.is_private,
     )
     recorder.catch_up(book)
@@ -208,12 +213,13 @@ def _build_history(base: Base, book: RequestBook) -> HistoryFeatures:
     return HistoryFeatures(recorder, pages, forgetting, Privacy(base.settings, outbox, buttons))
 
 
-def _build_people(base: Base, requests: PendingRequests) -> PeopleCommands:
-    return PeopleCommands(
-        *(base.people, base.channel, base.inbox, base.sessions, base.outbox, base.buttons),
+def _build_people(base: Base, requests: PendingRequests) -> tuple[PeopleCommands, DeviceCommands]:
+    people = PeopleCommands(
+        *(base.people, base.channels, base.inbox, base.sessions, base.outbox, base.buttons),
         base.places,
         release=requests.release,
     )
+    return people, DeviceCommands(base.config, base.devices, base.outbox, base.buttons)
 
 
 def _build_requests(base: Base, book: RequestBook) -> PendingRequests:
@@ -243,7 +249,7 @@ def _build_steering(
         may=base.people.may,
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
-    return steering, queue, CommandMenu(base.channel, sessions, outbox, steering, base.background)
+    return steering, queue, CommandMenu(base.channels, sessions, outbox, steering, base.background)
 
 
 def _build_handoff(base: Base) -> Handoff:
@@ -251,6 +257,8 @@ def _build_handoff(base: Base) -> Handoff:
         *(base.sessions, base.inbox, base.outbox, base.buttons, base.people),
         *(base.places, base.finder, base.background),
         groups=base.config.allowed_groups,
+        make_topic=base.topics.make,
+        link_to=lambda chat: base.channels[chat.channel].link_to(chat),
     )
 
 
@@ -308,7 +316,7 @@ def _build_uploads(base: Base) -> Uploads:
         secrets=[config.telegram_bot_token.reveal()],
     )
     return Uploads(
-        *(base.channel, base.inbox, base.outbox, base.sessions, base.files, transcriber),
+        *(base.channels, base.inbox, base.outbox, base.sessions, base.files, transcriber),
         directory=config.project_dir,
         limit_bytes=int(config.upload_megabytes * (1 << 20)),
         is_welcome=lambda person: base.people.may(person, "talk"),

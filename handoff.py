@@ -28,7 +28,7 @@ from core.conversation import read_title
 from core.errors import BridgeError, StoreError, StoreWriteError
 from core.events import PromptRecorded
 from core.handoff import Target, find_targets, name_place, tell_here, tell_there
-from core.model import Chat, Post
+from core.model import AT_THE_PAGE, Chat, Post
 from inbox import Inbox
 from outbox import Outbox, new_key
 from people import People
@@ -57,7 +57,8 @@ _DISK_SECONDS = 5.0
 class Handoff:
     """Hands sessions of `sessions` over to the `places` where `people` may use them.
 
-    `groups`: the allowed ones' ids.
+    `groups`: the allowed ones' ids. What is handed over to the page is a conversation of its own
+    there, made by `make_topic`; `link_to` makes the link that opens a chat.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Handoff:
         background: Background,
         *,
         groups: tuple[int, ...],
+        make_topic: Callable[[Chat, str], Awaitable[Chat]],
+        link_to: Callable[[Chat], str],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sessions = sessions
@@ -84,6 +87,8 @@ class Handoff:
         self._finder = finder
         self._background = background
         self._groups = groups
+        self._make_topic = make_topic
+        self._link_to = link_to
         self._sleep = sleep
         self.commands: dict[CommandName, CommandHandler] = {"handoff": self._command}
         self.presses: dict[str, PressHandler] = {"handoff": self._press}
@@ -171,6 +176,7 @@ class Handoff:
     async def _move(self, session: Session, target: Target, press: Press) -> None:
         here = press.event.chat
         self._check_at_rest(session)
+        target = await self._prepare(target, read_title(session.state))
         handing = await self._describe(session, target, press)
         await self._end_if_it_never_asks(session, target)
         session = self._book.for_id(session.session_id)
@@ -191,11 +197,18 @@ class Handoff:
             raise
         self._settle(moved)
 
+    async def _prepare(self, target: Target, title: str) -> Target:
+        """At the page each session has a conversation of its own."""
+        if target.chat != Chat("web", AT_THE_PAGE):
+            return target
+        return replace(target, chat=await self._make_topic(target.chat, title))
+
     async def _copy(self, session: Session, target: Target, press: Press) -> None:
         path = self._sessions.launcher.transcript_of(session)
         found = await asyncio.to_thread(self._finder.read, path) if path is not None else None
         if found is None:
             raise BridgeError("Nothing was said in it yet, so there is nothing to copy.")
+        target = await self._prepare(target, read_title(session.state))
         handing = await self._describe(session, target, press)
         handing["is_copy"] = True
         here = press.event.chat
@@ -227,6 +240,7 @@ class Handoff:
             "post": press.action["post"],
             "from_label": self._name(here),
             "to_label": self._name(target.chat),
+            "link": self._link_to(target.chat) if target.chat.channel != here.channel else "",
             "turns": turns,
             "step": step,
         }

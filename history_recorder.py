@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from core.choices import read_choices
 from core.events import PromptRecorded, TranscriptEvent
@@ -21,7 +20,7 @@ from core.keystrokes import is_same_prompt
 from core.model import Chat, Incoming, Person
 from core.requests import describe_answer
 from history import Histories
-from inbox import Inbox
+from inbox import Arrival, Inbox
 from request_book import RequestBook, RequestRecord
 from session import Session
 from session_book import SessionBook, chat_of
@@ -45,7 +44,7 @@ class HistoryRecorder:
         book: SessionBook,
         inbox: Inbox,
         *,
-        parse: Callable[[dict[str, Any]], Incoming | None],
+        parse: Callable[[Arrival], Incoming | None],
         is_private: Callable[[Chat], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -125,7 +124,7 @@ class HistoryRecorder:
         for entry in self._inbox.pending():
             is_its = entry.session_id == session.session_id
             if is_its and is_same_prompt(entry.text, event.command or event.text):
-                sent = self._parse(entry.arrival.raw)
+                sent = self._parse(entry.arrival)
                 if sent is not None:
                     return Author(sent.person.name, sent.person.user_id)
         return Author("", int(session.state.get("person") or 0))

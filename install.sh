@@ -11,6 +11,8 @@ usage() {
 Claude Code in your pocket: chats drive the Claude Code sessions on this machine.
 
   ./install.sh                install or update, and start the bridge; safe to run again
+  ./install.sh --web          the same with the page in a browser, and a link that opens it
+  ./install.sh --telegram     the same with a Telegram bot, whose token it asks for
   ./install.sh --pair         print a new pairing code for your phone
   ./install.sh --uninstall    stop and remove the service; your data stays
   ./install.sh --test [-- …]  run the tests; what follows -- goes to pytest
@@ -102,10 +104,22 @@ install_claude_cli() {
     fi
 }
 
+# What looks for that which keeps people from using the page; it has no scripts of its own.
+install_axe() {
+    folder=$here/tests/axe
+    if [ -f "$folder/node_modules/axe-core/axe.min.js" ] || ! command -v npm >/dev/null; then
+        return
+    fi
+    if ! (cd "$folder" && without_token npm ci --ignore-scripts --loglevel=error >/dev/null); then
+        echo "axe-core could not be installed: the test of accessibility is skipped."
+    fi
+}
+
 run_tests() {
     make_venv
     install_packages requirements-dev.txt "$here/requirements.txt" "$here/requirements-dev.txt"
     install_claude_cli
+    install_axe
     cd "$here"
     unset TELEGRAM_BOT_TOKEN
     exec "$venv/bin/python" -m pytest "$@"
@@ -120,7 +134,7 @@ case ${1-} in
     if [ "${1-}" = -- ]; then shift; fi
     run_tests "$@"
     ;;
-'' | --pair | --uninstall)
+'' | --web | --telegram | --pair | --uninstall)
     make_venv
     install_packages requirements.txt "$here/requirements.txt"
     exec "$venv/bin/python" "$here/installer.py" "$@"

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import dataclasses
 import getpass
-import io
 import os
 import re
 import shlex
@@ -26,7 +25,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import segno
 from telegram import Bot, User
 from telegram.error import InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
@@ -36,7 +34,9 @@ from core.config_text import has_setting, put_setting
 from core.errors import BridgeError, ConfigError
 from core.service_files import service_environment
 from durable import reason_for, replace_file
+from page_link import offer_link
 from people import CODE_SECONDS, People
+from qr_code import render_qr
 from service import Program, bring_up, find_service, remove_services
 
 CHECKOUT = Path(__file__).resolve().parent
@@ -57,7 +57,6 @@ _HOW_TO_GET_CLAUDE = (
     "curl -fsSL https://claude.ai/install.sh | bash"
     "   (or: npm install -g @anthropic-ai/claude-code)"
 )
-_WHITE_ON_BLACK, _AS_BEFORE = "\x1b[97;40m", "\x1b[0m"
 
 
 class InstallError(BridgeError):
@@ -130,21 +129,33 @@ class Installer:
         self._is_terminal = sys.stdin.isatty() if is_terminal is None else is_terminal
         self._settings = SettingsFile(config_path(self._environ))
 
-    def install(self) -> None:
-        """Everything from the checks to the pairing; raises BridgeError."""
+    def install(self, *, with_page: bool = False, with_telegram: bool = False) -> None:
+        """Everything from the checks to the pairing; raises BridgeError.
+
+        Without a bot token there is the page alone, unless a bot is asked for.
+        """
         self._take_settings()
         self._check_tools()
-        bot = self._settle_token()
+        if with_page:
+            self._settings.put("web", True)
+        bot = self._settle_bot(with_telegram=with_telegram)
         self._settle_project_dir()
         self._settings.save()
         self._run_service()
-        self._pair(bot)
+        if bot is not None:
+            self._pair(bot)
+        config = self._load()
+        if config.web:
+            for line in offer_link(config, seconds=5 * self._settle_seconds):
+                print(line)
         for line in self._next_steps(bot):
             print(line)
 
     def pair(self) -> None:
         """Print a new code and wait for the phone; raises BridgeError."""
         self._take_settings()
+        if not self._load().telegram_bot_token:
+            raise ConfigError("There is no bot yet. Add one with ./install.sh --telegram.")
         bot = self._settle_token()
         self._settings.save()
         people = self._open_people()
@@ -242,6 +253,19 @@ class Installer:
                 return f"{sudo}{words} {package}"
         return f"the package manager of this system (package {package})"
 
+    def _settle_bot(self, *, with_telegram: bool) -> User | None:
+        """The bot, if there is or shall be one; else the page is switched on."""
+        config = self._load()
+        if config.telegram_bot_token or with_telegram:
+            return self._settle_token()
+        if self._is_terminal and not config.web:
+            print("The page in a browser needs no bot: just press Enter.")
+            if token := self._ask_token():
+                self._settings.put("telegram_bot_token", token)
+                return self._settle_token()
+        self._settings.put("web", True)
+        return None
+
     def _settle_token(self) -> User:
         """The bot of the token in the settings; asks for one if there is none, or a wrong one."""
         config = self._load()
@@ -335,13 +359,16 @@ class Installer:
         code = people.issue_code()
         link = f"https://t.me/{bot.username}?start={code}"
         print("\nPair your phone. This works once, within 10 minutes:")
-        print(_render_qr(link))
+        print(render_qr(link))
         print(f"Scan it, or open {link}\nor send the bot this: /start {code}\n")
         if self._is_terminal:
             wait_for_owner(people)
 
-    def _next_steps(self, bot: User) -> list[str]:
+    def _next_steps(self, bot: User | None) -> list[str]:
         attach = f"{_tmux(self._load().tmux_socket)} attach"
+        if bot is None:
+            telegram = "Telegram on your phone as well: ./install.sh --telegram"
+            return [telegram, f"The same session in a terminal of this machine: {attach}"]
         return [
             f"1. Open the chat: https://t.me/{bot.username}",
             "2. Send a text, and Claude Code answers. /help shows what else there is.",
@@ -401,18 +428,6 @@ def _plain(value: object) -> object:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def _render_qr(link: str) -> str:
-    """The link as a QR code in half blocks; white on black also in a light terminal."""
-    if "utf" not in (sys.stdout.encoding or "").lower():
-        return ""
-    drawn = io.StringIO()
-    segno.make(link, micro=False).terminal(drawn, compact=True, border=2)
-    lines = drawn.getvalue().splitlines()
-    if sys.stdout.isatty():
-        lines = [f"{_WHITE_ON_BLACK}{line}{_AS_BEFORE}" for line in lines]
-    return "\n".join(lines)
-
-
 def _with_local_bin(environ: Mapping[str, str]) -> dict[str, str]:
     """With `~/.local/bin` in the PATH: Claude's installer puts it there before the shell knows."""
     path = environ.get("PATH") or os.defpath
@@ -441,6 +456,8 @@ def main(arguments: Sequence[str], installer: Installer | None = None) -> int:
     """Run what the arguments ask for; the exit status."""
     parser = argparse.ArgumentParser(prog="./install.sh")
     parser.add_argument("--pair", action="store_true", help="print a new pairing code")
+    parser.add_argument("--web", action="store_true", help="with the page, and a link to it")
+    parser.add_argument("--telegram", action="store_true", help="with a Telegram bot")
     parser.add_argument("--uninstall", action="store_true", help="remove the service")
     options = parser.parse_args(arguments)
     os.umask(0o077)
@@ -451,7 +468,7 @@ def main(arguments: Sequence[str], installer: Installer | None = None) -> int:
         elif options.pair:
             installer.pair()
         else:
-            installer.install()
+            installer.install(with_page=options.web, with_telegram=options.telegram)
     except BridgeError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1

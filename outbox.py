@@ -2,6 +2,7 @@
 
 * `put` returns when the posts are on disk; a key that was put before is not shown again. Nothing is
   sent before `start`, which first settles what the last run left in the middle of sending.
+* What is for a channel that is off, or not started yet, waits.
 * Each chat has a lane of its own: a pause that one chat must keep holds up no other. A lane keeps
   within the chat's flood limits, which leave room for answers beside a live card.
 * Live posts are worth only as much as their newest state: all others go first (among themselves in
@@ -21,7 +22,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from core.errors import (
 )
 from core.flood import FloodBudget
 from core.model import Chat, Keyboard, Piece, Post, Sign
-from core.ports import Channel
+from core.ports import Channel, Channels
 from durable import SystemCalls
 from outbox_records import FIRST_PAUSE, Lane, OutboxRecords, Waiting, lane_of
 from pulse import happens
@@ -75,7 +76,7 @@ class Outbox:
     def __init__(
         self,
         directory: Path,
-        channels: Mapping[str, Channel],
+        channels: Channels,
         *,
         redact: Callable[[str], str] = str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -94,16 +95,18 @@ class Outbox:
             name: FloodBudget(channel.flood_limits(None)) for name, channel in channels.items()
         }
         self._reactions = Reactions(channels, self._paused_until, sleep=sleep, clock=clock)
-        self._is_started = False
+        self._started: set[str] = set()
 
-    def start(self) -> None:
-        """Begin to send what waits; needs the running loop."""
+    def start(self, name: str) -> None:
+        """Begin to send what waits for the channel of that name; needs the running loop."""
         for waiting in [w for w in self._records.waiting.values() if w.is_sending]:
-            if self._records.find_target(waiting) is None:
-                self._give_up_unknown(waiting)
-            else:
+            if waiting.post.chat.channel != name:
+                continue
+            if self._records.find_target(waiting) or self._channels[name].sends_once:
                 waiting.is_sending = False
-        self._is_started = True
+            else:
+                self._give_up_unknown(waiting)
+        self._started.add(name)
         for waiting in (*self._records.waiting.values(), *self._records.live.values()):
             self._open_lane(lane_of(waiting.post))
 
@@ -112,7 +115,7 @@ class Outbox:
 
         What is on its way is given `patience` seconds to arrive: cut off, it would be in doubt.
         """
-        self._is_started = False
+        self._started.clear()
         running = [t for t in self._traffic.values() if t.task is not None and not t.task.done()]
         for traffic in running:
             if traffic.task is not None and traffic.at_rest.is_set():
@@ -191,7 +194,7 @@ class Outbox:
 
     def reserve(self, chat: Chat) -> float:
         """Seconds to wait before another call may be made for that chat; 0: it is counted now."""
-        if not self._is_started:
+        if chat.channel not in self._started:
             return FIRST_PAUSE
         traffic, now = self._traffic_of((chat.channel, chat.chat_id)), self._clock()
         budgets = (traffic.budget, self._all_chats[chat.channel])
@@ -233,7 +236,7 @@ class Outbox:
     # --- a lane ---------------------------------------------------------------------------------
 
     def _open_lane(self, lane: Lane) -> None:
-        if not self._is_started:
+        if lane[0] not in self._started:
             return
         traffic = self._traffic_of(lane)
         traffic.has_more.set()
@@ -244,15 +247,14 @@ class Outbox:
     def _traffic_of(self, lane: Lane) -> _Traffic:
         traffic = self._traffic.get(lane)
         if traffic is None:
-            channel = self._channels.get(lane[0])
-            limits = [] if channel is None else channel.flood_limits(lane[1])
+            limits = self._channels[lane[0]].flood_limits(lane[1])
             traffic = self._traffic[lane] = _Traffic(FloodBudget(limits))
             traffic.at_rest.set()
         return traffic
 
     async def _run_lane(self, lane: Lane, traffic: _Traffic) -> None:
         """One call to the channel after the other; before each, what comes first is looked up."""
-        while self._is_started:
+        while lane[0] in self._started:
             waiting = self._records.find_next(lane)
             if waiting is None:
                 return
@@ -264,10 +266,7 @@ class Outbox:
 
     async def _move(self, waiting: Waiting, traffic: _Traffic) -> None:
         """Bring a post one message further, or wait until that may be."""
-        channel = self._channels.get(waiting.post.chat.channel)
-        if channel is None:
-            self._records.finish(waiting, "no such channel")
-            return
+        channel = self._channels[waiting.post.chat.channel]
         if waiting.pieces is None:
             waiting.pieces = channel.split(waiting.post)
         done = len(waiting.messages)
@@ -319,10 +318,11 @@ class Outbox:
             log.info("a chat must pause for %g s", error.seconds)
             self._try_later(waiting, traffic, error.seconds)
         except OutcomeUnknownError as error:
-            if self._records.find_target(waiting) is None:
-                self._give_up_unknown(waiting)
-            else:
+            channel = self._channels[waiting.post.chat.channel]
+            if self._records.find_target(waiting) or channel.sends_once:
                 self._try_again(waiting, traffic, error)  # made twice it repeats nothing
+            else:
+                self._give_up_unknown(waiting)
         except (NotSentError, ChannelRefusedError) as error:
             self._try_again(waiting, traffic, error)
         except (ChatUnreachableError, MessageRefusedError) as error:

@@ -17,8 +17,8 @@ from chat_commands import CommandHandler
 from core.addressing import speaker_name
 from core.commands import CommandName
 from core.errors import BridgeError, StoreError
-from core.model import Chat, Keyboard, Person, Post
-from core.ports import Channel
+from core.model import Chat, Keyboard, Person, Post, private_chat
+from core.ports import Channels
 from core.roles import Guest, may
 from inbox import Inbox
 from outbox import Outbox, new_key
@@ -28,6 +28,7 @@ from sessions import Sessions
 
 _GONE = "That is no longer so; /people shows how it is."
 _HOW_TO_INVITE = "Say who comes: /invite member, or /invite viewer (who only reads along)."
+_NO_DOOR = "Others come in by Telegram alone; ./install.sh adds a bot."
 _ROLES: dict[Guest, str] = {
     "member": "has sessions of their own, and may write and press in shared groups",
     "viewer": "only reads along in groups that they share with this bot",
@@ -40,7 +41,7 @@ class PeopleCommands:
     def __init__(
         self,
         people: People,
-        channel: Channel,
+        channels: Channels,
         inbox: Inbox,
         sessions: Sessions,
         outbox: Outbox,
@@ -50,7 +51,7 @@ class PeopleCommands:
         release: Callable[[int], None],
     ) -> None:
         self._people = people
-        self._channel = channel
+        self._channels = channels
         self._inbox = inbox
         self._sessions = sessions
         self._outbox = outbox
@@ -70,8 +71,10 @@ class PeopleCommands:
         role = next((name for name in get_args(Guest) if name == argument.lower()), None)
         if role is None:
             raise BridgeError(_HOW_TO_INVITE)
-        code = self._people.invite(role)
-        link = f"https://t.me/{self._channel.bot_name}?start={code}"
+        makers = [c.make_invitation for c in self._channels.values() if c.make_invitation("")]
+        if not makers:
+            raise BridgeError(_NO_DOOR)
+        link = makers[0](self._people.invite(role))
         text = f"Good for one {role}, once, for 10 minutes. A {role} {_ROLES[role]}.\n{link}"
         self._outbox.say(chat, text)
 
@@ -135,7 +138,7 @@ class PeopleCommands:
 
     def _name(self, somebody: Somebody) -> str:
         """By the name at the pairing, or by that of the private chat."""
-        place = self._places.find(Chat(self._channel.name, somebody.user_id))
+        place = self._places.find(private_chat(somebody.user_id))
         name = somebody.name or (place.title if place is not None else "")
         return speaker_name(Person(somebody.user_id, name))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from buttons import Buttons, Press, PressHandler
 from core.model import ButtonPressed
-from core.ports import Channel
+from core.ports import Channels
 from core.roles import NOT_ALLOWED, Deed, deed_of_press
 from inbox import Entry
 from pulse import Background
@@ -31,7 +31,7 @@ class Presses:
     def __init__(
         self,
         buttons: Buttons,
-        channel: Channel,
+        channels: Channels,
         background: Background,
         *,
         handlers: Mapping[str, PressHandler],
@@ -39,7 +39,7 @@ class Presses:
         may: Callable[[int, Deed], bool],
     ) -> None:
         self._buttons = buttons
-        self._channel = channel
+        self._channels = channels
         self._background = background
         self._handlers = {**handlers, **prompting}
         self._prompting = frozenset(prompting)
@@ -49,7 +49,7 @@ class Presses:
         """Do what the button does; False when that made the press a prompt. Raises BridgeError."""
         found = self._buttons.find(event)
         if found is not None and not self._may(event.person.user_id, deed_of_press(found["do"])):
-            self._background.run(self._channel.answer_press(event.press_id, NOT_ALLOWED))
+            self._answer(event, NOT_ALLOWED)
             return True
         is_prompting = found is not None and found["do"] in self._prompting
         action = (found if is_prompting else self._buttons.take(event)) or {"do": None}
@@ -62,5 +62,9 @@ class Presses:
             if is_prompting:
                 self._buttons.take(event)
         finally:  # also when it fails: the phone shows a waiting sign until it is answered
-            self._background.run(self._channel.answer_press(event.press_id, said))
+            self._answer(event, said)
         return not is_prompting
+
+    def _answer(self, event: ButtonPressed, said: str) -> None:
+        channel = self._channels[event.chat.channel]
+        self._background.run(channel.answer_press(event.press_id, said))

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from channel_list import read_arrival
 from core.model import Chat, FilesSent, LocationSent, Sign, TextSent
-from core.ports import Channel
+from core.ports import Channels
 from inbox import Entry
 
 React = Callable[[Chat, int, Sign], None]
@@ -31,10 +32,10 @@ _OUTCOMES: dict[str, Sign] = {
 
 
 class Receipts:
-    """The signs of `channel`'s messages, shown by `react`."""
+    """The signs of the messages that people send in `channels`, shown by `react`."""
 
-    def __init__(self, channel: Channel, react: React) -> None:
-        self._channel = channel
+    def __init__(self, channels: Channels, react: React) -> None:
+        self._channels = channels
         self._react = react
 
     def hear_entry(self, entry: Entry, outcome: str | None) -> None:
@@ -42,6 +43,6 @@ class Receipts:
         sign = _STEPS.get(entry.step) if outcome is None else _OUTCOMES.get(outcome)
         if sign is None or not entry.session_id:
             return
-        sent = self._channel.parse(entry.arrival.raw)
+        sent = read_arrival(self._channels, entry.arrival)
         if isinstance(sent, TextSent | FilesSent | LocationSent):
             self._react(sent.chat, sent.message_id, sign)

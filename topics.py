@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -32,7 +31,7 @@ from core.errors import (
 )
 from core.events import HookEvent, TranscriptEvent
 from core.model import Chat, Incoming, Place, Post
-from core.ports import Channel, Forum
+from core.ports import Channels
 from core.topic_names import (
     State,
     TopicState,
@@ -40,6 +39,7 @@ from core.topic_names import (
     seconds_to_wait,
     strip_mark,
 )
+from inbox import Arrival
 from outbox import Outbox
 from places import Places
 from pulse import Background
@@ -66,15 +66,14 @@ class _Look:
 
 
 class Topics:
-    """The topics of `forum`, for `sessions`.
+    """The topics in `channels`, for `sessions`.
 
     `is_known` says whether a place is one to be remembered, for what a person (or None) did there.
     """
 
     def __init__(
         self,
-        forum: Forum,
-        channel: Channel,
+        channels: Channels,
         places: Places,
         sessions: Sessions,
         outbox: Outbox,
@@ -83,8 +82,7 @@ class Topics:
         is_known: Callable[[Place, int | None], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._forum = forum
-        self._channel = channel
+        self._channels = channels
         self._places = places
         self._sessions = sessions
         self._outbox = outbox
@@ -100,12 +98,12 @@ class Topics:
 
     # --- what happens ---------------------------------------------------------------------------
 
-    def hear_update(self, raw: dict[str, Any], incoming: Incoming | None) -> bool:
+    def hear_update(self, arrival: Arrival, incoming: Incoming | None) -> bool:
         """Take note of the place that an update comes from, and of what a topic is called.
 
         Returns whether it is a place that may be remembered.
         """
-        place = self._forum.read_place(raw)
+        place = self._channels[arrival.channel].forum.read_place(arrival.raw)
         person = incoming.person.user_id if incoming is not None else None
         if place is None or not self._is_known(place, person):
             return False
@@ -137,7 +135,7 @@ class Topics:
     async def _tidy(self, chat: Chat, message_id: int) -> None:
         """Take away the line that a change of ours left in the topic, if that may be."""
         with suppress(ChannelError):
-            await self._channel.delete(chat, message_id)
+            await self._channels[chat.channel].delete(chat, message_id)
 
     # --- a new topic ----------------------------------------------------------------------------
 
@@ -147,7 +145,7 @@ class Topics:
             return False
         place = self._places.find(chat)
         if place is not None and place.is_private:
-            return self._forum.has_private_topics
+            return self._channels[chat.channel].forum.has_private_topics
         return place is not None and place.is_forum
 
     def has_topics(self, chat: Chat) -> bool:
@@ -159,13 +157,13 @@ class Topics:
         root = Chat(chat.channel, chat.chat_id)
         try:
             async with asyncio.timeout(_PATIENCE):
-                topic = await self._forum.create_topic(root, name)
+                topic = await self._channels[root.channel].forum.create_topic(root, name)
         except TopicRefusedError as error:
             self._refuse(root, error)
             return chat
         except (ChannelError, TimeoutError) as error:
             log.info("no topic could be made: %s", error)
-            self._outbox.say(chat, "Telegram made no topic just now; the session is here instead.")
+            self._outbox.say(chat, "No topic could be made just now; the session is here instead.")
             return chat
         self._places.set_topic(topic, TopicState(name=name, shown=name, is_chosen=False))
         return topic
@@ -208,7 +206,8 @@ class Topics:
 
     async def _bring(self, topic: Chat) -> float:
         """Bring a topic one step further; returns the seconds until the next, 0 when it is done."""
-        if topic in self._gone or (topic.channel, topic.chat_id) in self._refused:
+        is_off = topic.channel not in self._channels
+        if is_off or topic in self._gone or (topic.channel, topic.chat_id) in self._refused:
             return 0.0
         pause = self._paused_until.get(topic.chat_id, _LONG_AGO) - self._clock()
         if pause > 0:
@@ -236,7 +235,8 @@ class Topics:
         if known.is_closed != should_be_closed:
             if seconds := self._outbox.reserve(topic):
                 return seconds
-            change = self._forum.close_topic if should_be_closed else self._forum.reopen_topic
+            forum = self._channels[topic.channel].forum
+            change = forum.close_topic if should_be_closed else forum.reopen_topic
             await change(topic)
             self._places.set_topic(
                 topic, replace(self._places.find_topic(topic), is_closed=should_be_closed)
@@ -245,7 +245,9 @@ class Topics:
 
     async def _rename(self, topic: Chat, session: Session | None) -> float:
         known, now = self._places.find_topic(topic), self._clock()
-        title = strip_mark(known.shown) if session is None else title_of(session)
+        title = strip_mark(known.shown)
+        if session is not None and (_has_title(session) or not title):
+            title = title_of(session)
         state = self._state_of(session)
         look = self._look_of(topic, state)
         name = render_name(known, title, state)
@@ -259,7 +261,7 @@ class Topics:
         seconds = seconds or self._outbox.reserve(topic)
         if seconds:
             return seconds
-        await self._forum.rename_topic(topic, name)
+        await self._channels[topic.channel].forum.rename_topic(topic, name)
         look.changed_at = self._clock()
         latest = self._places.find_topic(topic)
         if latest.shown == known.shown:  # else a person has renamed it meanwhile
@@ -283,6 +285,11 @@ class Topics:
         if is_asked or self._sessions.is_asked(runner):
             return "waiting"
         return "working" if runner.is_working else "idle"
+
+
+def _has_title(session: Session) -> bool:
+    """Whether it is known what the session is about."""
+    return bool(session.state.get("name") or session.state.get("title"))
 
 
 def title_of(session: Session) -> str:

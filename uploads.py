@@ -42,7 +42,7 @@ from core.file_prompts import (
 )
 from core.keystrokes import prepare_prompt
 from core.model import Chat, FilesSent, LocationSent, Post, RemoteFile
-from core.ports import Channel
+from core.ports import Channels
 from inbox import Entry, Inbox
 from outbox import Outbox
 from pulse import happens
@@ -143,7 +143,7 @@ class Uploads:
 
     def __init__(
         self,
-        channel: Channel,
+        channels: Channels,
         inbox: Inbox,
         outbox: Outbox,
         sessions: PromptTaker,
@@ -156,7 +156,7 @@ class Uploads:
         quiet_seconds: float = _QUIET_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._channel = channel
+        self._channels = channels
         self._inbox = inbox
         self._outbox = outbox
         self._sessions = sessions
@@ -321,7 +321,7 @@ class Uploads:
             try:
                 if file.kind == "voice" and not self._transcriber.is_available:
                     raise FileRefusedError(HOW_TO_GET)
-                kept = await self._fetch(file, folder.incoming / name)
+                kept = await self._fetch(message.chat, file, folder.incoming / name)
                 if file.kind == "voice":
                     taken.dictated.append(await self._listen(key, message.chat, Path(kept.path)))
                 else:
@@ -333,12 +333,12 @@ class Uploads:
                 what = f"“{name_in_prompt(file.name)}”: " if is_named else ""
                 taken.refusals.append(f"{what}{error}")
 
-    async def _fetch(self, file: RemoteFile, target: Path) -> KeptFile:
+    async def _fetch(self, chat: Chat, file: RemoteFile, target: Path) -> KeptFile:
         """The file, kept at `target`; a network that is away is given some time."""
         for pause in (*_PAUSES, None):
             try:
                 await asyncio.to_thread(_make_room, target, file.size or self._limit_bytes)
-                await self._channel.download(file, target, self._limit_bytes)
+                await self._channels[chat.channel].download(file, target, self._limit_bytes)
                 return await asyncio.to_thread(_examine, file, target)
             except (FileNotReceivedError, StoreError, OSError) as error:
                 log.info("a file could not be fetched (%s)", type(error).__name__)

@@ -45,7 +45,7 @@ from core.errors import (
 )
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Post, RemoteFile, Sign
-from core.ports import TakeUpdates
+from core.ports import Desk, Forum, TakeUpdates
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ class TelegramChannel:
     """The bot of `token` at the Bot API server `api_url`."""
 
     name = "telegram"
+    sends_once = False
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class TelegramChannel:
             get_updates_request=self._polling,
         )
         self._sender = Sender(self._bot)
-        self.forum = TelegramForum(self._bot)
+        self.forum: Forum = TelegramForum(self._bot)
         self._sleep = sleep
         self._heard_at = time.monotonic()
 
@@ -139,6 +140,17 @@ class TelegramChannel:
     async def stop(self) -> None:
         """Disconnect."""
         await self._bot.shutdown()
+
+    def equip(self, desk: Desk) -> None:
+        """There is no room beside a chat on a phone."""
+
+    def link_to(self, chat: Chat) -> str:
+        """The link that opens the chat with the bot."""
+        return f"https://t.me/{self._bot.username}"
+
+    def make_invitation(self, code: str) -> str:
+        """The link that opens the chat with the bot and sends it the code."""
+        return f"https://t.me/{self._bot.username}?start={code}"
 
     async def receive(self, take: TakeUpdates) -> None:
         """Hand updates to `take` until cancelled. Raises ChannelRefusedError."""

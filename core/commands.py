@@ -42,6 +42,7 @@ CommandName = Literal[
     "handoff",
     "people",
     "invite",
+    "devices",
     "sh",
     "help",
 ]
@@ -108,6 +109,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("privacy", "[on|off]", "Keep personal data out of the history", "See"),
     MenuEntry("people", "", "See who may use this bot; remove, change roles", "People"),
     MenuEntry("invite", "<member|viewer>", "Make a one-time link for somebody new", "People"),
+    MenuEntry("devices", "", "See which browsers may use the page; remove, add", "People"),
     MenuEntry("commands", "", "List your and Claude Code's own commands", "Help"),
     MenuEntry("help", "", "Show what this bot can do", "Help"),
     MenuEntry("sh", "<line>", "Run a shell line, where switched on", "Help", is_in_menu=False),

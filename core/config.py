@@ -19,6 +19,7 @@ import msgspec
 
 from core.errors import ConfigError
 from core.freshness import FreshnessPolicy, ResetMode
+from core.model import AT_THE_PAGE
 
 PermissionMode = Literal[
     "default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions", "manual"
@@ -30,9 +31,14 @@ Megabytes = Annotated[float, msgspec.Meta(gt=0, le=2_000)]
 ModelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 SocketName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_./-]+$", max_length=90)]
 
+HostName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+PageUrl = Annotated[str, msgspec.Meta(pattern=r"^(https?://[^\s?#@]+)?$", max_length=500)]
+
 Hour = Annotated[int, msgspec.Meta(ge=0, le=23)]
 
 _PREFIX = "BRIDGE_"
+_SWITCH = {"on": "true", "yes": "true", "off": "false", "no": "false"}
 
 
 class Secret:
@@ -85,6 +91,15 @@ class Config:
     upload_megabytes: Megabytes = 20.0
     transcribe_command: tuple[str, ...] = ()
     whisper_model: ModelName = "base"
+    web: bool = False
+    web_address: HostName = "127.0.0.1"
+    web_port: Port = 8427
+    web_url: PageUrl = ""
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The user ids that are owners without pairing; who is at the page is one."""
+        return (*self.allowed_users, AT_THE_PAGE) if self.web else self.allowed_users
 
     @property
     def allows_bypass(self) -> bool:
@@ -189,6 +204,8 @@ def _parse_value(where: str, value: Any, kind: Any, environ: Mapping[str, str]) 
         return _parse_paths(where, value, environ)
     if kind == tuple[int, ...] and isinstance(value, str):
         value = [part for part in value.replace(",", " ").split() if part]
+    if kind is bool and isinstance(value, str):
+        value = _SWITCH.get(value.lower(), value)
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:

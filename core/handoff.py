@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.addressing import speaker_name
-from core.model import Chat, Person
+from core.model import AT_THE_PAGE, Chat, Person
 from core.roles import Role, may
 
 GENERAL = "General"
@@ -59,7 +59,7 @@ def find_targets(
     found = []
     for place in places:
         other = place.chat.chat_id
-        if place.chat == here or place.chat.channel != here.channel:
+        if place.chat == here:
             continue
         if place.is_private:
             role = role_of(other)
@@ -74,6 +74,8 @@ def find_targets(
 
 def name_place(place: KnownPlace, person: int) -> str:
     """A place in a few words, as that person knows it."""
+    if place.chat.chat_id == AT_THE_PAGE:
+        return f"The page › {place.topic_name}" if place.topic_name else "The page"
     name = speaker_name(Person(place.chat.chat_id, place.title)) if place.is_private else ""
     if place.is_private:
         name = "My private chat" if place.chat.chat_id == person else f"{name}'s chat"
@@ -95,7 +97,8 @@ def tell_there(handing: dict[str, Any], title: str, project: str) -> str:
 
 def tell_here(handing: dict[str, Any], title: str, next_title: str | None) -> str:
     """The trail that stays in the old chat, and where its next text goes."""
+    opens = f"\nOpen it: {handing['link']}" if handing.get("link") else ""
     if handing.get("is_copy"):
-        return f"A copy of “{title}” went to {handing['to_label']}. This chat keeps its own."
+        return f"A copy of “{title}” went to {handing['to_label']}. This chat keeps its own.{opens}"
     goes = f"goes to “{next_title}”" if next_title is not None else "starts a new session"
-    return f"Handed over to {handing['to_label']}: “{title}”. A text here {goes} now."
+    return f"Handed over to {handing['to_label']}: “{title}”. A text here {goes} now.{opens}"

@@ -29,6 +29,15 @@ class Person:
     name: str = ""
 
 
+AT_THE_PAGE = 1 << 52
+"""The user id of who sits at the page, which is an owner; Telegram's ids have 52 bits at most."""
+
+
+def private_chat(user_id: int) -> Chat:
+    """Where that person alone reads."""
+    return Chat("web" if user_id == AT_THE_PAGE else "telegram", user_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a channel tells of a place: its title, and of a topic the name that it has from now on.

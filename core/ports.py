@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from core.delivery import Prompt
 from core.errors import BridgeError
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
+from core.screen_rows import ShownScreen
 
 Runner = TypeVar("Runner", contravariant=True)
 TakeUpdates = Callable[[list[tuple[str, dict[str, Any]]]], None]
@@ -27,6 +28,14 @@ class Channel(Protocol):
     @property
     def bot_name(self) -> str:
         """The name by which people address the bot (`/new@name`), known after `start`."""
+
+    @property
+    def sends_once(self) -> bool:
+        """Whether sending a piece again, after a crash too, surely repeats nothing."""
+
+    @property
+    def forum(self) -> Forum:
+        """What can be done about the topics of its chats."""
 
     @property
     def silence(self) -> float:
@@ -46,6 +55,15 @@ class Channel(Protocol):
 
     async def stop(self) -> None:
         """Disconnect."""
+
+    def equip(self, desk: Desk) -> None:
+        """Take what may be shown beside the chats, where there is room for that."""
+
+    def link_to(self, chat: Chat) -> str:
+        """The link that opens that chat, for who may."""
+
+    def make_invitation(self, code: str) -> str | None:
+        """The link that brings somebody in with that code; None where nobody can be let in."""
 
     def parse(self, raw: dict[str, Any]) -> Incoming | None:
         """What a person did in this update; None for all that no person did."""
@@ -82,6 +100,23 @@ class Channel(Protocol):
 
     async def answer_press(self, press_id: str, text: str = "") -> None:
         """End the waiting sign on a pressed button; never raises ChannelError."""
+
+
+Channels = Mapping[str, Channel]
+"""The channels that are on, by name; a chat's is the one of `Chat.channel`."""
+
+
+class Desk(Protocol):
+    """What can be shown beside a chat, where a screen is wide."""
+
+    async def list_sessions(self) -> list[dict[str, Any]]:
+        """Every session of the machine, the most recently used first."""
+
+    async def look(self, chat: Chat) -> ShownScreen | None:
+        """The terminal of the chat's session as it is now; None while it has none."""
+
+    async def press(self, chat: Chat, keys: Sequence[str], mark: str) -> ShownScreen | None:
+        """Press keys into the screen of that mark. Raises BridgeError."""
 
 
 class Forum(Protocol):

@@ -35,8 +35,13 @@ _MAY: dict[Role, frozenset[Deed]] = {
     "member": frozenset({"talk", "command", "press"}),
     "viewer": frozenset(),
 }
-_COMMANDS: dict[CommandName, Deed] = {"people": "people", "invite": "people", "sh": "machine"}
-_PRESSES: dict[str, Deed] = {"person": "people", "take over": "machine"}
+_COMMANDS: dict[CommandName, Deed] = {
+    "people": "people",
+    "invite": "people",
+    "devices": "people",
+    "sh": "machine",
+}
+_PRESSES: dict[str, Deed] = {"person": "people", "device": "people", "take over": "machine"}
 
 
 def may(role: Role | None, deed: Deed) -> bool:

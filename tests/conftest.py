@@ -8,7 +8,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext
 
+from tests.web_world import WebWorld, running_chromium, watched
 from tests.world import World, find_claude
 
 
@@ -32,13 +34,35 @@ def world(tmp_path: Path, claude_command: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture
+def web_world(tmp_path: Path, claude_command: Path) -> Iterator[WebWorld]:
+    """A machine and a model; the person sits at the page, and the bridge is not started yet."""
+    with WebWorld(tmp_path, claude_command) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for all tests of a module."""
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser_context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A person's browser, with no cookies yet; a page in it that fails is a failure."""
+    with watched(chromium.new_context(viewport={"width": 1280, "height": 800})) as context:
+        yield context
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that fails shows the world that it failed in, which is gone right after."""
     report = yield
-    world = getattr(item, "funcargs", {}).get("world")
+    made = getattr(item, "funcargs", {})
+    world = made.get("world") or made.get("web_world")
     if call.when == "call" and report.failed and isinstance(world, World):
         report.sections.extend(world.describe())
     return report

@@ -13,6 +13,7 @@ from admission import Admission
 from audit import AuditLog
 from core.errors import StoreError
 from core.model import (
+    AT_THE_PAGE,
     ButtonPressed,
     Chat,
     FilesSent,
@@ -198,3 +199,16 @@ def test_an_owner_uses_up_no_invitation(door: Door) -> None:
     code = door.people.invite("member")
     assert bring(door, code, ADA)  # as any /start
     assert not bring(door, code, EVE) and door.people.role_of(EVE) == "member"
+
+
+def test_a_code_written_at_the_page_is_not_used_up(tmp_path: Path) -> None:
+    people = People(tmp_path, allowed_users=(AT_THE_PAGE,))
+    code = people.issue_code()
+    admission = Admission(
+        *(people, (), AuditLog(tmp_path, Redactor([]))),
+        put=lambda post: None,
+        is_session=lambda chat: False,
+    )
+    page = Chat("web", AT_THE_PAGE)
+    assert admission.admits(TextSent(page, Person(AT_THE_PAGE), 1, f"/start {code}"))
+    assert people.redeem(code, ADA, "Ada") == "owner"

@@ -26,6 +26,9 @@ EDGES = {
     *("channels.telegram", "channels.telegram_incoming", "channels.telegram_sending"),
     *("channels.telegram_files", "channels.telegram_errors", "channels.telegram_text"),
     *("channels.telegram_markdown", "channels.telegram_tables", "channels.telegram_entities"),
+    *("channels.web", "channels.web_store", "channels.web_files", "channels.web_body"),
+    *("channels.web_markdown", "channels.web_code", "channels.web_incoming", "channels.web_live"),
+    *("channels.web_guard", "channels.web_server", "channels.web_terminal", "devices", "qr_code"),
     *("process_end", "transcript_keeper"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     *(
@@ -51,6 +54,8 @@ HUB = {
         "chat_messages",
         "presses",
         "assembly",
+        "channel_list",
+        *("device_commands", "page_link", "page_desk"),
         "claude_status",
         "running_claude",
         "typist",
@@ -85,6 +90,7 @@ HUB = {
         "self_test_steps",
     ),
 }
+WEB = {name for name in EDGES if name.startswith("channels.web")}
 TELEGRAM = {name for name in EDGES if name.startswith("channels.telegram")}
 # One edge in several modules: the first may use the others.
 PARTS = {
@@ -100,6 +106,16 @@ PARTS = {
     "channels.telegram_text": {"channels.telegram_markdown", "channels.telegram_entities"},
     "channels.telegram_markdown": {"channels.telegram_tables", "channels.telegram_entities"},
     "channels.telegram_tables": {"channels.telegram_entities"},
+    "channels.web": {*WEB, "devices"},
+    "channels.web_server": WEB,
+    "channels.web_guard": {"devices"},
+    "channels.web_live": {"channels.web_store"},
+    "channels.web_terminal": {"channels.web_incoming", "channels.web_live"},
+    "channels.web_files": {"channels.web_store"},
+    "channels.web_incoming": {"channels.web_store"},
+    "channels.web_body": {"channels.web_files", "channels.web_markdown", "channels.web_store"},
+    "channels.web_markdown": {"channels.web_code"},
+    "channel_list": {"channels.telegram", "channels.web", "devices"},
     "outbox_folder": {"session_files"},
     "screen_painter": {"screen_cells", "screen_fonts"},
 }
@@ -108,10 +124,13 @@ KEPT_BY = {
     "libtmux": {"tmux_server"},
     "telegram": {*TELEGRAM, "installer", "doctor"},  # the latter two ask getMe
     "watchdog": {"claude_feed"},
+    "pyromark": {"channels.telegram_markdown", "channels.web_markdown"},
+    "pygments": {"channels.web_code"},
+    "aiohttp": {"channels.web", "channels.web_server", "channels.web_guard", "channels.web_live"},
+    "sqlite3": {"channels.web_store"},
     "phonenumbers": {"core.personal_data"},
     "stdnum": {"core.personal_data"},
     "markdown_it": {"core.history_export"},
-    "pyromark": {"channels.telegram_markdown"},
     "PIL": {"screen_painter", "screen_fonts"},
     "bittty": {"screen_cells"},
     "faster_whisper": {"speech_writer"},  # not the bridge, which it would make large and slow

@@ -84,8 +84,13 @@ class Machine:
             SessionFinder(folder / "projects", bridge / "found.json"),
             self.background,
             groups=(),
+            make_topic=self._make_topic,
+            link_to=lambda chat: f"{chat.channel}:{chat.chat_id}",
             sleep=self.sleep,
         )
+
+    async def _make_topic(self, chat: Chat, name: str) -> Chat:
+        return Chat(chat.channel, chat.chat_id, 1)
 
     async def sleep(self, seconds: float) -> None:
         await self.can_go_on.wait()

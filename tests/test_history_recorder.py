@@ -38,7 +38,7 @@ class Desk:
         self.is_private = False
         self.recorder = HistoryRecorder(
             *(self.histories, self.book, self.inbox),
-            parse=parse,
+            parse=lambda arrival: parse(arrival.raw),
             is_private=lambda chat: self.is_private,
             clock=lambda: 50.0,
         )

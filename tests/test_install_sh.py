@@ -36,6 +36,7 @@ echo "npm $*" >> {fakes}/calls
 mkdir -p node_modules/.bin
 printf '#!/bin/sh\\necho "2.1.330 (Claude Code)"\\n' > node_modules/.bin/claude
 chmod +x node_modules/.bin/claude
+mkdir -p node_modules/axe-core && : > node_modules/axe-core/axe.min.js
 """
 
 
@@ -49,11 +50,12 @@ def machine(tmp_path: Path) -> Machine:
     for name in ("install.sh", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, machine.checkout)
     (machine.checkout / "tests").mkdir()
-    shutil.copytree(
-        ROOT / "tests" / "claude-cli",
-        machine.checkout / "tests" / "claude-cli",
-        ignore=shutil.ignore_patterns("node_modules"),
-    )
+    for name in ("claude-cli", "axe"):
+        shutil.copytree(
+            ROOT / "tests" / name,
+            machine.checkout / "tests" / name,
+            ignore=shutil.ignore_patterns("node_modules"),
+        )
     return machine
 
 
@@ -77,7 +79,7 @@ def times(machine: Machine, words: str) -> int:
 def test_help_shows_every_option(machine: Machine) -> None:
     done = install(machine, "--help")
     assert done.returncode == 0
-    for option in ("--test", "--uninstall", "--pair", "--help"):
+    for option in ("--test", "--uninstall", "--pair", "--web", "--telegram", "--help"):
         assert option in done.stdout
     assert machine.calls == []
 
@@ -116,7 +118,7 @@ def test_without_the_venv_module_it_says_how_to_get_it(machine: Machine) -> None
 
 
 def test_it_hands_over_to_the_installer(machine: Machine) -> None:
-    for arguments in ([], ["--pair"], ["--uninstall"]):
+    for arguments in ([], ["--web"], ["--telegram"], ["--pair"], ["--uninstall"]):
         assert install(machine, *arguments).returncode == 0
         words = ["python", str(machine.checkout / "installer.py"), *arguments]
         assert machine.calls[-1] == " ".join(words)
@@ -158,7 +160,7 @@ def test_test_runs_pytest_with_what_follows(machine: Machine) -> None:
         assert install(machine, *arguments).returncode == 0
         assert machine.calls[-1] == "python -m pytest -k store"
     assert times(machine, "requirements-dev.txt") == 1
-    assert times(machine, "npm ci --ignore-scripts") == 1
+    assert times(machine, "npm ci --ignore-scripts") == 2  # Claude Code, and axe-core
     assert times(machine, "node node_modules/@anthropic-ai/claude-code/install.cjs") == 1
 
 
@@ -172,7 +174,8 @@ def test_test_goes_on_without_npm(machine: Machine) -> None:
 def test_the_cli_for_the_tests_is_pinned_and_names_no_registry() -> None:
     folder = ROOT / "tests" / "claude-cli"
     assert '"@anthropic-ai/claude-code": "2.1.330"' in (folder / "package.json").read_text()
-    assert "http" not in (folder / "package-lock.json").read_text()
+    for lock in (folder / "package-lock.json", ROOT / "tests" / "axe" / "package-lock.json"):
+        assert "http" not in lock.read_text()
 
 
 def test_shellcheck_finds_nothing() -> None:

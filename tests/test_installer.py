@@ -228,14 +228,51 @@ def test_claude_is_found_where_its_installer_puts_it(
     assert f'Environment="PATH={machine.bin}:{local}"' in machine.unit.read_text()
 
 
-def test_without_token_and_terminal_it_says_how_to_give_one(machine: Machine) -> None:
-    done = machine.run()
-    assert done.returncode == 2
-    assert done.stderr == (
-        "The bot token is missing. Get one from @BotFather in Telegram, and run ./install.sh "
-        "at a terminal, or with TELEGRAM_BOT_TOKEN set.\n"
-    )
-    assert not machine.config.exists()
+def test_without_a_token_the_page_is_on_alone(container: Machine) -> None:
+    done = container.run()
+    assert done.returncode == 0, done.stderr
+    written = load_config({"HOME": str(container.home)}, container.config.read_text())
+    assert written.web and not written.telegram_bot_token
+    assert "The page does not answer at http://127.0.0.1:8427/ yet" in done.stdout
+    assert "Telegram on your phone as well: ./install.sh --telegram" in done.stdout
+    assert container.run().returncode == 0
+
+
+def test_with_a_token_the_page_is_off_unless_it_is_asked_for(
+    machine: Machine, settings: dict[str, str]
+) -> None:
+    assert "page" not in machine.run(**settings).stdout
+    assert not load_config({"HOME": "/"}, machine.config.read_text()).web
+    done = machine.run("--web")
+    assert "The page does not answer" in done.stdout and "?start=" in done.stdout
+    assert load_config({"HOME": "/"}, machine.config.read_text()).web
+
+
+def test_a_bot_is_added_later(
+    container: Machine, api: TelegramApi, terminals: Callable[..., Terminal]
+) -> None:
+    assert container.run(BRIDGE_TELEGRAM_API_URL=api.url).returncode == 0
+    assert "./install.sh --telegram" in container.run("--pair").stderr
+    terminal = terminals(container, "--telegram")
+    terminal.expect("Bot token from @BotFather")
+    terminal.type(f"{api.token}\n")
+    terminal.expect("Folder that Claude Code works in")
+    terminal.type("\n")
+    terminal.expect(r"\?start=(\S+)")
+    written = load_config({"HOME": str(container.home)}, container.config.read_text())
+    assert written.web and written.telegram_bot_token.reveal() == api.token
+
+
+def test_at_a_terminal_enter_in_place_of_a_token_means_the_page(
+    container: Machine, terminals: Callable[..., Terminal]
+) -> None:
+    terminal = terminals(container)
+    terminal.expect(r"needs no bot: just press Enter\.\s+Bot token [^:]+: ")
+    terminal.type("\n")
+    terminal.expect("Folder that Claude Code works in")
+    terminal.type("\n")
+    terminal.expect("The page does not answer")
+    assert terminal.end() == 0
 
 
 @pytest.mark.parametrize("token", ["123456:WRONG", "no token", "../../x:y"])

@@ -66,16 +66,26 @@ async def test_nothing_is_sent_before_the_start(tmp_path: Path) -> None:
     for _ in range(20):
         await asyncio.sleep(0)
     assert world.channel.calls == []
-    world.outbox.start()
+    world.outbox.start("fake")
     await world.until_empty()
     assert world.texts() == ["early"]
     await world.outbox.stop()
 
 
-async def test_a_post_for_no_channel_or_that_breaks_holds_up_no_other(world: OutboxWorld) -> None:
-    world.outbox.put(post("a", chat=Chat("pigeon", 1)), post("b", "breaks"), post("c"))
+async def test_a_post_that_breaks_holds_up_no_other(world: OutboxWorld) -> None:
+    world.outbox.put(post("b", "breaks"), post("c"))
     await world.until_empty()
     assert world.texts() == ["c"]
+
+
+async def test_what_is_for_a_channel_that_is_off_waits_and_holds_up_no_other(
+    world: OutboxWorld,
+) -> None:
+    world.outbox.put(post("a", chat=Chat("pigeon", 1)), post("c"))
+    await world.until(lambda: world.texts() == ["c"])
+    await world.settle()
+    assert world.outbox.knows("a")
+    assert not world.outbox.is_empty()
 
 
 async def test_who_answers_a_message_at_once_finds_that_it_was_sent(world: OutboxWorld) -> None:

@@ -74,7 +74,7 @@ async def test_a_chat_at_its_limit_holds_up_no_other(world: OutboxWorld) -> None
 async def test_all_chats_together_have_a_limit_too(world: OutboxWorld) -> None:
     world.channel.all_chats_limits = [FloodLimit(8, 1, live=8)]
     world.outbox = world.make()
-    world.outbox.start()
+    world.outbox.start("fake")
     for number in range(4):
         chat = Chat("fake", number)
         world.outbox.put(*(post(f"{number}:{n}", chat=chat) for n in range(4)))

@@ -73,7 +73,7 @@ async def test_a_post_that_comes_before_the_start_does_not_send_the_doubtful_one
     world.outbox.put(post("b"))
     for _ in range(20):
         await asyncio.sleep(0)
-    world.outbox.start()
+    world.outbox.start("fake")
     await world.until_empty()
     assert world.texts() == ["b"]
     assert world.unknown == ["a"]
@@ -90,7 +90,7 @@ async def test_a_stop_lets_what_is_on_its_way_arrive(world: OutboxWorld) -> None
     await stopping
     assert world.texts() == ["1"]
     world.outbox = world.make()
-    world.outbox.start()
+    world.outbox.start("fake")
     await world.until_empty()
     assert world.texts() == ["1", "2", "b"]
     assert world.unknown == []
@@ -103,7 +103,7 @@ async def test_a_stop_waits_for_no_pause_and_not_for_ever(world: OutboxWorld) ->
     await world.until(lambda: world.clock.asked == [30])
     await world.outbox.stop(patience=0.01)
     world.outbox = world.make()
-    world.outbox.start()
+    world.outbox.start("fake")
     await world.until_empty()
     assert world.texts() == ["a"]
     assert world.unknown == ["b"]
@@ -206,7 +206,7 @@ async def test_a_question_that_cannot_be_kept_holds_up_no_start(world: OutboxWor
     old, world.outbox = world.outbox, world.make()
     await old.stop(patience=0)
     world.outbox.on_unknown = refuse
-    world.outbox.start()
+    world.outbox.start("fake")
     await world.until_empty()
     assert world.texts() == ["b"]
 

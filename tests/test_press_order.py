@@ -28,7 +28,7 @@ class Rig:
         channel = SimpleNamespace(answer_press=lambda press_id, text: text)
         self.presses = Presses(
             self.buttons,
-            cast(Any, channel),
+            {CHAT.channel: cast(Any, channel)},
             cast(Any, SimpleNamespace(run=self.said.append)),
             handlers={"show": self.do},
             prompting={"ask": self.do},

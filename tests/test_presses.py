@@ -40,7 +40,7 @@ class Desk:
         self.background = Background()
         self.presses = Presses(
             self.buttons,
-            cast(Channel, self.phone),
+            {"telegram": cast(Channel, self.phone)},
             self.background,
             handlers={"key": self.do, "person": self.do},
             prompting={"again": self.do},

@@ -41,7 +41,7 @@ def inbox(tmp_path: Path, signs: list[tuple[int, Sign]]) -> Inbox:
         assert chat == CHAT
         signs.append((message_id, sign))
 
-    made.listeners.append(Receipts(cast(Channel, Parser()), react).hear_entry)
+    made.listeners.append(Receipts({"fake": cast(Channel, Parser())}, react).hear_entry)
     made.receive([Arrival("k", "fake", {"kind": "text", "id": 3})])
     return made
 

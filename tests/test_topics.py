@@ -18,6 +18,7 @@ from core.errors import (
     TopicRefusedError,
 )
 from core.model import Chat, Person, Place, Post, TextSent
+from inbox import Arrival
 from outbox import Outbox
 from places import Places
 from pulse import Background
@@ -91,10 +92,9 @@ class Desk:
             put=self.posts.append,
             say=lambda chat, text: self.posts.append(Post("", chat, text)),
         )
-        channel = SimpleNamespace(delete=self._delete)
+        channel = SimpleNamespace(delete=self._delete, forum=self.forum)
         self.topics = Topics(
-            self.forum,
-            cast(Any, channel),
+            {"telegram": cast(Any, channel)},
             self.places,
             cast(Sessions, sessions),
             cast(Outbox, outbox),
@@ -129,7 +129,7 @@ class Desk:
         """An update comes from the topic."""
         self.forum.place = Place(topic, "Team", is_forum=True, **more)
         said = TextSent(topic, Person(42, "Ada"), 1, "hello", is_private=False)
-        self.topics.hear_update({}, said)
+        self.topics.hear_update(Arrival("k", "telegram", {}), said)
 
     async def look(self, seconds: float = 0.0) -> float | None:
         """Let some time pass, and look at what is to be done."""

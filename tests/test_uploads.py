@@ -108,7 +108,7 @@ class Desk:
         self.store = SessionStore(folder / "state")
         self.takers = Takers(self.inbox, self.store)
         self.uploads = Uploads(
-            self.phone,
+            {"fake": self.phone},
             self.inbox,
             self.outbox,
             self.takers,

@@ -191,9 +191,10 @@ class World:
         raise AssertionError(f"{text!r} is not taken: {self.screen()}")
 
     def transcripts(self) -> str:
-        """All that Claude Code has written down."""
+        """All that Claude Code has written down, but what it notes before a prompt is recorded."""
         found = (self.home / ".claude" / "projects").glob("*/*.jsonl")
-        return "\n".join(path.read_text() for path in found)
+        lines = (line for path in found for line in path.read_text().splitlines())
+        return "\n".join(line for line in lines if not line.startswith('{"type":"last-prompt"'))
 
     def kill_claude(self) -> None:
         """`kill -9` of every Claude Code process."""

@@ -7,12 +7,12 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.commands import MenuEntry
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Keyboard, Piece, Post, RemoteFile, Sign
-from core.ports import TakeUpdates
+from core.ports import Desk, Forum, TakeUpdates
 from outbox import Outbox
 from tests.standins.refusing_system import RefusingSystem
 
@@ -67,9 +67,11 @@ class FakeChannel:
     name = "fake"
     bot_name = "fake_bot"
     silence = 0.0
+    sends_once = False
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.forum = cast(Forum, None)
         self.limits: Sequence[FloodLimit] = ()
         self.all_chats_limits: Sequence[FloodLimit] = ()
         self.answers: dict[int, deque[Exception | asyncio.Event]] = defaultdict(deque)
@@ -133,6 +135,14 @@ class FakeChannel:
 
     async def stop(self) -> None: ...
 
+    def equip(self, desk: Desk) -> None: ...
+
+    def link_to(self, chat: Chat) -> str:
+        return f"fake:{chat.chat_id}"
+
+    def make_invitation(self, code: str) -> str | None:
+        return None
+
     def parse(self, raw: dict[str, Any]) -> Incoming | None: ...
 
     async def show_typing(self, chat: Chat) -> None: ...
@@ -166,7 +176,7 @@ class OutboxWorld:
         """What is on disk is all that is left."""
         old, self.outbox = self.outbox, self.make()
         await old.stop(patience=0)
-        self.outbox.start()
+        self.outbox.start("fake")
 
     async def until(self, is_true: Callable[[], bool]) -> None:
         for _ in range(50_000):
@@ -207,7 +217,7 @@ class OutboxWorld:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[OutboxWorld]:
     made = OutboxWorld(folder)
-    made.outbox.start()
+    made.outbox.start("fake")
     yield made
     made.clock.ring()
     await made.outbox.stop(patience=0)

@@ -1,0 +1,107 @@
+// What the page asks of the bridge. All addresses are relative to the page's own.
+
+const PAUSES = [500, 1000, 2000, 5000];
+
+/** Something was refused, for good; the text says why. */
+export class Refused extends Error {}
+
+export const newKey = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(18));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+};
+
+const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** The answer to a question; throws Refused for what will not be answered. */
+export async function get(path, query = {}) {
+  const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== null && value !== undefined));
+  return await attempt(() => fetch(`./api/${path}?${words}`, { headers: { Accept: "application/json" } }));
+}
+
+/** Do something, until it is surely done: its key makes that once. */
+export async function post(path, value) {
+  const body = JSON.stringify(value);
+  return await attempt(() => fetch(`./api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body }));
+}
+
+/** Do something that must not be done twice: tried once. */
+export async function once(path, value) {
+  const answer = await fetch(`./api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
+  if (answer.ok) return await answer.json();
+  throw new Refused(await answer.text());
+}
+
+/** Send a file's content; tells how much of it has gone. */
+export function upload(file, onProgress) {
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "./api/files");
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.setRequestHeader("X-File-Name", encodeURIComponent(file.name || "file"));
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / (event.total || 1)));
+    request.addEventListener("load", () => (request.status === 200
+      ? done(JSON.parse(request.responseText)) : fail(new Refused(request.responseText || "The file was refused."))));
+    request.addEventListener("error", () => fail(new Refused("The file did not arrive; add it again.")));
+    request.send(file);
+  });
+}
+
+async function attempt(ask) {
+  for (let number = 0; ; number += 1) {
+    try {
+      const answer = await ask();
+      if (answer.ok) return await answer.json();
+      if (answer.status === 401) document.dispatchEvent(new Event("shut-out"));
+      if (answer.status < 500 && answer.status !== 429) throw new Refused(await answer.text());
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+    }
+    await sleep(PAUSES[Math.min(number, PAUSES.length - 1)]);
+  }
+}
+
+/** The live line: calls `hear` for each thing said, and goes on after every break. */
+export class Line {
+  constructor(since, hear, onState) {
+    this.since = since;
+    this.hear = hear;
+    this.onState = onState;
+    this.pause = 0;
+    this.wanted = null;
+    this.open();
+    const wake = () => { if (document.visibilityState === "visible" && this.socket.readyState > 1) this.open(); };
+    document.addEventListener("visibilitychange", wake);
+    addEventListener("online", wake);
+  }
+
+  say(value) {
+    this.wanted = value;
+    if (this.socket.readyState === 1) this.socket.send(JSON.stringify(value));
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    const address = new URL(`./api/live?since=${this.since}`, location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    address.hash = "";
+    const socket = this.socket = new WebSocket(address);
+    socket.addEventListener("open", () => {
+      this.pause = 0;
+      this.onState(true);
+      if (this.wanted) socket.send(JSON.stringify(this.wanted));
+    });
+    socket.addEventListener("message", (event) => {
+      if (socket !== this.socket) return;
+      const said = JSON.parse(event.data);
+      if (said.type === "changes") this.since = said.upto;
+      this.hear(said);
+    });
+    socket.addEventListener("close", (event) => {
+      if (socket !== this.socket) return;
+      this.onState(false);
+      if (event.code === 4001) get("state").catch(() => {});
+      this.pause = Math.min(5000, Math.max(300, this.pause * 2));
+      this.timer = setTimeout(() => this.open(), this.pause);
+    });
+  }
+}

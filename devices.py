@@ -1,0 +1,169 @@
+"""The browsers that may use the page: a key lets one in, and it stays until it is removed.
+
+* A key works once, for ten minutes. What a browser keeps from then on is a token of its own.
+* `devices.json` is replaced whole and durably; the installer issues keys while the bridge runs, so
+  that each question looks at the file's stamp and reads it again if that changed.
+* Fails closed: with a file that can't be used nobody gets in until a new key is issued, for which
+  it is set aside.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from msgspec.structs import replace
+
+from core.devices_file import (
+    DamagedDevicesError,
+    Device,
+    Key,
+    Record,
+    digest,
+    parse_record,
+    render_record,
+)
+from core.errors import StoreWriteError
+from durable import reason_for, replace_file
+
+KEY_SECONDS = 600.0
+
+_FILE = "devices.json"
+_MOST_KEYS = 20
+_MOST_DEVICES = 100
+_LOCK_SECONDS = 10.0
+_BETWEEN_SIGHTS = 3_600.0
+
+log = logging.getLogger(__name__)
+
+
+class Devices:
+    """The devices of the bridge whose own folder is `directory` (`Config.bridge_dir`)."""
+
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = directory / _FILE
+        self._clock = clock
+        self._lock = FileLock(directory / ".devices.lock", timeout=_LOCK_SECONDS, mode=0o600)
+        self._stamp: tuple[int, int, int] | None = None
+        self._record = Record()
+        self.on_removed: Callable[[str], None] = lambda device_id: None
+
+    def everybody(self) -> tuple[Device, ...]:
+        """The devices, in the order in which they came."""
+        return self._current().devices
+
+    def issue_key(self) -> str:
+        """A new key, good once and for ten minutes. Raises StoreWriteError."""
+        key, now = secrets.token_urlsafe(32), self._clock()
+        with self._writing() as record:
+            good = [kept for kept in record.keys if now < kept.expires_at]
+            keys = (*good, Key(digest(key), now, now + KEY_SECONDS))[-_MOST_KEYS:]
+            self._write(replace(record, keys=keys))
+        return key
+
+    def redeem(self, key: str, name: str) -> str | None:
+        """The token of a new device of that name; None when the key is not good.
+
+        Raises StoreWriteError: the key is as good as before.
+        """
+        if not self._fitting(self._current(), key):
+            return None
+        with self._writing() as record:
+            used = self._fitting(record, key)
+            if not used:
+                return None
+            token, now = secrets.token_urlsafe(32), self._clock()
+            device = Device(secrets.token_hex(8), name, digest(token), now, now)
+            self._write(
+                replace(
+                    record,
+                    keys=tuple(kept for kept in record.keys if kept not in used),
+                    devices=(*record.devices, device)[-_MOST_DEVICES:],
+                )
+            )
+        log.info("a browser may use the page now: %s", device.id)
+        return token
+
+    def find(self, token: str) -> Device | None:
+        """The device of that token."""
+        found = digest(token)
+        matching = [d for d in self._current().devices if secrets.compare_digest(d.digest, found)]
+        return matching[0] if matching else None
+
+    def note_seen(self, device: Device) -> None:
+        """Note that it was here, to the hour; a disk that refuses it loses that."""
+        now = self._clock()
+        if abs(now - device.seen_at) < _BETWEEN_SIGHTS:
+            return
+        try:
+            with self._writing() as record:
+                devices = tuple(
+                    replace(kept, seen_at=now) if kept.id == device.id else kept
+                    for kept in record.devices
+                )
+                self._write(replace(record, devices=devices))
+        except StoreWriteError as error:
+            log.error("%s", error)
+
+    def remove(self, device_id: str) -> bool:
+        """Let that device in no more; False when there is none. Raises StoreWriteError."""
+        with self._writing() as record:
+            devices = tuple(kept for kept in record.devices if kept.id != device_id)
+            if devices == record.devices:
+                return False
+            self._write(replace(record, devices=devices))
+        self.on_removed(device_id)
+        return True
+
+    def _fitting(self, record: Record, key: str) -> list[Key]:
+        now = self._clock()
+        return [kept for kept in record.keys if kept.fits(key, now)]
+
+    def _current(self) -> Record:
+        """What the file says now."""
+        try:
+            stamp = _stamp_of(os.lstat(self._path))
+            if stamp != self._stamp:
+                self._record, self._stamp = parse_record(self._path.read_bytes()), stamp
+        except FileNotFoundError:
+            self._record, self._stamp = Record(), None
+        except (OSError, DamagedDevicesError) as error:
+            log.error("%s can't be used, so that the page lets nobody in: %s", self._path, error)
+            self._record, self._stamp = Record(), None
+        return self._record
+
+    @contextmanager
+    def _writing(self) -> Iterator[Record]:
+        """The record, which nobody else changes meanwhile. Raises StoreWriteError."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._lock:
+                self._set_aside_if_damaged()
+                yield self._current()
+        except Timeout as error:
+            raise StoreWriteError(f"Another program keeps {_FILE} locked.") from error
+        except OSError as error:
+            raise StoreWriteError(f"{_FILE} can't be used: {reason_for(error)}.") from error
+
+    def _set_aside_if_damaged(self) -> None:
+        try:
+            parse_record(self._path.read_bytes())
+        except FileNotFoundError:
+            return
+        except DamagedDevicesError as error:
+            log.error("%s is damaged (%s) and is set aside", self._path, error)
+            self._path.rename(self._path.with_name(f"{_FILE}.damaged-{secrets.token_hex(8)}"))
+
+    def _write(self, record: Record) -> None:
+        self._stamp = _stamp_of(replace_file(self._path, render_record(record)))
+        self._record = record
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_ino, status.st_size

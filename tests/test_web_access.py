@@ -1,0 +1,214 @@
+"""Who gets into the page over real HTTP, and what other pages can do through its browser."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from tests.web_site import KEY, Site, send
+
+pytest_plugins = ["tests.standins.web_fixtures"]
+
+# --- getting in --------------------------------------------------------------------------------
+
+
+async def test_a_key_lets_in_one_browser_once_and_leaves_the_address(
+    site: Site, stranger: aiohttp.ClientSession
+) -> None:
+    link = site.url(f"?key={site.devices.issue_key()}")
+    async with stranger.get(link, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "./")
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly; SameSite=Strict" in cookie
+    assert "Path" not in cookie  # the page's own folder, whatever prefix it has
+    async with stranger.get(site.url("")) as answer:
+        assert answer.status == 200
+    async with aiohttp.ClientSession() as other, other.get(link) as answer:
+        assert answer.status == 401
+        assert "Set-Cookie" not in answer.headers
+    assert [device.name for device in site.devices.everybody()] == ["A browser"]
+
+
+async def test_on_the_disk_there_is_neither_a_key_nor_a_cookie(
+    site: Site, stranger: aiohttp.ClientSession
+) -> None:
+    unused, key = site.devices.issue_key(), site.devices.issue_key()
+    async with stranger.get(site.url(f"?key={key}"), allow_redirects=False) as answer:
+        token = answer.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+    path = site.config.bridge_dir / "devices.json"
+    kept = path.read_text()
+    assert all(secret not in kept for secret in (unused, key, token))
+    files = [p for p in site.config.bridge_dir.rglob("*") if p.is_file()]
+    assert {p.stat().st_mode & 0o077 for p in files} == {0}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", "api/state"), ("GET", "api/history"), ("GET", "api/search?words=a")),
+        *(("GET", "api/live"), ("GET", "files/abc/x")),
+        *(("POST", "api/send"), ("POST", "api/edit"), ("POST", "api/press"), ("POST", "api/files")),
+    ],
+)
+async def test_who_was_not_let_in_gets_nothing(
+    site: Site, stranger: aiohttp.ClientSession, method: str, path: str
+) -> None:
+    headers = {"Origin": site.origin}
+    async with stranger.request(method, site.url(path), headers=headers) as answer:
+        assert answer.status == 401
+    async with stranger.get(site.url("")) as answer:
+        assert answer.status == 401
+        assert "not let in" in await answer.text()
+
+
+async def test_wrong_keys_are_tried_ten_times_a_minute_at_most(
+    site: Site, stranger: aiohttp.ClientSession
+) -> None:
+    statuses = []
+    for number in range(12):
+        async with stranger.get(site.url(f"?key=wrong{number}")) as answer:
+            statuses.append(answer.status)
+    assert statuses == [401] * 10 + [429] * 2
+    async with stranger.get(site.url(f"?key={site.devices.issue_key()}")) as answer:
+        assert answer.status == 429
+
+
+async def test_a_device_that_is_removed_is_out_at_once_and_its_socket_is_closed(
+    site: Site, browser: aiohttp.ClientSession
+) -> None:
+    async with browser.ws_connect(site.url("api/live?since=0")) as socket:
+        (device,) = site.devices.everybody()
+        assert site.devices.remove(device.id)
+        async with asyncio.timeout(5):
+            while (await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                pass
+        assert socket.close_code == 4001
+    assert (await send(browser, site, key=KEY, text="hello"))[0] == 401
+    assert site.taken == []
+
+
+# --- other pages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+        {},
+        {"Origin": "", "Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_another_page_can_do_nothing_through_the_browser(
+    site: Site, browser: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
+    cookies = {c.key: c.value for c in browser.cookie_jar}
+    async with aiohttp.ClientSession(cookies=cookies, headers=headers) as other:
+        body = {"key": KEY, "text": "hello"}
+        async with other.post(site.url("api/send"), json=body) as answer:
+            assert answer.status == 403
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await other.ws_connect(site.url("api/live?since=0"))
+        assert refused.value.status == 403
+    assert site.taken == []
+
+
+@pytest.mark.parametrize("site_of", ["cross-site", "same-site"])
+async def test_another_page_can_read_nothing_through_the_browser(
+    site: Site, browser: aiohttp.ClientSession, site_of: str
+) -> None:
+    await site.show("private")
+    headers = {"Sec-Fetch-Site": site_of, "Sec-Fetch-Mode": "no-cors"}
+    async with browser.get(site.url("api/history"), headers=headers) as answer:
+        assert answer.status == 403
+    async with browser.get(site.url("api/history")) as answer:
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("evil.example", 421), ("127.0.0.1.evil.example", 421), ("", 421), ("a b", 421)),
+        *(("localhost:1", 200), ("127.0.0.1", 200), ("[::1]:80", 200), ("10.0.0.7", 200)),
+    ],
+)
+async def test_a_name_that_is_not_ours_is_refused(
+    site: Site, browser: aiohttp.ClientSession, host: str, status: int
+) -> None:
+    async with browser.get(site.url("api/state"), headers={"Host": host}) as answer:
+        assert answer.status == status
+
+
+async def test_behind_a_proxy_the_page_has_the_name_that_it_was_given(tmp_path: Path) -> None:
+    site = Site(tmp_path, web_url="https://desk.example.net/claude/")
+    await site.channel.start([])
+    token = site.devices.redeem(site.devices.issue_key(), "A browser")
+    headers = {
+        "Host": "desk.example.net",
+        "Origin": "https://desk.example.net",
+        "Cookie": f"bridge_{site.port}={token}",
+    }
+    async with aiohttp.ClientSession(headers=headers) as proxied:
+        assert (await send(proxied, site, key=KEY, text="hello"))[0] == 200
+        async with proxied.post(
+            site.url("api/send"), json={}, headers={"Origin": "https://evil.example.net"}
+        ) as answer:
+            assert answer.status == 403
+    await site.stop()
+
+
+async def test_nothing_may_run_or_be_loaded_but_the_page_itself(
+    site: Site, browser: aiohttp.ClientSession, stranger: aiohttp.ClientSession
+) -> None:
+    paths = ["", "app.js", "style.css", "manifest.webmanifest", "api/state", "nothing/here"]
+    for who in (browser, stranger):
+        for path in paths:
+            async with who.get(site.url(path)) as answer:
+                policy = answer.headers["Content-Security-Policy"]
+                assert "default-src 'none'" in policy
+                assert "script-src 'self'" in policy
+                assert "unsafe" not in policy
+                assert "frame-ancestors 'none'" in policy
+                assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_one_browser_does_not_do_too_much_at_once(
+    site: Site, browser: aiohttp.ClientSession
+) -> None:
+    statuses = [
+        (await send(browser, site, key=f"{KEY}{n}", text="x", topic=0))[0] for n in range(62)
+    ]
+    assert statuses == [200] * 60 + [429] * 2
+
+
+def test_the_page_makes_no_markup_of_texts_and_loads_nothing_from_elsewhere() -> None:
+    folder = Path(__file__).resolve().parent.parent / "channels" / "web_page"
+    for path in folder.iterdir():
+        if path.suffix in (".js", ".html", ".css"):
+            text = path.read_text()
+            for forbidden in (
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacent",
+                "document.write",
+                "eval(",
+            ):
+                assert forbidden not in text, path.name
+            assert "://" not in text.replace("https?:\\/\\/", ""), path.name
+            assert not re.search(r"\s(on[a-z]+|style)=", text), path.name
+
+
+def test_every_address_of_the_page_is_relative() -> None:
+    folder = Path(__file__).resolve().parent.parent / "channels" / "web_page"
+    for name in ("index.html", "closed.html"):
+        for part in (folder / name).read_text().split('"')[1::2]:
+            assert not part.startswith("/"), part
+            assert not urlsplit(part).netloc, part

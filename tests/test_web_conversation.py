@@ -1,0 +1,247 @@
+"""The page from end to end: the real Claude Code, the real bridge, and Chromium."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, FilePayload, Page, expect
+
+from devices import Devices
+from tests.standins.telegram_state import Message
+from tests.test_bridge_takeover import Terminal
+from tests.web_world import PATIENCE, WebWorld, free_port, message, reads, say
+from tests.world import World, wait_until
+
+
+def use_tool(page: Page, name: str, **arguments: Any) -> None:
+    """Have the model use a tool."""
+    say(page, f"tool {name} {json.dumps(arguments)}")
+
+
+def texts(page: Page) -> list[str]:
+    """What the conversation shows, without the cards of turns."""
+    found = page.locator("article:not(.card) > .text").all_inner_texts()
+    return [text.strip() for text in found]
+
+
+def shows(page: Page, *wanted: str) -> None:
+    """Wait until these are the last texts of the conversation."""
+
+    def is_shown() -> bool:
+        page.wait_for_timeout(20)  # lets the page go on
+        return texts(page)[-len(wanted) :] == list(wanted)
+
+    try:
+        wait_until(is_shown, "the texts", seconds=10)
+    except AssertionError:
+        assert texts(page)[-len(wanted) :] == list(wanted)
+
+
+def test_a_text_goes_in_and_the_answer_comes_out(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    assert "key=" not in page.url
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    sign = message(page, "hello").first.get_by_role("img", name="Answered")
+    expect(sign).to_be_visible(timeout=PATIENCE)
+    say(page, "and again")
+    reads(page, "Echo: and again")
+    assert texts(page) == ["hello", "Echo: hello", "and again", "Echo: and again"]
+    (session,) = web_world.sessions()
+    assert session.state["channel"] == "web"
+
+
+def test_a_permission_is_given_and_a_question_is_answered_by_buttons(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    use_tool(page, "Bash", command="touch made", description="make it")
+    asked = reads(page, "Run this command?")
+    asked.get_by_role("button", name="Allow", exact=False).first.click()
+    reads(page, "The tool said")
+    assert (web_world.project / "made").exists()
+    expect(asked.get_by_role("group", name="Answers")).to_have_count(0)
+    options = [{"label": "Red", "description": "warm"}, {"label": "Blue", "description": "cool"}]
+    question = {"question": "Which colour?", "header": "Colour", "options": options}
+    use_tool(page, "AskUserQuestion", questions=[{**question, "multiSelect": False}])
+    reads(page, "Which colour?").get_by_role("button", name="2. Blue").click()
+    reads(page, '"Which colour?"="Blue"')
+    reads(page, "✅ Blue")
+
+
+def test_a_reload_in_the_middle_and_a_second_tab_miss_nothing_and_repeat_nothing(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    first = web_world.open_page(browser_context)
+    say(first, "hold paint")
+    expect(message(first, "Held paint.").last).to_be_visible(timeout=PATIENCE)
+    second = browser_context.new_page()
+    second.goto(first.url)
+    first.reload()
+    for page in (first, second):
+        expect(message(page, "Held paint.").last).to_be_visible(timeout=PATIENCE)
+    web_world.model.release("paint")
+    for page in (first, second):
+        reads(page, "And done.")
+        shows(page, "hold paint", "Held paint.\nAnd done.")
+        assert len(texts(page)) == 2
+    say(second, "hello")
+    for page in (first, second):
+        reads(page, "Echo: hello")
+        shows(page, "hello", "Echo: hello")
+        assert len(texts(page)) == 4
+
+
+def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    web_world.kill_bridge()
+    expect(page.locator("#state")).to_have_text("Not connected", timeout=PATIENCE)
+    say(page, "are you there")
+    expect(page.locator(".waiting")).to_have_count(1)
+    page.evaluate("window.old = true")
+    web_world.start_bridge()
+    reads(page, "Echo: are you there")
+    expect(page.locator("#state")).to_have_text("")
+    expect(page.locator(".waiting")).to_have_count(0)
+    assert page.evaluate("window.old")
+    assert texts(page) == ["hello", "Echo: hello", "are you there", "Echo: are you there"]
+    asked = [r.user_texts[-1] for r in web_world.model.turns]
+    assert asked == ["hello", "are you there"]
+
+
+def test_each_conversation_has_a_session_of_its_own(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    page.get_by_role("button", name="New conversation").click()
+    say(page, "another")
+    reads(page, "Echo: another")
+    assert texts(page) == ["another", "Echo: another"]
+    wait_until(lambda: len(web_world.sessions()) == 2, "two sessions")
+    side = page.get_by_role("navigation", name="Conversations")
+    side.get_by_role("button", name="hello").click()
+    expect(message(page, "Echo: hello")).to_be_visible()
+    say(page, "recall")
+    reads(page, "hello").get_by_text("hello")
+    assert "another" not in " ".join(texts(page))
+
+
+def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserContext) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    note = FilePayload(name="note.txt", mimeType="text/plain", buffer=b"forty-two")
+    page.locator("#file").set_input_files([note])
+    page.get_by_role("textbox", name="Message Claude").fill("what is in it?")
+    page.get_by_role("button", name="Send").click()
+    expect(message(page, "note.txt").first).to_be_visible()
+    reads(page, "Echo: what is in it?")
+    assert any("forty-two" in str(turn.body) for turn in web_world.model.turns)
+    (web_world.project / "report.txt").write_text("fifty-four")
+    say(page, "/get report.txt")
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="report.txt").click(timeout=PATIENCE)
+    assert Path(saving.value.path()).read_text() == "fifty-four"
+
+
+def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    web_world.wait_for_process("idle")
+    page.get_by_role("button", name="Terminal").click()
+    terminal = page.get_by_role("application", name="Terminal")
+    expect(terminal).to_contain_text("Echo: hello", timeout=PATIENCE)
+    colours = terminal.locator("span").evaluate_all("all => all.map(one => one.style.color)")
+    assert any(colours)
+    terminal.focus()
+    page.keyboard.type("say it")
+    expect(terminal).to_contain_text("say it", timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    reads(page, "it")
+    expect(terminal).to_contain_text("it", timeout=PATIENCE)
+
+
+def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    terminal = Terminal(web_world)
+    try:
+        terminal.begins("my cat is called Grace")
+        web_world.start_bridge()
+        page = web_world.open_page(browser_context)
+        machine = page.get_by_role("region", name="On this machine")
+        machine.get_by_role("button", name="my cat is called Grace").click(timeout=PATIENCE)
+        expect(machine).to_contain_text("open in tmux “work”")
+        machine.get_by_role("button", name="Continue here").click()
+        reads(page, "Joined where it is open")
+        say(page, "recall")
+        expect(page.locator("article.markdown").last).to_contain_text("Grace", timeout=PATIENCE)
+        expect(machine).to_be_hidden(timeout=PATIENCE)
+    finally:
+        terminal.tmux("kill-server")
+
+
+def test_a_conversation_goes_from_telegram_to_the_page_and_back(
+    world: World, browser_context: BrowserContext
+) -> None:
+    """The bridge with both channels; nothing is said twice."""
+    port = free_port()
+    world.settings.update({"BRIDGE_WEB": "on", "BRIDGE_WEB_PORT": str(port)})
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo: my cat is called Grace")
+    world.wait_for_process("idle")
+    asked = world.reads("Where to?", after=world.say("/handoff"))
+    world.telegram.press(world.chat, world.user, asked.message_id, "The page")
+    wait_until(lambda: "Move it" in now(world, asked).labels, "how to hand it over")
+    world.telegram.press(world.chat, world.user, asked.message_id, "Move it")
+    wait_until(lambda: "Open it: " in now(world, asked).text, "the link")
+    link = now(world, asked).text.partition("Open it: ")[2]
+    page = browser_context.new_page()
+    key = Devices(world.state / "bridge").issue_key()
+    page.goto(f"http://127.0.0.1:{port}/?key={key}")
+    page.goto(link)
+    reads(page, "Handed over from Ada's chat")
+    before = world.texts()
+    say(page, "recall")
+    reads(page, "Grace")
+    assert world.texts() == before
+    sign = message(page, "recall").first.get_by_role("img", name="Answered")
+    expect(sign).to_be_visible(timeout=PATIENCE)
+    world.wait_for_process("idle")
+    wait_until(lambda: "card" not in world.sessions()[0].state, "the turn is over")
+    say(page, "/handoff")
+    asked_here = reads(page, "Where to?")
+    asked_here.get_by_role("button", name="Ada's chat").click()
+    reads(page, "move it, or send a copy?").get_by_role("button", name="Move it").click()
+    wait_until(lambda: "https://t.me/" in " ".join(looked_at(page)), f"the link: {texts(page)}")
+    shown = texts(page)
+    world.ask("recall", "Grace")
+    assert texts(page) == shown
+    assert len(world.sessions()) == 1
+
+
+def looked_at(page: Page) -> list[str]:
+    page.wait_for_timeout(20)  # lets the page go on
+    return texts(page)
+
+
+def now(world: World, message: Message) -> Message:
+    return world.telegram.message(world.chat, message.message_id)

@@ -1,0 +1,68 @@
+"""In a minute without a token: the real installer starts the real bridge, and its link opens it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import BrowserContext, expect
+
+from tests.web_world import WebWorld, reads, say
+from tests.world import ROOT
+
+SECONDS = 90.0
+
+
+def run_installer(world: WebWorld, *arguments: str) -> str:
+    """What it prints; here is neither a token nor a terminal nor systemd."""
+    environment = {k: v for k, v in world.environment.items() if k != "BRIDGE_WEB"}
+    fakes = world.root / "fakes"
+    fakes.mkdir(exist_ok=True)
+    for name in ("systemctl", "launchctl"):
+        (fakes / name).write_text("#!/bin/sh\nexit 1\n")
+        (fakes / name).chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "installer.py"), *arguments],
+        env={**environment, "PATH": f"{fakes}:{environment['PATH']}"},
+        cwd=world.root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def stop(world: WebWorld) -> None:
+    """End the bridge that runs in the background."""
+    path = Path(world.state / "bridge" / "bridge.pid")
+    if path.exists():
+        process = psutil.Process(int(path.read_text()))
+        process.send_signal(signal.SIGTERM)
+        process.wait(SECONDS)
+
+
+def test_without_a_token_the_installer_prints_a_link_that_opens_the_chat(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    try:
+        printed = run_installer(web_world)
+        (link,) = re.findall(r"http://127\.0\.0\.1:\d+/\?key=\S+", printed)
+        assert "./install.sh --telegram" in printed
+        page = browser_context.new_page()
+        page.goto(link)
+        expect(page.locator("body[data-ready]")).to_be_visible()
+        say(page, "hello")
+        reads(page, "Echo: hello")
+        (again,) = re.findall(r"http://\S+\?key=\S+", run_installer(web_world, "--web"))
+        assert again != link
+        said = " ".join((web_world.state / "bridge" / "bridge.log").read_text().split())
+        assert link.partition("=")[2] not in said
+    finally:
+        stop(web_world)

@@ -1,0 +1,322 @@
+"""The page in Chromium, with a channel behind it whose posts the test decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from core.errors import ChatUnreachableError
+from core.model import Attachment
+from tests.web_rig import WebRig, keys
+from tests.web_world import message, say, watched
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[WebRig]:
+    """A page whose posts the test decides."""
+    with WebRig(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def page(rig: WebRig, browser_context: BrowserContext) -> Page:
+    """The page, open at no conversation."""
+    made = browser_context.new_page()
+    made.goto(rig.link())
+    expect(made.locator("body[data-ready]")).to_be_visible()
+    return made
+
+
+def open_topic(page: Page, topic: int) -> None:
+    page.evaluate(f"location.hash = '#t{topic}'")
+    expect(page.locator("#log")).not_to_have_attribute("aria-busy", "true")
+
+
+def test_what_claude_says_is_never_markup(rig: WebRig, page: Page) -> None:
+    topic = rig.make_topic("attack")
+    open_topic(page, topic)
+    evil = (
+        "<img src=x onerror=alert(1)> <script>alert(1)</script>\n\n"
+        "<div onclick=alert(1)>\n\n[a](javascript:alert(1)) ![b](javascript:alert(1)) "
+        "[c](data:text/html,x) <javascript:alert(1)>\n\n"
+        '```"><script>alert(1)</script>\n</code></pre><script>alert(1)</script>\n```\n'
+        "| <b>x</b> |\n|-|\n| <svg onload=alert(1)> |"
+    )
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    for style in ("markdown", "card", "notice", "screen"):
+        rig.show(evil, topic=topic, style=style, details=evil, keyboard=keys("<b>x</b>"))
+    expect(page.get_by_role("article")).to_have_count(4)
+    log = page.locator("#log")
+    assert log.locator("script, img, svg, iframe, [onclick], [onerror], b").count() == 0
+    links = log.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    assert links == []
+    assert log.inner_text().count("<script>alert(1)</script>") >= 4
+    assert dialogs == []
+
+
+def test_no_script_runs_that_is_not_the_pages_own(page: Page) -> None:
+    refused = page.evaluate(
+        """() => new Promise((done) => {
+            document.addEventListener("securitypolicyviolation", (e) => done(e.violatedDirective));
+            const script = document.createElement("script");
+            try { script.text = "window.ran = true"; } catch (error) { done(String(error)); }
+            document.body.append(script);
+        })"""
+    )
+    assert refused
+    assert page.evaluate("window.ran") is None
+
+
+def test_a_press_reaches_the_bridge_and_its_answer_the_person(rig: WebRig, page: Page) -> None:
+    topic = rig.make_topic("ask")
+    open_topic(page, topic)
+    asked = rig.show("May I?", topic=topic, keyboard=keys("Yes|No"))
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("button", name="Yes")).to_have_class(re.compile("waits"))
+    page.wait_for_function("document.querySelector('.waits')")
+    (pressed,) = [raw for _, raw in rig.heard if raw["kind"] == "press"]
+    assert (pressed["press"], pressed["message"]) == ("press Yes", asked)
+    rig.do(lambda: rig.channel.answer_press(pressed["press_key"], "Allowed."))
+    expect(page.get_by_role("status").filter(has_text="Allowed.")).to_be_visible()
+    rig.change(asked, "✅ Allowed", topic=topic)
+    expect(page.get_by_role("button", name="Yes")).to_have_count(0)
+    expect(message(page, "May I?")).to_have_count(0)
+
+
+def test_a_message_that_waits_can_be_changed(rig: WebRig, page: Page) -> None:
+    say(page, "helo")
+    expect(page.locator("article.mine:not(.waiting)")).to_be_visible()
+    number = int(page.locator("article.mine").get_attribute("data-id") or 0)
+    rig.do(lambda: rig.channel._store.sign(number, "received"))
+    page.locator("article.mine").hover()
+    page.get_by_role("button", name="Change").click()
+    box = page.get_by_role("textbox", name="Message Claude")
+    expect(box).to_have_value("helo")
+    box.fill("hello")
+    box.press("Enter")
+    expect(message(page, "changed").filter(has_text="hello")).to_be_visible()
+    kinds = [raw["kind"] for _, raw in rig.heard]
+    assert kinds == ["message", "edit"]
+
+
+def test_a_reply_names_its_message(rig: WebRig, page: Page) -> None:
+    topic = rig.make_topic("ask")
+    open_topic(page, topic)
+    asked = rig.show("Which colour?", topic=topic, keyboard=keys("Red"))
+    message(page, "Which colour?").hover()
+    page.get_by_role("button", name="Reply", exact=True).click()
+    say(page, "green")
+    expect(page.locator("article.mine .quote")).to_have_text(re.compile("Which colour"))
+    assert rig.heard[-1][1]["reply_to"] == asked
+
+
+def test_a_picture_is_pasted_and_a_file_is_dropped(rig: WebRig, page: Page) -> None:
+    page.evaluate(
+        """() => {
+            const png = new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, 1, 2, 3]);
+            const pasted = new DataTransfer();
+            pasted.items.add(new File([png], "shot.png", { type: "image/png" }));
+            document.querySelector("#composer-text").dispatchEvent(
+                new ClipboardEvent("paste", { clipboardData: pasted, bubbles: true }));
+            const dropped = new DataTransfer();
+            dropped.items.add(new File(["text"], "notes.txt"));
+            document.body.dispatchEvent(
+                new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+        }"""
+    )
+    expect(page.locator("#uploads li")).to_have_count(2)
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("article.mine .picture img")).to_have_count(1)
+    expect(page.locator("article.mine").get_by_role("link", name="notes.txt")).to_be_visible()
+    files = rig.heard[-1][1]["files"]
+    assert [file["name"] for file in files] == ["shot.png", "notes.txt"]
+
+
+def test_a_file_of_the_bridges_is_saved(rig: WebRig, page: Page, tmp_path: Path) -> None:
+    topic = rig.make_topic("files")
+    open_topic(page, topic)
+    rig.show("here", topic=topic, attachments=(Attachment("a.html", text="<b>x</b>"),))
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="a.html").click()
+    assert Path(saving.value.path()).read_text() == "<b>x</b>"
+    assert saving.value.suggested_filename == "a.html"
+
+
+def test_everything_can_be_done_with_the_keyboard(rig: WebRig, page: Page) -> None:
+    box = page.get_by_role("textbox", name="Message Claude")
+    expect(box).to_be_focused()
+    page.keyboard.type("/sta")
+    expect(page.get_by_role("option", name="/status")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("/status ")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.mine")).to_have_text(re.compile("/status"))
+    page.keyboard.type("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.mine").last).to_have_text(re.compile("one\ntwo"))
+    expect(page.locator("#log")).not_to_have_attribute("aria-busy", "true")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("two")
+    expect(page.locator("#found button")).to_have_count(1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.shown")).to_have_text(re.compile("one\ntwo"))
+
+
+def test_a_draft_lives_through_a_reload(page: Page) -> None:
+    page.keyboard.type("half a thought")
+    page.reload()
+    box = page.get_by_role("textbox", name="Message Claude")
+    expect(box).to_have_value("half a thought")
+
+
+def test_on_a_phone_there_is_one_column_and_a_drawer(rig: WebRig, chromium: Browser) -> None:
+    topic = rig.make_topic("On the way")
+    rig.show(
+        "A long word: " + "x" * 300 + "\n\n```\n" + "y" * 300 + "\n```",
+        topic=topic,
+        style="markdown",
+    )
+    phone = chromium.new_context(
+        viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True
+    )
+    with watched(phone) as context:
+        page = context.new_page()
+        page.goto(rig.link())
+        expect(message(page, "A long word")).to_be_visible()
+        wide = "document.documentElement.scrollWidth > innerWidth"
+        assert page.evaluate(wide) is False
+        drawer = page.get_by_role("navigation", name="Conversations")
+        expect(drawer).to_be_hidden()
+        page.get_by_role("button", name="Conversations").tap()
+        expect(drawer.get_by_role("button", name="On the way")).to_be_visible()
+        drawer.get_by_role("button", name="New conversation").tap()
+        expect(drawer).to_be_hidden()
+        box = page.get_by_role("textbox", name="Message Claude")
+        box.tap()
+        box.fill("hello")
+        page.get_by_role("button", name="Send").tap()
+        expect(message(page, "hello")).to_be_visible()
+        targets = page.locator("header button:visible, #composer button:visible")
+        sizes = [targets.nth(n).bounding_box() for n in range(targets.count())]
+        assert all(box and min(box["width"], box["height"]) >= 40 for box in sizes)
+
+
+ATTACK = """<!doctype html><title>attack</title><script>
+const tries = [];
+const page = "%s";
+const note = (what) => (value) => tries.push(what + ": " + value);
+const body = JSON.stringify({ key: "attack-attack", text: "rm -rf", topic: 0 });
+const post = { method: "POST", credentials: "include", body };
+(async () => {
+  for (const mode of ["cors", "no-cors"])
+    await fetch(page + "api/send", { ...post, mode }).then(() => 0, note(mode));
+  await fetch(page + "api/history", { credentials: "include" }).then(
+    (answer) => answer.text()).then(note("read"), () => 0);
+  const form = document.createElement("form");
+  form.action = page + "api/send"; form.method = "POST"; form.enctype = "text/plain";
+  const input = document.createElement("input");
+  input.name = body; form.target = "frame"; form.append(input);
+  const frame = document.createElement("iframe");
+  frame.name = "frame"; document.documentElement.append(frame, form); form.submit();
+  await new Promise((done) => {
+    const socket = new WebSocket(page.replace("http", "ws") + "api/live?since=0");
+    socket.onmessage = (event) => { note("socket")(event.data); done(); };
+    socket.onclose = done;
+  });
+  const framed = document.createElement("iframe");
+  framed.src = page; document.documentElement.append(framed);
+  await new Promise((done) => { framed.onload = done; });
+  try { note("frame")(framed.contentDocument.title); } catch { /* another origin's */ }
+  window.tries = tries.filter((one) => !one.startsWith("cors") && !one.startsWith("no-cors"));
+})();
+</script>"""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_an_attack_page_on_another_origin_can_do_nothing(
+    rig: WebRig, page: Page, host: str
+) -> None:
+    rig.show("private")
+    attack = page.context.new_page()
+    attack.route(
+        f"http://{host}:9/**",
+        lambda route: route.fulfill(content_type="text/html", body=ATTACK % rig.url),
+    )
+    attack.goto(f"http://{host}:9/")
+    attack.wait_for_function("window.tries")
+    tried = attack.evaluate("window.tries")
+    assert [one for one in tried if "private" in one or one.startswith("frame: Claude")] == []
+    assert rig.heard == []
+
+
+def test_a_conversation_is_deleted_for_good_with_its_files(rig: WebRig, page: Page) -> None:
+    topic = rig.make_topic("private")
+    rig.show("a very private thing", topic=topic, attachments=(Attachment("a.txt", text="A"),))
+    open_topic(page, topic)
+    expect(message(page, "a very private thing")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Delete this conversation").click()
+    expect(message(page, "a very private thing")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete this conversation").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("New conversation")
+    expect(page.get_by_role("button", name="private")).to_have_count(0)
+    folder = rig.config.bridge_dir / "web"
+    assert list((folder / "files").iterdir()) == []
+    kept = b"".join(path.read_bytes() for path in folder.glob("page.db*"))
+    assert b"very private" not in kept
+    with pytest.raises(ChatUnreachableError):
+        rig.show("too late", topic=topic)
+
+
+def test_what_is_not_silent_notifies_who_looks_elsewhere(
+    rig: WebRig, browser_context: BrowserContext
+) -> None:
+    browser_context.add_init_script(
+        """window.rung = [];
+        window.Notification = class {
+            static permission = "granted";
+            constructor(title, { body }) { window.rung.push([title, body]); }
+            addEventListener() {}
+        };
+        document.hasFocus = () => false;"""
+    )
+    topic = rig.make_topic("Build")
+    page = browser_context.new_page()
+    page.goto(rig.link())
+    expect(page.locator("body[data-ready]")).to_be_visible()
+    rig.show("quiet", topic=topic, silent=True)
+    loud = rig.show("**Done** now", topic=topic, style="markdown")
+    rig.change(loud, "changed", topic=topic, style="markdown")
+    expect(message(page, "changed")).to_be_visible()
+    assert page.evaluate("window.rung") == [["Build", "Done now"]]
+    expect(page).to_have_title(re.compile(r"^\(1\) Build"))
+
+
+def test_what_is_sent_at_once_in_a_new_conversation_is_one_conversation(
+    rig: WebRig, page: Page
+) -> None:
+
+    def pass_on_slowly(route: Route) -> None:
+        page.wait_for_timeout(200)  # a slow network
+        route.continue_()
+
+    page.route("**/api/send", pass_on_slowly)
+    for text in ("one", "two", "three"):
+        say(page, text)
+    for text in ("one", "two", "three"):
+        expect(page.locator("article.mine:not(.waiting)").filter(has_text=text)).to_be_visible()
+    sent = [raw for _, raw in rig.heard]
+    assert [raw["text"] for raw in sent] == ["one", "two", "three"]
+    assert len({raw["topic"] for raw in sent}) == 1

@@ -1,0 +1,97 @@
+"""The page's channel with nobody behind it: a test shows posts and hears what is done."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from channels.web import WebChannel
+from core.commands import TABLE
+from core.config import Config
+from core.model import AT_THE_PAGE, Button, Chat, Post
+from devices import Devices
+from tests.web_world import free_port
+
+Value = TypeVar("Value")
+
+
+class WebRig:
+    """A page at a port of its own; `heard` are the updates that were taken."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.config = Config(state_dir=folder, web=True, web_port=self.port, **settings)
+        self.devices = Devices(self.config.bridge_dir)
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.number = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.do(self._begin)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.do(self._end)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def link(self) -> str:
+        """A link that lets a browser in."""
+        return f"{self.url}?key={self.devices.issue_key()}"
+
+    def do(self, work: Callable[[], Any]) -> Any:
+        """Run it, with the channel, in its loop."""
+
+        async def run() -> Any:
+            result = work()
+            return await result if asyncio.iscoroutine(result) else result
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
+
+    def show(self, text: str, *, topic: int | None = None, **more: Any) -> int:
+        """Show a post; returns the message's id."""
+        self.number += 1
+        chat = Chat("web", AT_THE_PAGE, topic)
+        post = Post(more.pop("key", f"post {self.number}"), chat, text, **more)
+        (piece,) = self.channel.split(post)
+        return int(self.do(lambda: self.channel.send(piece)))
+
+    def change(self, message_id: int, text: str, *, topic: int | None = None, **more: Any) -> None:
+        """Give a message another content."""
+        self.number += 1
+        post = Post(f"edit {self.number}", Chat("web", AT_THE_PAGE, topic), text, **more)
+        (piece,) = self.channel.split(post)
+        self.do(lambda: self.channel.edit(piece, message_id))
+
+    def make_topic(self, name: str) -> int:
+        """A new conversation."""
+        chat = self.do(lambda: self.channel.forum.create_topic(Chat("web", AT_THE_PAGE), name))
+        return int(chat.topic)
+
+    async def _begin(self) -> None:
+        self.channel = WebChannel(self.config, self.devices, redact=str)
+        await self.channel.start([entry for entry in TABLE if entry.is_in_menu])
+        self._task = asyncio.create_task(self.channel.receive(self.heard.extend))
+
+    async def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        await self.channel.stop()
+
+
+def keys(*rows: str) -> tuple[tuple[Button, ...], ...]:
+    """Buttons, whose labels are given in rows, parted by bars."""
+    return tuple(tuple(Button(label, f"press {label}") for label in row.split("|")) for row in rows)

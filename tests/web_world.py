@@ -1,0 +1,139 @@
+"""A world whose person sits at the page: the bridge with the web channel alone, and Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from devices import Devices
+from tests.world import ROOT, World, wait_until
+
+# Without these it looks for Google's hosts at every start.
+_OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+PATIENCE = 30_000
+"""Milliseconds for what a real Claude Code does."""
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def find_chromium() -> str | None:
+    """Debian's Chromium, or another."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """A headless Chromium; skips where there is none, and fails in CI."""
+    path = find_chromium()
+    if path is None:
+        if os.environ.get("BRIDGE_TEST_REQUIRE_REAL"):
+            pytest.fail("Chromium is missing")
+        pytest.skip("Chromium is missing")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_OPTIONS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[BrowserContext]:
+    """The context, in which no script of the page's may have failed at the end."""
+    troubles: list[str] = []
+    context.on("weberror", lambda found: troubles.append(str(found.error)))
+    yield context
+    context.close()
+    assert troubles == []
+
+
+class WebWorld(World):
+    """One person, one page, one project, one bridge without Telegram."""
+
+    def __init__(self, root: Path, claude: Path) -> None:
+        super().__init__(root, claude)
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As it is without a token."""
+        telegram = ("TELEGRAM_BOT_TOKEN", "BRIDGE_TELEGRAM_API_URL", "BRIDGE_ALLOWED_USERS")
+        inherited = {k: v for k, v in super().environment.items() if k not in telegram}
+        web = {"BRIDGE_WEB": "on", "BRIDGE_WEB_PORT": str(self.port)}
+        return {**inherited, **web, **self.settings}
+
+    def start_bridge(self) -> None:
+        """Run `bridge.py` in the foreground, until its page answers."""
+        with self._said.open("wb") as said:
+            self.bridge = subprocess.Popen(
+                [sys.executable, str(ROOT / "bridge.py")],
+                env=self.environment,
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+        bridge = self.bridge
+
+        def answers() -> bool:
+            assert bridge.poll() is None, self.log()
+            with suppress(URLError, ConnectionError):
+                try:
+                    urlopen(self.url, timeout=5).close()
+                except HTTPError as error:
+                    return error.code == 401
+            return False
+
+        wait_until(answers, "the page answers")
+
+    def link(self) -> str:
+        """A link that lets a browser in, as the installer prints it."""
+        return f"{self.url}?key={Devices(self.state / 'bridge').issue_key()}"
+
+    def open_page(self, context: BrowserContext) -> Page:
+        """The page, in a browser that is let in by a link."""
+        page = context.new_page()
+        page.goto(self.link())
+        expect(page.locator("body[data-ready]")).to_be_visible()
+        return page
+
+
+def say(page: Page, text: str) -> None:
+    """Send a text as a person does."""
+    box = page.get_by_role("textbox", name="Message Claude")
+    box.fill(text)
+    box.press("Enter")
+
+
+def message(page: Page, text: str) -> Locator:
+    """The messages that say it."""
+    return page.get_by_role("article").filter(has_text=text)
+
+
+def reads(page: Page, text: str) -> Locator:
+    """Wait until a message of the bridge's says it; that message."""
+    found = page.locator("article:not(.mine, .card)").filter(has_text=text).last
+    expect(found).to_be_visible(timeout=PATIENCE)
+    return found
