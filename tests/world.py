@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,10 +76,11 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop_bridge()
-        self.tmux("kill-server")
-        self.telegram.stop()
-        self.model.__exit__()
+        with ExitStack() as stack:  # whatever fails, nothing is left
+            stack.callback(self.model.__exit__)
+            stack.callback(self.telegram.stop)
+            stack.callback(self.tmux, "kill-server")
+            self.stop_bridge()
 
     # --- the machine ----------------------------------------------------------------------------
 
