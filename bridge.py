@@ -45,7 +45,7 @@ from inbox import Arrival, Entry
 from logs import set_up_logs
 from pulse import run_regularly
 from receiving import keep_receiving
-from session_book import files_id
+from session_book import files_id, origin_of
 from sessions import awake_ids
 from state_folder import claimed, read_settings
 
@@ -220,6 +220,7 @@ class Hub:
             log.info("session %s was not used for %g days and is removed", session_id, days)
         sessions = await asyncio.to_thread(self._sessions.book.store.list_sessions)
         known = {session.session_id for session in sessions}
+        known |= {origin for session in sessions if (origin := origin_of(session))}
         self._sessions.keeper.forget_others(known)
         self._parts.histories.forget_others(known, days)
         known |= {files_id(session) for session in sessions}

@@ -318,7 +318,7 @@ class ClaudeLauncher:
             return "replayed" if self._has_replay(session) else "lost"
         origin, path = session.state.get("fork_of"), session.state.get("fork_from")
         is_fork = origin and path and self._has_transcript(origin, Path(path))
-        return "forked" if is_fork else "new"
+        return "forked" if is_fork else "lost" if origin else "new"
 
     def _is_told(self, session: Session, start: Start) -> bool:
         """Whether Claude has to be told of what was said before; old versions forget it again."""

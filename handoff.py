@@ -189,7 +189,7 @@ class Handoff:
                 session.session_id,
                 target.chat,
                 person=target.chat.chat_id if target.is_private else None,
-                trail=[*session.state.get("trail", []), handing["step"]][-_LONGEST_TRAIL:],
+                moves=[*session.state.get("moves", []), handing["step"]][-_LONGEST_TRAIL:],
                 handing=handing,
             )
         except StoreError:  # which may be told of a write that is there all the same
@@ -218,7 +218,7 @@ class Handoff:
             target.chat,
             found,
             project_directory(session),
-            trail=[handing["step"]],
+            moves=[handing["step"]],
             handing=handing,
         )
         self._settle(copy)

@@ -81,6 +81,9 @@ class Restoration:
                 noted = _read_noted(session)
                 if self._goes_on and self._is_to_go_on(session, noted):
                     noted = self._go_on(session, noted)
+                elif self._goes_on and _may_go_on(noted):  # from now on it waits for a person
+                    noted = {**noted, "waits": True}
+                    self._book.edit_state(session.session_id, cut_off=noted)
                 if noted and not noted.get("told"):
                     self._untold.append(session.session_id)
 
@@ -147,7 +150,9 @@ class Restoration:
         """Whether a restart has cut it off that nobody has gone on with, or only long ago."""
         now = self._clock()
         is_new = noted.get("restarted") and not noted.get("told")
-        if not noted or noted.get("gone_on") or not (is_new or is_by_shutdown(noted["at"], now)):
+        if not _may_go_on(noted) or session.state.get("closed_at"):
+            return False
+        if not (is_new or is_by_shutdown(noted["at"], now)):
             return False
         last = session.state.get("went_on_at")
         if isinstance(last, int | float) and abs(now.wall - last) < _AGAIN_SECONDS:
@@ -243,6 +248,10 @@ def _read_noted(session: Session) -> dict[str, Any]:
     if not isinstance(noted, dict) or not isinstance(noted.get("mark"), str):
         return {}
     return noted if isinstance(noted.get("at"), int | float) else {}
+
+
+def _may_go_on(noted: dict[str, Any]) -> bool:
+    return bool(noted) and not noted.get("gone_on") and not noted.get("waits")
 
 
 def _is_typed(entry: Entry) -> bool:

@@ -22,17 +22,21 @@ from session_finder import FoundSession
 
 _KEPT_BY_THE_TERMINAL = (
     *("channel", "topic", "project_dir", "launches", "launched", "active"),
-    *("detour", "routed", "trail", "worktree"),
+    *("detour", "routed", "trail", "moves", "worktree"),
     *FIELDS.values(),
 )
 
 
 class SessionBook:
-    """The sessions of `store`; `listeners` hear of chats whose sessions have changed."""
+    """The sessions of `store`; `listeners` hear of chats whose sessions have changed.
+
+    `on_taken` is told of transcripts, by session id, that a session here was made of.
+    """
 
     def __init__(self, store: SessionStore) -> None:
         self.store = store
         self.listeners: list[Callable[[Chat], None]] = []
+        self.on_taken: Callable[[str, Path], object] = lambda session_id, transcript: None
 
     def find_current(self, chat: Chat) -> Session | None:
         """The session that this chat's next prompt goes to; none when that one was closed."""
@@ -94,6 +98,7 @@ class SessionBook:
         }
         session = Session(found.session_id, chat.chat_id, state=state)
         self.store.save(session)
+        self.on_taken(found.session_id, found.path)
         return session
 
     def fork(self, chat: Chat, found: FoundSession, fallback: Path, **more: Any) -> Session:
@@ -113,10 +118,12 @@ class SessionBook:
             "title": f"{title} (fork)",
             "fork_of": found.session_id,
             "fork_from": str(found.path),
+            "forked_at": utc_now(),  # until it is told when the process began
             "cursor": 0,
         }
         state |= more
         session_id = str(uuid.uuid4())
+        self.on_taken(found.session_id, found.path)
         self.store.save(Session(session_id, chat.chat_id, state=state))
         return self.make_current(session_id)
 
@@ -190,6 +197,11 @@ def is_delivery(session: Session, event: TranscriptEvent) -> bool:
     if not isinstance(event, ToolEnded):
         return False
     return f"/{files_id(session)}/out/" in str(event.result.get("filePath"))
+
+
+def origin_of(session: Session) -> str:
+    """The session that this one is still to be forked from; "" for none."""
+    return "" if session.state.get("has_prompts") else str(session.state.get("fork_of") or "")
 
 
 def has_news(session: Session, transcript: Path) -> bool:

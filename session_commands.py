@@ -362,7 +362,13 @@ class SessionCommands:
             given_up = await self._sessions.kill(runner)
         elif self._sessions.registry.find(session.session_id) is not None:
             raise BridgeError("It is open in another terminal. Leave it there with /exit first.")
-        self._book.edit_state(session.session_id, closed_at=utc_now(), asked_title=None)
+        self._book.edit_state(
+            session.session_id,
+            closed_at=utc_now(),
+            asked_title=None,
+            continue_at=None,  # nor does it go on by itself when a limit resets
+            continue_for=None,
+        )
         lost = f" Messages given up with it: {given_up}." if given_up else ""
         text = (
             f"Closed: “{read_title(session.state)}”.{lost} "

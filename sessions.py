@@ -34,7 +34,7 @@ from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
-from pulse import happens
+from pulse import Background, happens
 from session import Session, SessionStore, utc_now
 from session_book import SessionBook, chat_of, has_news
 from session_observer import SessionObserver
@@ -91,7 +91,7 @@ class Sessions:
         self.on_lost: Callable[[SessionRunner], None] = lambda runner: None
         self.posts = TranscriptPosts(self.book, outbox)
         self.observers: list[SessionObserver] = []
-        self.keeper = keeper
+        self.keeper, self.book.on_taken = keeper, keeper.keep
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
@@ -99,6 +99,7 @@ class Sessions:
         self._feed = ClaudeFeed(directory, self.registry.directory, self)
         self._ends = ProcessEnds(self._hear_end)
         self._is_stirred = asyncio.Event()
+        self._leaving = Background()
         self._runners: dict[str, SessionRunner] = {}
 
     # --- life -----------------------------------------------------------------------------------
@@ -454,6 +455,8 @@ class Sessions:
             del self._runners[other.name]
             for prompt in other.hand_over():
                 runner.submit(prompt)
+            if not other.is_joined:  # two processes would split the session's history
+                self._leaving.run(self.terminal.close(other.name))
 
     def _follow_process(self, runner: SessionRunner) -> None:
         """After a restart: the terminal may have another session by now than is stored."""

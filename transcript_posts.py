@@ -78,6 +78,7 @@ class TranscriptPosts:
         self.on_read(session, read)
         session = self._book.edit_state(session.session_id, **changes)
         if any(isinstance(event, PromptRecorded) and not is_ours for event, is_ours in read):
+            self._book.store.update_activity(session.session_id)
             self.on_typed(session)
         return session
 

@@ -116,7 +116,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("start", "", "Show what this bot can do", "Help", is_in_menu=False),
 )
 
-_ALIASES: dict[str, CommandName] = {"reset": "new", "usage": "cost"}
+_ALIASES: dict[str, CommandName] = {"reset": "new", "usage": "cost", "continue": "resume"}
 _NAMES: dict[str, CommandName] = {
     entry.name: entry.name for entry in TABLE if not entry.is_claudes
 } | _ALIASES

@@ -99,6 +99,9 @@ def tell_here(handing: dict[str, Any], title: str, next_title: str | None) -> st
     """The trail that stays in the old chat, and where its next text goes."""
     opens = f"\nOpen it: {handing['link']}" if handing.get("link") else ""
     if handing.get("is_copy"):
-        return f"A copy of “{title}” went to {handing['to_label']}. This chat keeps its own.{opens}"
+        return (
+            f"A copy of “{title}” goes to {handing['to_label']}: with the first message there, and "
+            f"all that was said until then. This chat keeps its own.{opens}"
+        )
     goes = f"goes to “{next_title}”" if next_title is not None else "starts a new session"
     return f"Handed over to {handing['to_label']}: “{title}”. A text here {goes} now.{opens}"

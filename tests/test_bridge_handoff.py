@@ -63,9 +63,9 @@ def test_a_session_is_handed_over_to_a_person_with_its_memory(world: World) -> N
     world.ask("recall", "You told me:")
     assert world.texts()[-1] == "You told me:"  # a new session, which knows nothing
     moved = next(s for s in world.sessions() if s.chat_id == bob.id)
-    trail = moved.state["trail"][0]
-    assert (trail["from"]["chat_id"], trail["to"]["chat_id"]) == (world.user.id, bob.id)
-    assert trail["by"] == world.user.id
+    move = moved.state["moves"][0]
+    assert (move["from"]["chat_id"], move["to"]["chat_id"]) == (world.user.id, bob.id)
+    assert move["by"] == world.user.id
 
 
 def test_a_copy_goes_to_a_topic_and_the_session_stays(world: World) -> None:

@@ -138,7 +138,7 @@ def check(machine: Machine, session_id: str) -> str:
     assert current(machine, BOB) == session_id and current(machine, ADA) is None
     assert [text[:24] for text in machine.posts(BOB)] == ["Handed over from Ada's c"]
     assert [text[:22] for text in machine.posts(ADA)] == ["Handed over to Bob's c"]
-    assert len(session.state["trail"]) == 1
+    assert len(session.state["moves"]) == 1
     return "Bob"
 
 
