@@ -38,6 +38,10 @@ def test_reset_is_another_word_for_new() -> None:
     assert parse("/reset") == Command("new")
 
 
+def test_claude_codes_own_continue_is_resume_which_knows_whose_sessions_are_whose() -> None:
+    assert parse("/continue 1234") == Command("resume", "1234")
+
+
 def test_another_bots_command_is_nobodys() -> None:
     assert parse("/new@their_bot") is None
     assert parse("/compact@their_bot") is None

@@ -219,6 +219,23 @@ def test_what_ends_again_soon_after_it_went_on_waits_for_a_person(rig: Rig) -> N
     assert len(rig.given()) == 1
 
 
+def test_what_was_left_to_a_person_is_theirs_whatever_starts_later(rig: Rig) -> None:
+    rig.start()
+    rig.inbox.finish(rig.given()[0].key, "interrupted")
+    rig.write({**PROMPT, "uuid": "5", "message": {"role": "user", "content": GO_ON}})
+    rig.book.set_terminal(rig.session_id, "terminal")
+    rig.start()
+    rig.now = Moment(rig.now.wall + 700, "another", 600.0)
+    rig.start()
+    assert rig.given() == []
+
+
+def test_a_session_that_was_closed_does_not_go_on_by_itself(rig: Rig) -> None:
+    rig.book.edit_state(rig.session_id, closed_at="2026-01-01T00:00:00+00:00")
+    rig.start()
+    assert rig.given() == []
+
+
 @pytest.mark.parametrize(("seconds", "goes_on"), [(60.0, True), (3600.0, False)])
 def test_what_the_shutdown_of_the_machine_ended_counts_as_cut_off_by_the_restart(
     rig: Rig, seconds: float, goes_on: bool
