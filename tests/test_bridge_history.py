@@ -12,7 +12,7 @@ from people import People
 from session import SessionStore
 from tests.standins.telegram_state import Message
 from tests.test_bridge_questions import plan
-from tests.world import World, wait_until
+from tests.world import World, entries_below, wait_until
 
 SECRET = "ghp_" + "a1B2" * 10
 
@@ -176,8 +176,8 @@ def names_below(folder: Path, word: str) -> set[str]:
     """Every file and folder whose name or whose content has the word."""
     return {
         str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if word in path.name or (path.is_file() and word.encode() in path.read_bytes())
+        for path, data in entries_below(folder).items()
+        if word in path.name or word.encode() in data
     }
 
 

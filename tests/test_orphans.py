@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from claude_registry import ClaudeRegistry, is_alive
+from claude_registry import ClaudeRegistry, find_tty, is_alive
 from orphans import end_orphans
+from tests.world import wait_until
 
 PLAIN = "import time; print(1, flush=True); time.sleep(600)"
 DEAF = f"from signal import *; signal(SIGTERM, SIG_IGN); {PLAIN}"
@@ -79,11 +80,13 @@ async def test_one_that_hears_nothing_is_ended_by_force(machine: Machine) -> Non
 async def test_one_in_a_terminal_runs_on(machine: Machine) -> None:
     main, tty = pty.openpty()
     # A session leader takes the first terminal that it opens as its own.
-    code = f"import os; os.open(os.ttyname(0), os.O_RDWR); {PLAIN}"
+    hears_nothing = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    code = f"import os; os.open(os.ttyname(0), os.O_RDWR); {hears_nothing}; {PLAIN}"
     seen = machine.runs("one", settings=machine.launches / "one.json", tty=tty, code=code)
     await end_orphans(machine.registry, machine.launches)
     assert is_alive(seen)
     os.close(main)  # tmux is gone
+    os.close(tty)
+    wait_until(lambda: find_tty(seen) == "", "it has lost its terminal")
     await end_orphans(machine.registry, machine.launches)
     assert not is_alive(seen)
-    os.close(tty)

@@ -378,6 +378,17 @@ def _is_card(message: Message) -> bool:
     return (first or "").startswith((LIVE, *FOLDED))
 
 
+def entries_below(folder: Path) -> dict[Path, bytes]:
+    """Every file with its content, and every folder, though some may go while this looks."""
+    found: dict[Path, bytes] = {}
+    for place, folders, files in os.walk(folder):
+        found |= {Path(place, name): b"" for name in folders}
+        for path in (Path(place, name) for name in files):
+            with suppress(FileNotFoundError):
+                found[path] = path.read_bytes() if path.is_file() else b""
+    return found
+
+
 def _runs(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -141,7 +141,7 @@ class Presser(threading.Thread):
         data = _first_button(message)
         self._used.add(data)
         label = "Esc" if "Esc" in message.labels else self.chance.choice(("Allow", "Deny"))
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.3 and self._sees_a_dialog():
             press_at_terminal(self.world, "Escape")
             time.sleep(self.chance.uniform(0, 0.7))  # the phone is late; how late is drawn by lot
         elif label == "Allow":
@@ -150,6 +150,10 @@ class Presser(threading.Thread):
             self._press(message, label)
         if self.chance.random() < 0.3:
             self._press(message, data)
+
+    def _sees_a_dialog(self) -> bool:
+        """Who sits at the machine looks at it; what the chat shows may be a moment old."""
+        return any(process.status == "waiting" for process in self.world.processes())
 
     def _press(self, message: Message, button: str) -> None:
         self.presses += 1
