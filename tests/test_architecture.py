@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_MODULE = 500
@@ -200,8 +198,30 @@ EVERYTHING = [
     *PROGRAM.values(),
     *(_read(path) for path in _paths("test_*.py", "tests/**/*.py", "benchmarks/*.py", "docs/*.py")),
 ]
-modules = pytest.mark.parametrize("module", PROGRAM.values(), ids=lambda module: module.name)
-all_modules = pytest.mark.parametrize("module", EVERYTHING, ids=lambda module: module.name)
+
+
+def holds_for(of: Iterable[Module]) -> Callable[[Callable[[Module], None]], Callable[[], None]]:
+    """Makes the rule for one module one test of them all, which names each that breaks it."""
+
+    def of_all(rule: Callable[[Module], None]) -> Callable[[], None]:
+        def test() -> None:
+            broken = []
+            for module in of:
+                try:
+                    rule(module)
+                except AssertionError as error:
+                    broken.append(f"{module.name}: {error}")
+            assert not broken, "\n".join(broken)
+
+        test.__doc__ = rule.__doc__
+        return test
+
+    return of_all
+
+
+modules = holds_for(PROGRAM.values())
+all_modules = holds_for(EVERYTHING)
+core = holds_for([module for module in PROGRAM.values() if module.layer == 0])
 
 
 def uses(module: Module) -> set[str]:
@@ -261,10 +281,6 @@ def test_only_tests_import_tests(module: Module) -> None:
 
 
 # --- the pure core -----------------------------------------------------------------------------
-
-core = pytest.mark.parametrize(
-    "module", [m for m in PROGRAM.values() if m.layer == 0], ids=lambda module: module.name
-)
 
 
 @core
