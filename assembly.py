@@ -10,6 +10,7 @@ from typing import Any
 from admission import Admission
 from base_assembly import Base, build_base
 from chat_messages import ChatMessages
+from command_menu import CommandMenu
 from core.config import Config
 from core.model import Chat
 from core.ports import Channels
@@ -61,6 +62,7 @@ class Parts:
     files: SessionFiles
     histories: Histories
     deliveries: Deliveries
+    menu: CommandMenu
     background: Background
     try_out: Callable[[], Awaitable[str | None]]
     note_earlier: Callable[[], Coroutine[Any, Any, None]]
@@ -104,6 +106,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         files=base.files,
         histories=base.histories,
         deliveries=features.deliveries,
+        menu=features.menu,
         background=base.background,
         note_earlier=features.history.recorder.note_earlier,
         try_out=partial(try_out, config, base.environment, base.version),

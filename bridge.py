@@ -91,6 +91,7 @@ class Hub:
             tasks.create_task(self._handle_arrivals())
             tasks.create_task(self._sessions.keep_watch())
             tasks.create_task(self._parts.topics.run())
+            tasks.create_task(self._parts.menu.run())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
 

@@ -1,7 +1,8 @@
 """/commands and the menu of a chat: what Claude Code itself can be told there.
 
 The menu shows the commands of the person, the project and the plugins beside ours, spelled as
-Telegram wants it; what comes back is spelled as Claude Code wants it.
+Telegram wants it; what comes back is spelled as Claude Code wants it. Asking Claude Code costs the
+processor a second or two, so that waits until nobody has written for a moment.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from core.events import HookEvent, TranscriptEvent, TurnEnded
 from core.model import Chat
 from core.ports import Channels
 from outbox import Outbox
-from pulse import Background
+from pulse import Background, run_regularly
 from session import Session
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -30,6 +31,8 @@ _MOST_IN_MENU = 100
 _MOST_DESCRIBED = 40
 _DESCRIPTION_LENGTH = 80
 _FRESH_SECONDS = 3600.0
+_REST_SECONDS = 4.0
+_LOOK_SECONDS = 2.0
 
 Menu = list[tuple[str, str]]
 
@@ -55,6 +58,7 @@ class CommandMenu:
         self._clock = clock
         self._menus: dict[int, Menu] = {}
         self._looked_at: dict[int, tuple[str, float]] = {}
+        self._ended: dict[int, tuple[SessionRunner, float]] = {}
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
             "commands": self._list
         }
@@ -98,15 +102,31 @@ class CommandMenu:
             self._menus[chat.chat_id] = menu
 
     def hear_hook(self, runner: SessionRunner, event: HookEvent) -> None:
-        """After a turn, when nobody waits, look what commands there are."""
-        if not isinstance(event, TurnEnded):
-            return
-        session = self._sessions.book.for_id(runner.session_id)
-        chat_id, directory = chat_of(session).chat_id, session.state.get("project_dir", "")
-        before, at = self._looked_at.get(chat_id, ("", 0.0))
-        if before != directory or self._clock() - at >= _FRESH_SECONDS:
-            self._looked_at[chat_id] = (directory, self._clock())
-            self._background.run(self._show_menu(session))
+        """After a turn there may be other commands than before."""
+        if isinstance(event, TurnEnded):
+            chat = chat_of(self._sessions.book.for_id(runner.session_id))
+            self._ended[chat.chat_id] = (runner, self._clock())
+
+    async def run(self) -> None:
+        """Look, until cancelled, what commands there are in the chats that have come to rest."""
+        await run_regularly(self.look, _LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Have the menus of chats at rest hold what there is now, where that may have changed."""
+        for chat_id, (runner, at) in list(self._ended.items()):
+            if runner.is_working:
+                continue  # the end of that turn comes, too
+            if self._clock() - at < _REST_SECONDS:
+                continue
+            del self._ended[chat_id]
+            session = self._sessions.book.store.load(runner.session_id)
+            if session is None:  # forgotten meanwhile
+                continue
+            directory = session.state.get("project_dir", "")
+            before, looked_at = self._looked_at.get(chat_id, ("", 0.0))
+            if before != directory or self._clock() - looked_at >= _FRESH_SECONDS:
+                self._looked_at[chat_id] = (directory, self._clock())
+                await self._show_menu(session)
 
     def hear_event(self, session: Session, event: TranscriptEvent, *, is_news: bool) -> None:
         """Nothing there changes what commands there are."""

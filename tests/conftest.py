@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -27,17 +29,37 @@ def claude_command() -> Path:
     return claude
 
 
+@pytest.fixture(scope="session")
+def asked_claude(claude_command: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same Claude Code, asked for its version once.
+
+    Each start of a bridge asks for it, which takes the processor most of a second, several hundred
+    times in these tests.
+    """
+    asked = [str(claude_command), "--version"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    path = tmp_path_factory.mktemp("claude") / "claude"
+    path.write_text(
+        f"""#!/bin/sh
+[ "$*" = --version ] && exec echo {shlex.quote(version)}
+exec {shlex.quote(str(claude_command))} "$@"
+"""
+    )
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
-def world(tmp_path: Path, claude_command: Path) -> Iterator[World]:
+def world(tmp_path: Path, asked_claude: Path) -> Iterator[World]:
     """A machine, a chat and the two far ends; the bridge is not started yet."""
-    with World(tmp_path, claude_command) as made:
+    with World(tmp_path, asked_claude) as made:
         yield made
 
 
 @pytest.fixture
-def web_world(tmp_path: Path, claude_command: Path) -> Iterator[WebWorld]:
+def web_world(tmp_path: Path, asked_claude: Path) -> Iterator[WebWorld]:
     """A machine and a model; the person sits at the page, and the bridge is not started yet."""
-    with WebWorld(tmp_path, claude_command) as made:
+    with WebWorld(tmp_path, asked_claude) as made:
         yield made
 
 
