@@ -15,6 +15,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -79,6 +80,7 @@ class ClaudeFeed:
         self._observer = Observer(timeout=_OBSERVER_SECONDS)
         self._waker = _Waker(self._wake)
         self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looker: asyncio.Task[None] | None = None
         self._is_look_due = False
@@ -101,6 +103,9 @@ class ClaudeFeed:
             self._looker.cancel()
         if self._server is not None:
             self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
         if self._observer.is_alive():
             self._observer.stop()
             await asyncio.to_thread(self._observer.join)
@@ -212,6 +217,10 @@ class ClaudeFeed:
         return bool(whole)
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
         try:
             event = self._hand_on(await reader.readline())
             if isinstance(event, PermissionAsked):
@@ -220,6 +229,8 @@ class ClaudeFeed:
             log.warning("a hook's message could not be read: %s", error)
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _answer(
         self, event: PermissionAsked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

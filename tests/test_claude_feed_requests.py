@@ -81,6 +81,16 @@ async def test_a_change_of_the_registry_is_heard(
         await world.listener.until(lambda before=looks: world.listener.looks > before)  # type: ignore[misc]
 
 
+async def test_a_stopped_feed_leaves_no_hook_waiting(world: World) -> None:
+    reader, writer = await asyncio.open_unix_connection(world.socket_path)
+    writer.write(ASKED)
+    await world.listener.until(lambda: bool(world.listener.asked))
+    await world.feed.stop()
+    assert await reader.read() == b""
+    assert world.listener.left
+    writer.close()
+
+
 async def test_a_feed_that_never_started_can_be_stopped(tmp_path: Path) -> None:
     await World(tmp_path).feed.stop()
 

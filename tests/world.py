@@ -281,9 +281,12 @@ class World:
             return True
         copy = self.root / "outbox.journal"
         copy.write_bytes(path.read_bytes())
-        records = Journal(copy, list).read()
+        records = list(Journal(copy, list).read())
         sending = {record["key"] for record in records if record["t"] == "sending"}
-        return sending <= {record["key"] for record in records if record["t"] == "done"}
+        shown = {n for record in records if record["t"] == "shown" for n in record["messages"]}
+        live = {card.message_id for card in self.cards()[-1:] if card.text.startswith(LIVE)}
+        done = {record["key"] for record in records if record["t"] == "done"}
+        return sending <= done and live <= shown
 
     def log(self) -> str:
         """What the bridge has logged."""

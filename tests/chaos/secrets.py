@@ -15,7 +15,7 @@ from core.model import Chat, Piece, Post
 from core.redaction import Redactor
 from tests.chaos.experiment import Figure, judge, open_world
 from tests.standins.telegram_api import TelegramApi
-from tests.world import World, wait_until
+from tests.world import World, entries_below, wait_until
 
 _REFUSALS = (
     (400, "Bad Request: chat not found"),
@@ -172,9 +172,8 @@ def _asked(world: World) -> list[str]:
 
 def _look_around(world: World, faults: dict[str, list[str]], is_in_file: bool) -> None:
     token = world.telegram.token.encode()
-    for path in world.root.rglob("*"):
-        is_ours = path.is_file() and path.name != "config.toml"
-        if is_ours and token in path.read_bytes():
+    for path, content in entries_below(world.root).items():
+        if path.name != "config.toml" and token in content:
             faults["in files"].append(str(path.relative_to(world.root)))
     assert world.bridge is not None
     mine = {world.bridge.pid} if not is_in_file else set()
