@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 
 from assembly import Parts, build_parts
+from channel_list import read_arrival
 from core.commands import TABLE
 from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
@@ -35,6 +36,7 @@ from core.model import (
     Chat,
     FilesSent,
     Incoming,
+    KindNotHandled,
     LocationSent,
     Post,
     TextEdited,
@@ -77,6 +79,7 @@ class Hub:
         """Work until cancelled. Raises ChannelRefusedError."""
         self._parts.restoration.look(await self._sessions.adopt_terminals())
         for entry in self._inbox.pending():
+            self._recall(entry)
             if entry.step != "received" and not self._parts.restoration.is_settled(entry.key):
                 self._restore(entry)
         await self._sessions.start()
@@ -96,6 +99,11 @@ class Hub:
             tasks.create_task(self._parts.topics.run())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
+
+    def _recall(self, entry: Entry) -> None:
+        """It was admitted before a restart, and what belongs to it may still be on its way."""
+        for arrival in entry.arrivals if entry.session_id else ():
+            self._parts.admission.expect_more(read_arrival(self._channels, arrival))
 
     async def _run_channel(self, channel: Channel) -> None:
         """Connect it, however long that takes, and go on with what its people sent before."""
@@ -195,14 +203,20 @@ class Hub:
 
     async def _do(self, entry: Entry, incoming: Incoming) -> bool:
         """What is asked for; as `_dispatch`. Raises BridgeError."""
+        messages = self._parts.messages
+        match incoming:
+            case TextEdited():
+                await messages.handle_edit(incoming)
+                return True
+            case TextSent() if messages.takes_part(entry, incoming):
+                return False
+        await messages.end_text(incoming)
         match incoming:
             case TextSent() | FilesSent() | LocationSent():
                 return await self._handle_message(entry, incoming)
             case ButtonPressed():
                 return await self._parts.presses.handle(entry, incoming)
-            case TextEdited():
-                await self._parts.messages.handle_edit(incoming)
-            case _:
+            case KindNotHandled():
                 self._parts.say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
         return True
 

@@ -74,7 +74,7 @@ HUB = {
         *("quiet_hours", "privacy", "history_recorder", "history_pages", "forgetting", "replay"),
         "file_changes",
         "troubles",
-        "uploads",
+        *("uploads", "waiting_text"),
         "deliveries",
         *("file_browser", "new_sessions", "project_picker", "session_worktrees"),
         *("fresh_starts", "restoration", "acting_agents"),
