@@ -94,14 +94,14 @@ class Admission:
         found = is_meant(incoming, is_session=is_for_us)
         if found and album is not None:
             self._albums.append((chat, album))
-        if found:
+        if found and isinstance(incoming, TextSent):
             self.expect_more(incoming)
         return found
 
-    def expect_more(self, incoming: Incoming | None) -> None:
-        """What was admitted may have been the first part of a text."""
-        if isinstance(incoming, TextSent) and seconds_for_more(incoming.text):
-            self._texts.append(incoming)
+    def expect_more(self, text: TextSent) -> None:
+        """A text that was admitted may be the first part of a longer one."""
+        if seconds_for_more(text.text):
+            self._texts.append(text)
 
     def _goes_on(self, incoming: Incoming) -> bool:
         """Whether it is the next part of a text that was admitted."""

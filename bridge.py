@@ -27,7 +27,6 @@ from typing import Any
 import msgspec
 
 from assembly import Parts, build_parts
-from channel_list import read_arrival
 from core.commands import TABLE
 from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
@@ -38,6 +37,7 @@ from core.model import (
     Incoming,
     KindNotHandled,
     LocationSent,
+    Place,
     Post,
     TextEdited,
     TextSent,
@@ -103,7 +103,9 @@ class Hub:
     def _recall(self, entry: Entry) -> None:
         """It was admitted before a restart, and what belongs to it may still be on its way."""
         for arrival in entry.arrivals if entry.session_id else ():
-            self._parts.admission.expect_more(read_arrival(self._channels, arrival))
+            sent = self._read(arrival)
+            if isinstance(sent, TextSent):
+                self._parts.admission.expect_more(sent)
 
     async def _run_channel(self, channel: Channel) -> None:
         """Connect it, however long that takes, and go on with what its people sent before."""
@@ -152,13 +154,17 @@ class Hub:
 
     def _find_lane(self, entry: Entry) -> Chat | str:
         """The place that an update comes from; one that names none is handled by itself."""
-        channel, raw = self._channels[entry.arrival.channel], entry.arrival.raw
-        try:
-            incoming = channel.parse(raw)
-            found = incoming if incoming is not None else channel.forum.read_place(raw)
-        except Exception:  # noqa: BLE001 - who handles it meets this again, and sets it aside
-            return entry.key
+        found = self._read(entry.arrival)
         return found.chat if found is not None else entry.key
+
+    def _read(self, arrival: Arrival) -> Incoming | Place | None:
+        """What a person did there, or else what it tells of a place; None for neither."""
+        try:
+            channel = self._channels[arrival.channel]
+            incoming = channel.parse(arrival.raw)
+            return incoming if incoming is not None else channel.forum.read_place(arrival.raw)
+        except Exception:  # noqa: BLE001 - who handles it meets this again, and sets it aside
+            return None
 
     async def _handle(self, entry: Entry) -> None:
         """Handle one update to its end; a full disk holds its lane up, and nothing else does."""

@@ -231,8 +231,8 @@ class Uploads:
         for text in line.texts:
             if text.person == person:
                 text.end()
-                if line.items[0] is text:
-                    await text.is_given.wait()
+        while line.texts and line.items[0] is line.texts[0] and line.texts[0].person == person:
+            await line.texts[0].is_given.wait()
 
     def _patience(self, entry: Entry, message: TextSent) -> float:
         """How long the next part may take; what a restart has interrupted comes from afar again."""

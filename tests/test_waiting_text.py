@@ -103,6 +103,14 @@ async def test_what_the_person_does_next_has_the_text_given_at_once(tmp_path: Pa
     await desk.uploads.end_text(CHAT, ADA.user_id)  # there is none any more
 
 
+async def test_all_texts_whose_turn_has_come_are_given_at_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, text_seconds=FOR_EVER)
+    say_parts(desk, [FULL])
+    say(desk, text(2, "another", sent_at=60.0), text(3, FULL, sent_at=90.0))
+    await desk.uploads.end_text(CHAT, ADA.user_id)
+    assert desk.prompts() == [FULL, "another", FULL]
+
+
 async def test_what_another_person_says_between_the_parts_comes_after_them(tmp_path: Path) -> None:
     desk = Desk(tmp_path, text_seconds=FOR_EVER)
     say_parts(desk, [FULL])
