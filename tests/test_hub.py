@@ -12,8 +12,17 @@ from assembly import Parts
 from bridge import Hub
 from core.config import Config
 from core.errors import StoreWriteError
-from core.model import ButtonPressed, Chat, Incoming, KindNotHandled, Person, Place, TextEdited
-from inbox import Inbox
+from core.model import (
+    ButtonPressed,
+    Chat,
+    Incoming,
+    KindNotHandled,
+    Person,
+    Place,
+    TextEdited,
+    TextSent,
+)
+from inbox import Entry, Inbox
 
 ANN, BOB, TOPIC = Chat("fake", 1), Chat("fake", 2), Chat("fake", 1, 7)
 ADA = Person(1)
@@ -26,6 +35,8 @@ class Desk:
         self.inbox = Inbox(folder)
         self.updates: dict[str, Incoming | Place | None] = {}
         self.done: list[str] = []
+        self.ended: list[Incoming] = []
+        self.parts: set[int] = set()
         self.held: dict[str, asyncio.Event] = {}
         self.full = ""
         channel = SimpleNamespace(
@@ -37,7 +48,9 @@ class Desk:
             sessions=None,
             topics=SimpleNamespace(hear_update=lambda arrival, incoming: True),
             admission=SimpleNamespace(admits=self._admits, note=lambda incoming, result: None),
-            messages=SimpleNamespace(handle_edit=self._handle, end_text=_do_nothing),
+            messages=SimpleNamespace(
+                handle_edit=self._handle, end_text=self._end_text, takes_part=self._takes_part
+            ),
             presses=SimpleNamespace(handle=lambda entry, press: self._handle(press)),
             fresh_starts=SimpleNamespace(note=lambda chat: None),
             people=SimpleNamespace(to_be_told=[]),
@@ -61,6 +74,12 @@ class Desk:
             raise StoreWriteError("the disk is full")
         return True
 
+    async def _end_text(self, incoming: Incoming) -> None:
+        self.ended.append(incoming)
+
+    def _takes_part(self, entry: Entry, message: TextSent) -> bool:
+        return message.message_id in self.parts
+
     async def _handle(self, incoming: Any) -> bool:
         name = next(name for name, found in self.updates.items() if found is incoming)
         if name in self.held:
@@ -81,10 +100,6 @@ class Desk:
 
     async def until_done(self) -> None:
         await self.until(lambda: not len(self.hub._lanes))
-
-
-async def _do_nothing(incoming: Incoming) -> None:
-    pass
 
 
 def edit(chat: Chat) -> TextEdited:
@@ -139,3 +154,15 @@ async def test_what_is_told_of_a_topic_is_in_order_with_what_is_said_there(tmp_p
     desk.held["one"].set()
     await desk.until_done()
     assert desk.done == ["said", "one", "sent"] and desk.inbox.pending() == []
+
+
+async def test_whatever_a_person_does_ends_their_text_but_an_edit_and_its_next_part(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.parts = {2}
+    pressed, sticker = press(ANN), KindNotHandled(BOB, ADA, "sticker")
+    desk.take(part=TextSent(ANN, ADA, 2, "more"), change=edit(ANN), press=pressed, other=sticker)
+    await desk.until_done()
+    assert sorted(map(repr, desk.ended)) == sorted(map(repr, [pressed, sticker]))
+    assert [entry.key for entry in desk.inbox.pending()] == ["part"]
