@@ -27,11 +27,13 @@ from core.model import (
     private_chat,
 )
 from core.roles import Role, deed_of, may
+from core.split_text import continues, seconds_for_more
 from people import People
 
 log = logging.getLogger(__name__)
 
 _ALBUMS = 50
+_TEXTS = 50
 
 
 _WELCOME: dict[Role, str] = {
@@ -64,6 +66,7 @@ class Admission:
         self._put = put
         self._is_session = is_session
         self._albums: deque[tuple[Chat, str | None]] = deque(maxlen=_ALBUMS)
+        self._texts: deque[TextSent] = deque(maxlen=_TEXTS)
         self.is_awaited: Callable[[Chat, int], bool] = lambda chat, person: False
 
     def admits(self, incoming: Incoming) -> bool:
@@ -83,14 +86,28 @@ class Admission:
         return True
 
     def _is_meant(self, incoming: Incoming) -> bool:
-        """Whether it is for the bot; of an album, one part has the words."""
+        """Whether it is for the bot; of an album or a text in parts, one part says so."""
         chat, person = incoming.chat, incoming.person.user_id
         album = incoming.album if isinstance(incoming, FilesSent) else None
         is_for_us = (chat, album) in self._albums or self.is_awaited(chat, person)
-        found = is_meant(incoming, is_session=is_for_us or self._has_session(chat))
+        is_for_us = is_for_us or self._goes_on(incoming) or self._has_session(chat)
+        found = is_meant(incoming, is_session=is_for_us)
         if found and album is not None:
             self._albums.append((chat, album))
+        if found and isinstance(incoming, TextSent):
+            self.expect_more(incoming)
         return found
+
+    def expect_more(self, text: TextSent) -> None:
+        """A text that was admitted may be the first part of a longer one."""
+        if seconds_for_more(text.text):
+            self._texts.append(text)
+
+    def _goes_on(self, incoming: Incoming) -> bool:
+        """Whether it is the next part of a text that was admitted."""
+        if not isinstance(incoming, TextSent):
+            return False
+        return any(continues(text, incoming) for text in self._texts)
 
     def is_known(self, place: Place, person: int | None) -> bool:
         """Whether a place may be remembered, with that person (None: nobody who says anything)."""

@@ -3,8 +3,10 @@
     .venv/bin/python bridge.py                    run it in the foreground
     .venv/bin/python bridge.py doctor [--fix]     see what is wrong, and mend what is safe
 
-* An update is handled from the durable inbox, in order; one that can't be handled is set aside,
-  told to the owner, and the next one goes on.
+* An update is handled from the durable inbox; one that can't be handled is set aside, told to the
+  owner, and the next one goes on.
+* What comes from one chat or topic is handled strictly in order, presses and edits too. No place
+  waits for another, whatever takes long there or fails.
 * Everybody is checked, with every update and every press; whoever may not gets no answer.
 """
 
@@ -30,9 +32,12 @@ from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
 from core.model import (
     ButtonPressed,
+    Chat,
     FilesSent,
     Incoming,
+    KindNotHandled,
     LocationSent,
+    Place,
     Post,
     TextEdited,
     TextSent,
@@ -42,6 +47,7 @@ from core.ports import Channel
 from core.redaction import Redactor
 from durable import replace_file
 from inbox import Arrival, Entry
+from lanes import Lanes
 from logs import set_up_logs
 from pulse import run_regularly
 from receiving import keep_receiving
@@ -67,12 +73,13 @@ class Hub:
         self._channels = parts.channels
         self._inbox = parts.inbox
         self._sessions = parts.sessions
-        self._arrived: asyncio.Queue[Entry] = asyncio.Queue()
+        self._lanes: Lanes[Chat | str, Entry] = Lanes(self._handle)
 
     async def run(self) -> None:
         """Work until cancelled. Raises ChannelRefusedError."""
         self._parts.restoration.look(await self._sessions.adopt_terminals())
         for entry in self._inbox.pending():
+            self._recall(entry)
             if entry.step != "received" and not self._parts.restoration.is_settled(entry.key):
                 self._restore(entry)
         await self._sessions.start()
@@ -88,19 +95,25 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             for channel in self._channels.values():
                 tasks.create_task(self._run_channel(channel))
-            tasks.create_task(self._handle_arrivals())
             tasks.create_task(self._sessions.keep_watch())
             tasks.create_task(self._parts.topics.run())
             tasks.create_task(self._parts.menu.run())
             tasks.create_task(run_regularly(self._show_typing, _TYPING_SECONDS))
             tasks.create_task(run_regularly(self._clean_up, _DAY_SECONDS, at_once=True))
 
+    def _recall(self, entry: Entry) -> None:
+        """It was admitted before a restart, and what belongs to it may still be on its way."""
+        for arrival in entry.arrivals if entry.session_id else ():
+            sent = self._read(arrival)
+            if isinstance(sent, TextSent):
+                self._parts.admission.expect_more(sent)
+
     async def _run_channel(self, channel: Channel) -> None:
         """Connect it, however long that takes, and go on with what its people sent before."""
         await channel.start([entry for entry in TABLE if entry.is_in_menu])
         for entry in self._inbox.pending():
             if entry.step == "received" and entry.arrival.channel == channel.name:
-                self._arrived.put_nowait(entry)
+                self._lanes.put(self._find_lane(entry), entry)
         self._parts.outbox.start(channel.name)
         await keep_receiving(channel, partial(self._take, channel.name))
 
@@ -127,21 +140,35 @@ class Hub:
             log.error("a prompt waits, its session can't be used: %s", error)
 
     async def stop(self) -> None:
-        """Let go of everything; Claude runs on in its terminals."""
+        """Let go of everything; Claude runs on in its terminals.
+
+        What was being handled is handled again after the next start.
+        """
+        await self._lanes.stop()
         for stop in self._parts.stops:
             await stop()
         self._inbox.close()
 
     def _take(self, name: str, updates: list[tuple[str, dict[str, Any]]]) -> None:
         for entry in self._inbox.receive(Arrival(key, name, raw) for key, raw in updates):
-            self._arrived.put_nowait(entry)
+            self._lanes.put(self._find_lane(entry), entry)
 
-    async def _handle_arrivals(self) -> None:
-        while True:
-            await self._handle(await self._arrived.get())
+    def _find_lane(self, entry: Entry) -> Chat | str:
+        """The place that an update comes from; one that names none is handled by itself."""
+        found = self._read(entry.arrival)
+        return found.chat if found is not None else entry.key
+
+    def _read(self, arrival: Arrival) -> Incoming | Place | None:
+        """What a person did there, or else what it tells of a place; None for neither."""
+        try:
+            channel = self._channels[arrival.channel]
+            incoming = channel.parse(arrival.raw)
+            return incoming if incoming is not None else channel.forum.read_place(arrival.raw)
+        except Exception:  # noqa: BLE001 - who handles it meets this again, and sets it aside
+            return None
 
     async def _handle(self, entry: Entry) -> None:
-        """Handle one update to its end; a full disk holds it up, and nothing else does."""
+        """Handle one update to its end; a full disk holds its lane up, and nothing else does."""
         while True:
             try:
                 await self._try_to_handle(entry)
@@ -183,14 +210,20 @@ class Hub:
 
     async def _do(self, entry: Entry, incoming: Incoming) -> bool:
         """What is asked for; as `_dispatch`. Raises BridgeError."""
+        messages = self._parts.messages
+        match incoming:
+            case TextEdited():
+                await messages.handle_edit(incoming)
+                return True
+            case TextSent() if messages.takes_part(entry, incoming):
+                return False
+        await messages.end_text(incoming)
         match incoming:
             case TextSent() | FilesSent() | LocationSent():
                 return await self._handle_message(entry, incoming)
             case ButtonPressed():
                 return await self._parts.presses.handle(entry, incoming)
-            case TextEdited():
-                await self._parts.messages.handle_edit(incoming)
-            case _:
+            case KindNotHandled():
                 self._parts.say(incoming.chat, f"I can't take a {incoming.kind} yet; send text.")
         return True
 

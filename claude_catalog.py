@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from asyncio.subprocess import Process
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -49,11 +50,11 @@ class ClaudeCatalog:
         self._lasts = lasts
         self._clock = clock
         self._known: dict[Path, tuple[float, Catalog]] = {}
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ask(self, directory: Path) -> Catalog:
         """The catalog for a trusted directory; never raises."""
-        async with self._lock:
+        async with self._locks[directory]:
             known = self._known.get(directory)
             if known is not None and self._clock() - known[0] < self._lasts:
                 return known[1]

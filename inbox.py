@@ -49,7 +49,8 @@ class Entry:
     transcript, in bytes, just before it was typed; `typed_at`: when, in seconds since the epoch;
     `place`: its number among those that wait, 0 while they are in the order of arrival; `person`:
     the user id of who gave the prompt, 0 where that was not noted; `agent`: which one it is for, ""
-    for the session's own.
+    for the session's own. `parts`: the arrivals that go on as a part of this one. `words`: what of
+    a message is for Claude, by its arrival's key, where that is not just its text.
     """
 
     arrival: Arrival
@@ -61,11 +62,18 @@ class Entry:
     place: int = 0
     person: int = 0
     agent: str = ""
+    parts: tuple[Arrival, ...] = ()
+    words: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """The arrival's key."""
         return self.arrival.key
+
+    @property
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """All that it is made of, in order."""
+        return (self.arrival, *self.parts)
 
 
 @dataclass(slots=True)
@@ -174,9 +182,10 @@ class Inbox:
                 self._remember(arrival.key)
             case "step" if record["key"] in self._entries:
                 facts = {name: record[name] for name in record if name not in _NO_FACTS}
-                self._entries[record["key"]] = replace(self._entries[record["key"]], **facts)
+                entry = replace(self._entries[record["key"]], **facts)
                 for key in record.get("merges", ()):
-                    self._entries.pop(key, None)
+                    entry = _merge(entry, self._entries.pop(key, None))
+                self._entries[entry.key] = entry
             case "done":
                 self._entries.pop(record["key"], None)
             case "seen":
@@ -191,13 +200,13 @@ class Inbox:
     def _snapshot(self) -> Iterator[Record]:
         yield {"t": "seen", "keys": list(self._seen)}
         for entry in self._entries.values():
-            arrival = entry.arrival
-            yield {
-                "t": "received",
-                "key": entry.key,
-                "channel": arrival.channel,
-                "raw": arrival.raw,
-            }
+            for arrival in entry.arrivals:
+                yield {
+                    "t": "received",
+                    "key": arrival.key,
+                    "channel": arrival.channel,
+                    "raw": arrival.raw,
+                }
             yield {
                 "t": "step",
                 "key": entry.key,
@@ -209,4 +218,15 @@ class Inbox:
                 "place": entry.place,
                 "person": entry.person,
                 **({"agent": entry.agent} if entry.agent else {}),
+                **({"words": entry.words} if entry.words else {}),
+                **({"merges": [part.key for part in entry.parts]} if entry.parts else {}),
             }
+
+
+def _merge(entry: Entry, other: Entry | None) -> Entry:
+    """The entry with another one as its last part."""
+    if other is None:
+        return entry
+    return replace(
+        entry, parts=(*entry.parts, *other.arrivals), words={**entry.words, **other.words}
+    )

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class NewSessions:
         self._background = background
         self._forget = forget
         self._may = may
+        self._making: defaultdict[tuple[Path, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self.commands: dict[CommandName, CommandHandler] = {"new": self._new}
 
     async def _new(self, chat: Chat, argument: str, person: int) -> None:
@@ -126,6 +128,8 @@ class NewSessions:
         place = chat
         if beginning.title or self._topics.makes_topic(chat):
             place = await self._topics.make(chat, beginning.title or directory.name)
+        if not self._may(person, "talk"):  # who was removed while all that was made
+            raise BridgeError(NOT_ALLOWED)
         if beginning.title:
             facts["name"] = beginning.title
         return self._book.create(place, directory, **facts)
@@ -137,7 +141,9 @@ class NewSessions:
         """
         survey = await asyncio.to_thread(self._git.survey, beginning.directory)
         self.check_open(survey.repository, person)
-        worktree, directory, _ = await asyncio.to_thread(self._git.add, survey, beginning.worktree)
+        name = beginning.worktree
+        async with self._making[survey.repository, name]:  # two chats may want the same one
+            worktree, directory, _ = await asyncio.to_thread(self._git.add, survey, name)
         return worktree, directory
 
     async def begin_instead(self, chat: Chat, beginning: Beginning, person: int, old: str) -> str:

@@ -294,7 +294,8 @@ class PendingRequests:
         request = record.request
         await self._pulse.until(lambda: request in self._open or self._is_settled, _RETURN_SECONDS)
         found = self._open.get(request)
-        if found is None or self._has_ended(found):
+        record = self._book.find(request)  # as it is now, after that wait
+        if found is None or record is None or self._has_ended(found):
             return False
         self._take_step(found, record, found.request.write(message.text, record.state), message)
         return True

@@ -75,11 +75,14 @@ class PromptQueue:
         """Forget the prompts that wait; returns how many."""
         return sum(self.drop(prompt.key) for prompt in self.waiting)
 
-    def rewrite(self, key: str, text: str) -> bool:
-        """Give a prompt that waits another text; False when it is not among them any more."""
+    def rewrite(self, key: str, text: str, **facts: Any) -> bool:
+        """Give a prompt that waits another text; False when it is not among them any more.
+
+        `facts` about that text are noted down with it.
+        """
         if not self._change(key, text=text):
             return False
-        self._inbox.advance(key, "assigned", text=text)
+        self._inbox.advance(key, "assigned", text=text, **facts)
         return True
 
     def move_up(self, key: str, *, to_front: bool = False) -> bool:

@@ -8,7 +8,8 @@
 | done: answered                    | `answered`  |
 | done: anything else but dropped   | `failed`    |
 
-Whoever may not gets no sign: the first comes after the check of who it is.
+Whoever may not gets no sign: the first comes after the check of who it is. What several messages
+make together (an album, a long text) has its sign below each of them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Receipts:
         sign = _STEPS.get(entry.step) if outcome is None else _OUTCOMES.get(outcome)
         if sign is None or not entry.session_id:
             return
-        sent = read_arrival(self._channels, entry.arrival)
-        if isinstance(sent, TextSent | FilesSent | LocationSent):
-            self._react(sent.chat, sent.message_id, sign)
+        for arrival in entry.arrivals:
+            sent = read_arrival(self._channels, arrival)
+            if isinstance(sent, TextSent | FilesSent | LocationSent):
+                self._react(sent.chat, sent.message_id, sign)

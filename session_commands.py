@@ -360,6 +360,8 @@ class SessionCommands:
         given_up = 0
         if runner is not None and (runner.is_awake or runner.has_work):
             given_up = await self._sessions.kill(runner)
+            if runner.has_work:  # in its own topic somebody writes on
+                raise BridgeError("A message came for it meanwhile, so it is not closed.")
         elif self._sessions.registry.find(session.session_id) is not None:
             raise BridgeError("It is open in another terminal. Leave it there with /exit first.")
         self._book.edit_state(

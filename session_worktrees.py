@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class SessionWorktrees:
         self._git = git
         self._background = background
         self._leaving_seconds = leaving_seconds
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.presses: dict[str, PressHandler] = {"settle worktree": self._press}
 
     def resume(self) -> None:
@@ -83,7 +84,7 @@ class SessionWorktrees:
         worktree = read_worktree(session.state)
         if worktree is None:
             return
-        async with self._lock:  # it may be just being removed
+        async with self._locks[worktree.repository]:  # it may be just being removed
             if await asyncio.to_thread(Path(worktree.path).is_dir):
                 return
             try:
@@ -158,11 +159,12 @@ class SessionWorktrees:
         return ""
 
     async def _settle(self, session_id: str) -> None:
-        """Do what is noted in the session, and tell what came of it."""
-        async with self._lock:
+        """Do what is noted in the session, and tell what came of it; in a repository one by one."""
+        worktree = self._find_worktree(session_id)
+        async with self._locks[worktree.repository if worktree is not None else ""]:
             session = self._book.store.load(session_id)
             settling = session.state.get("settling") if session is not None else None
-            worktree = read_worktree(session.state) if session is not None else None
+            worktree = self._find_worktree(session_id)
             if session is None or settling is None or worktree is None:
                 return
             post = str(settling["post"])
@@ -176,6 +178,10 @@ class SessionWorktrees:
             keyboard = self._buttons.issue(chat, rows, person=settling["person"])
             self._outbox.say(chat, text, keyboard=keyboard, edits=post)
             self._book.edit_state(session_id, settling=None)
+
+    def _find_worktree(self, session_id: str) -> Worktree | None:
+        session = self._book.store.load(session_id)
+        return read_worktree(session.state) if session is not None else None
 
     async def _do(
         self, session: Session, worktree: Worktree, settling: dict[str, Any]

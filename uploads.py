@@ -1,8 +1,10 @@
-"""What people send besides texts, on its way to a prompt: fetched, kept, listened to, in order.
+"""What people send, on its way to a prompt: files fetched, parts put together, all in order.
 
 * Fetching takes its time, and holds up no other chat. In the chat itself the order stays: a text
   that comes after a photo waits for it; commands and buttons don't.
 * The parts of an album come one by one. When no more have come for a second, they are one prompt.
+* So are the parts of a text that an app has cut (core/split_text.py). Only one that is long enough
+  to be a part waits for the next, for a moment; whatever else the person does ends that.
 * All stays in the inbox until its prompt is there: after a crash it is fetched anew, for the
   session that it was sent to, and what was kept of it by then is replaced.
 * A file that can't be taken is refused with a sentence. If there is no other, neither are its words
@@ -18,7 +20,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.addressing import add_speaker
 from core.conversation import shorten
@@ -41,8 +43,10 @@ from core.file_prompts import (
     render_location,
 )
 from core.keystrokes import prepare_prompt
-from core.model import Chat, FilesSent, LocationSent, Post, RemoteFile
+from core.model import Chat, FilesSent, LocationSent, Post, RemoteFile, TextSent
 from core.ports import Channels
+from core.split_text import seconds_for_more
+from core.text_prompts import render_text_prompt
 from inbox import Entry, Inbox
 from outbox import Outbox
 from pulse import happens
@@ -50,6 +54,7 @@ from session import Session
 from session_book import SessionBook, files_id
 from session_files import FileFolder, SessionFiles
 from transcriber import HOW_TO_GET, Transcriber
+from waiting_text import Part, WaitingText
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ _QUIET_SECONDS = 1.0
 _MOST_IN_ALBUM = 10
 _PAUSES = (2.0, 15.0)
 _DISK_SECONDS = 5.0
+_RESTART_FACTOR = 6
 _LEAST_FREE = 100 << 20
 _SHOWN_DICTATION = 300
 
@@ -74,7 +80,7 @@ class PromptTaker(Protocol):
 
 @dataclass(slots=True)
 class _Words:
-    """A text that waits behind files."""
+    """A prompt that is ready, and waits behind others."""
 
     key: str
     text: str
@@ -126,12 +132,20 @@ class _Files:
         return self.parts[0][1].album
 
 
+_Item = _Words | _Files | WaitingText
+
+
 @dataclass(slots=True)
 class _Line:
     """What waits in one chat, the first of which is being worked at."""
 
-    items: deque[_Words | _Files] = field(default_factory=deque)
+    items: deque[_Item] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
+
+    @property
+    def texts(self) -> list[WaitingText]:
+        """The texts among it."""
+        return [item for item in self.items if isinstance(item, WaitingText)]
 
 
 class Uploads:
@@ -154,6 +168,7 @@ class Uploads:
         limit_bytes: int,
         is_welcome: Callable[[int], bool] = lambda person: True,
         quiet_seconds: float = _QUIET_SECONDS,
+        seconds_for_more: Callable[[str], float] = seconds_for_more,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._channels = channels
@@ -166,6 +181,7 @@ class Uploads:
         self._limit_bytes = limit_bytes
         self._is_welcome = is_welcome
         self._quiet_seconds = quiet_seconds
+        self._seconds_for_more = seconds_for_more
         self._sleep = sleep
         self._lines: dict[Chat, _Line] = {}
 
@@ -176,44 +192,96 @@ class Uploads:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def submit_text(self, entry: Entry, chat: Chat, text: str, person: int) -> None:
-        """Give the chat's session a prompt, behind the files that the chat still waits for."""
+    # --- what is to be given --------------------------------------------------------------------
+
+    def submit_text(self, entry: Entry, message: TextSent, words: str) -> None:
+        """Give the chat's session a text, behind what the chat still waits for.
+
+        `words`: what of the message is for Claude. Raises PromptError: nothing can be made of it.
+        """
+        if not self._is_welcome(message.person.user_id):
+            self._inbox.finish(entry.key, "refused")
+            return
+        seconds = self._patience(entry, message)
+        if not seconds and message.chat not in self._lines:
+            prompt = render_text_prompt(message, words)
+            self.submit_prompt(entry, message.chat, prompt, message.person.user_id)
+            return
+        session = self._session_for(entry, message.chat)
+        self._bind(entry, session.session_id, **_note_words(entry, message, words))
+        due = asyncio.get_running_loop().time() + seconds
+        text = WaitingText([Part(entry.key, message, words)], session.session_id, due)
+        self._append(message.chat, text)
+
+    def takes_part(self, entry: Entry, message: TextSent) -> bool:
+        """Whether the text is the next part of one that waits for it, and goes on with that."""
+        line = self._lines.get(message.chat, _Line())
+        for text in line.texts:
+            if text.goes_on_with(message):
+                self._bind(entry, text.session_id)
+                words = entry.words.get(entry.key, message.text)
+                due = asyncio.get_running_loop().time() + self._patience(entry, message)
+                text.add(Part(entry.key, message, words), due)
+                return True
+        return False
+
+    async def end_text(self, chat: Chat, person: int) -> None:
+        """Wait for no more parts of what that person sent; have it given, if it is its turn."""
+        line = self._lines.get(chat, _Line())
+        for text in line.texts:
+            if text.person == person:
+                text.end()
+        while line.texts and line.items[0] is line.texts[0] and line.texts[0].person == person:
+            await line.texts[0].is_given.wait()
+
+    def _patience(self, entry: Entry, message: TextSent) -> float:
+        """How long the next part may take; what a restart has interrupted comes from afar again."""
+        if not self._channels[message.chat.channel].cuts_texts:
+            return 0.0
+        seconds = self._seconds_for_more(message.text)
+        return _RESTART_FACTOR * seconds if entry.session_id else seconds
+
+    def submit_location(self, entry: Entry, message: LocationSent) -> None:
+        """Give the chat's session a place on the map, as `submit_prompt` does."""
+        words = add_speaker(render_location(message), message.person, is_private=message.is_private)
+        self.submit_prompt(entry, message.chat, prepare_prompt(words), message.person.user_id)
+
+    def submit_prompt(self, entry: Entry, chat: Chat, text: str, person: int) -> None:
+        """Give the chat's session a prompt, behind what the chat still waits for."""
         session = self._session_for(entry, chat)
         if chat not in self._lines:
             self._sessions.submit(session, Prompt(entry.key, text), person)
             return
-        self._bind(entry, session)
-        self._lines[chat].items.append(_Words(entry.key, text, person, session.session_id))
-
-    def submit_location(self, entry: Entry, message: LocationSent) -> None:
-        """As `submit_text`, for a place on the map."""
-        words = add_speaker(render_location(message), message.person, is_private=message.is_private)
-        text = prepare_prompt(words)
-        self.submit_text(entry, message.chat, text, message.person.user_id)
+        self._bind(entry, session.session_id)
+        self._append(chat, _Words(entry.key, text, person, session.session_id))
 
     def take(self, entry: Entry, message: FilesSent) -> None:
         """Fetch the files in the background, and give the session the prompt that they make."""
         session = self._session_for(entry, message.chat)
-        self._bind(entry, session)
-        line = self._lines.setdefault(message.chat, _Line())
-        album = _find_album(line, message)
+        self._bind(entry, session.session_id)
+        album = _find_album(self._lines.get(message.chat, _Line()), message)
         if album is not None:
             album.parts.append((entry.key, message))
             album.has_more.set()
         else:
-            line.items.append(_Files([(entry.key, message)], session.session_id))
-        if line.task is None:
-            work = self._work(message.chat, line)
-            line.task = asyncio.create_task(work, name=f"uploads {message.chat.chat_id}")
+            self._append(message.chat, _Files([(entry.key, message)], session.session_id))
 
-    def rewrite(self, key: str, text: str) -> bool:
-        """Give a text that waits here another one; False when it does not."""
+    def place_of(self, key: str) -> int | None:
+        """Which part of a text that waits here that is, from 0; None for none."""
         for line in self._lines.values():
-            for item in line.items:
-                if isinstance(item, _Words) and item.key == key:
-                    item.text = text
-                    return True
-        return False
+            for text in line.texts:
+                if key in text.keys:
+                    return text.keys.index(key)
+        return None
+
+    def rewrite(self, entry: Entry, words: str) -> bool:
+        """Give a message that waits here other words; False when it does not. Raises StoreError."""
+        if self.place_of(entry.key) is None:
+            return False
+        self._inbox.advance(entry.key, "received", words={entry.key: words})
+        return any(
+            text.rewrite(entry.key, words) for line in self._lines.values() for text in line.texts
+        )
 
     def _session_for(self, entry: Entry, chat: Chat) -> Session:
         """The session that it was sent to before a restart, or that the chat has now."""
@@ -223,10 +291,17 @@ class Uploads:
             return book.latest(known)
         return book.find_current(chat) or book.create(chat, self._directory)
 
-    def _bind(self, entry: Entry, session: Session) -> None:
+    def _bind(self, entry: Entry, session_id: str, **facts: Any) -> None:
         """Note down whose it is, as the chat may have another session when it is done."""
-        if entry.session_id != session.session_id:
-            self._inbox.advance(entry.key, "received", session_id=session.session_id)
+        if entry.session_id != session_id or facts:
+            self._inbox.advance(entry.key, "received", session_id=session_id, **facts)
+
+    def _append(self, chat: Chat, item: _Item) -> None:
+        line = self._lines.setdefault(chat, _Line())
+        line.items.append(item)
+        if line.task is None:
+            work = self._work(chat, line)
+            line.task = asyncio.create_task(work, name=f"uploads {chat.chat_id}")
 
     # --- one after the other --------------------------------------------------------------------
 
@@ -245,17 +320,22 @@ class Uploads:
                 log.exception("files that were sent could not be handled")
                 await self._give_up(chat, item, "This can't be handled; the log says why.")
             line.items.popleft()
+            if isinstance(item, WaitingText):
+                item.is_given.set()
         del self._lines[chat]
 
-    async def _finish(self, item: _Words | _Files) -> None:
+    async def _finish(self, item: _Item) -> None:
         """Make it a prompt, or say why not. Raises BridgeError."""
         match item:
             case _Words():
                 self._submit(item, item.text)
+            case WaitingText():
+                await item.until_complete()
+                self._submit(item, item.render())
             case _Files():
                 await self._finish_files(item)
 
-    def _submit(self, item: _Words | _Files, text: str) -> None:
+    def _submit(self, item: _Item, text: str) -> None:
         """Give the session the prompt, unless who sent it is not welcome any more."""
         first, *others = item.keys
         if self._is_welcome(item.person):
@@ -265,7 +345,7 @@ class Uploads:
         for key in item.keys:
             self._inbox.finish(key, "refused")
 
-    async def _give_up(self, chat: Chat, item: _Words | _Files, reason: str) -> None:
+    async def _give_up(self, chat: Chat, item: _Item, reason: str) -> None:
         """Have it told, as soon as there is room on the disk to note that down."""
         while True:
             try:
@@ -277,7 +357,7 @@ class Uploads:
         for key in item.keys:
             self._inbox.finish(key, "failed")
 
-    def _session_of(self, item: _Words | _Files) -> Session:
+    def _session_of(self, item: _Item) -> Session:
         """Raises SessionNotFoundError."""
         return self._sessions.book.latest(self._sessions.book.for_id(item.session_id))
 
@@ -369,6 +449,12 @@ def _find_album(line: _Line, message: FilesSent) -> _Files | None:
             if (item.album, first.person.user_id) == (message.album, message.person.user_id):
                 return item
     return None
+
+
+def _note_words(entry: Entry, message: TextSent, words: str) -> dict[str, Any]:
+    """What is to be noted of the words, if they are not just the message's text."""
+    is_known = words == entry.words.get(entry.key, message.text)
+    return {} if is_known else {"words": {entry.key: words}}
 
 
 def _render(item: _Files, taken: _Taken) -> str:

@@ -75,6 +75,7 @@ class TelegramChannel:
 
     name = "telegram"
     sends_once = False
+    cuts_texts = True
 
     def __init__(
         self,

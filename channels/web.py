@@ -91,6 +91,7 @@ class WebChannel:
     name = NAME
     bot_name = "claude"
     sends_once = True
+    cuts_texts = False
     silence = 0.0
 
     def __init__(

@@ -141,6 +141,11 @@ def parse_command(text: str, bot_name: str) -> Command | str | None:
     return Command(name, rest.strip())
 
 
+def is_command(text: str) -> bool:
+    """Whether it reads like a command, whoever's it is."""
+    return _COMMAND.match(text) is not None
+
+
 def render_help() -> str:
     """What /help says (plain text)."""
     blocks = []

@@ -34,6 +34,10 @@ class Channel(Protocol):
         """Whether sending a piece again, after a crash too, surely repeats nothing."""
 
     @property
+    def cuts_texts(self) -> bool:
+        """Whether its apps make several messages of a long text, see core/split_text.py."""
+
+    @property
     def forum(self) -> Forum:
         """What can be done about the topics of its chats."""
 

@@ -190,6 +190,22 @@ def test_an_album_is_meant_as_a_whole(door: Door) -> None:
     assert not door.admission.admits(replace(other, album=None))
 
 
+def test_a_text_in_parts_is_meant_as_a_whole_also_after_a_restart(door: Door) -> None:
+    first = TextSent(
+        GROUP, Person(ADA, "Ada"), 1, "@bot " + "long " * 800, False, is_addressed=True
+    )
+    other = replace(first, message_id=2, text="the end", is_addressed=False)
+    assert not door.admission.admits(other)
+    assert door.admission.admits(first)
+    assert door.admission.admits(other)
+    for changed in ({"message_id": 99}, {"person": Person(BOB, "Bob")}, {"sent_at": 9.0}):
+        assert not door.admission.admits(replace(other, **changed))
+    door = Door(door.folder)
+    assert not door.admission.admits(other)
+    door.admission.expect_more(first)
+    assert door.admission.admits(other)
+
+
 def test_a_member_may_bring_the_pairing_code_where_nobody_is_paired(door: Door) -> None:
     assert not bring(door, door.people.issue_code(), BOB)
     assert door.people.owner == BOB and door.people.role_of(BOB) == "owner"

@@ -14,7 +14,7 @@ LONGEST_MODULE = 500
 LONGEST_FUNCTION = 50
 
 # Who is in which layer. A module imports from its own layer's group or from layers below.
-BASE = {"durable", "journal", "pulse", "child_process"}
+BASE = {"durable", "journal", "pulse", "lanes", "child_process"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
     *("chat_settings", "places", "history", "channels.telegram_topics"),
@@ -72,7 +72,7 @@ HUB = {
         *("quiet_hours", "privacy", "history_recorder", "history_pages", "forgetting", "replay"),
         "file_changes",
         "troubles",
-        "uploads",
+        *("uploads", "waiting_text"),
         "deliveries",
         *("file_browser", "new_sessions", "project_picker", "session_worktrees"),
         *("fresh_starts", "restoration", "acting_agents"),

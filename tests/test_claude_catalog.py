@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -51,6 +52,20 @@ async def test_what_was_told_is_good_for_some_minutes(tmp_path: Path) -> None:
     for now[0] in (0.0, 59.0, 61.0):
         assert (await catalog.ask(tmp_path)).models[0].value == "only"
     assert counts.read_text() == "xx"
+
+
+async def test_one_that_takes_long_in_a_directory_holds_up_no_other(tmp_path: Path) -> None:
+    slow, quick, go_on = tmp_path / "slow", tmp_path / "quick", tmp_path / "go on"
+    for folder in (slow, quick):
+        folder.mkdir()
+    wait = f"while os.getcwd() == {str(slow)!r} and not os.path.exists({str(go_on)!r}): "
+    text = f"{wait}time.sleep(0.01)\nsys.stdin.readline(); print({GOOD!r})"
+    catalog = ClaudeCatalog(program(tmp_path, text), {}, patience=60.0)
+    asking = asyncio.create_task(catalog.ask(slow))
+    assert (await catalog.ask(quick)).is_told
+    assert not asking.done()
+    go_on.touch()
+    assert (await asking).is_told
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,23 @@ def test_what_goes_on_as_a_part_of_another_is_done_at_the_same_moment(tmp_path: 
     assert inbox.receive([arrival("b")]) == []
 
 
+def test_what_a_prompt_is_made_of_is_known_until_it_is_done(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    inbox.receive([arrival(key) for key in "abcd"])
+    inbox.advance("b", "received", session_id="s", words={"b": "bee"})
+    inbox.advance("a", "assigned", merges=["b", "c"], session_id="s", text="hi", words={"a": "A"})
+    for _ in range(2):
+        found = inbox.find("a")
+        assert found is not None
+        assert [part.key for part in found.arrivals] == ["a", "b", "c"]
+        assert found.words == {"a": "A", "b": "bee"}
+        inbox = Inbox(tmp_path)
+        inbox.advance("d", "assigned")  # which writes the file anew
+        assert keys(inbox) == ["a", "d"]
+    inbox.finish("a", "answered")
+    assert keys(Inbox(tmp_path)) == ["d"]
+
+
 def test_a_torn_record_of_a_merge_is_no_merge(tmp_path: Path) -> None:
     system = RefusingSystem()
     inbox = Inbox(tmp_path, system=system)

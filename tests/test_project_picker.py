@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections.abc import AsyncIterator
@@ -16,13 +17,14 @@ from chat_settings import ChatSettings
 from core.config import Config
 from core.errors import BridgeError
 from core.model import ButtonPressed, Chat, Person, TextSent
+from core.roles import Deed
 from git_worktrees import GitWorktrees
 from new_sessions import NewSessions
 from project_picker import ProjectPicker
 from pulse import Background
 from session import Session, SessionStore
 from session_book import SessionBook
-from tests.standins.outbox_world import ANN, OutboxWorld, running
+from tests.standins.outbox_world import ANN, BOB, OutboxWorld, running
 
 OWNER, MEMBER = 1, 2
 
@@ -42,6 +44,7 @@ class Desk:
         self.book = SessionBook(SessionStore(root / "store"))
         self.begun: list[str] = []
         self.gone: list[str] = []
+        self.known = {MEMBER}
         sessions: Any = SimpleNamespace(
             book=self.book,
             find_runner=lambda session_id: None,
@@ -56,13 +59,16 @@ class Desk:
             GitWorktrees({"PATH": os.environ["PATH"], "HOME": str(root)}),
             self.background,
             forget=self.forget,
-            may=lambda person, deed: person == OWNER,
+            may=self.may,
         )
         self.picker = ProjectPicker(
             *(config.roots, self.new, self.book, world.outbox, self.buttons, ChatSettings(root)),
             home=str(root),
             closed=[self.closed],
         )
+
+    def may(self, person: int, deed: Deed) -> bool:
+        return person == OWNER or (person in self.known and deed == "talk")
 
     def runner_of(self, session: Session) -> Any:
         return SimpleNamespace(begin=lambda: self.begun.append(session.session_id))
@@ -330,6 +336,26 @@ async def test_a_worktree_is_made_from_the_project_or_the_picked_folder(desk: De
     with pytest.raises(BridgeError, match="is not in a git repository"):
         await desk.says(f"{desk.elsewhere} --worktree fix")
     assert desk.directory() == before
+
+
+async def test_two_chats_that_want_the_same_worktree_at_once_share_it(desk: Desk) -> None:
+    make_repository(desk.shop)
+    new = desk.new.commands["new"]
+    await asyncio.gather(*(new(chat, "--worktree fix", OWNER) for chat in (ANN, BOB)))
+    found = [desk.book.find_current(chat) for chat in (ANN, BOB)]
+    places = {session.state["project_dir"] for session in found if session is not None}
+    assert places == {str(desk.code / "shop-worktrees" / "fix")}
+    assert None not in found
+
+
+async def test_who_is_removed_while_a_worktree_is_made_gets_no_session(desk: Desk) -> None:
+    make_repository(desk.shop)
+    making = asyncio.ensure_future(desk.new.commands["new"](ANN, "--worktree fix", MEMBER))
+    await asyncio.sleep(0)  # it has begun
+    desk.known.clear()
+    with pytest.raises(BridgeError):
+        await making
+    assert desk.book.store.list_sessions() == []
 
 
 async def test_a_worktree_of_more_than_a_member_may_see_is_the_owners(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.delivery import Prompt
@@ -83,6 +83,7 @@ def test_what_came_later_is_behind_what_was_put_in_order(tmp_path: Path) -> None
     assert desk.order == "bac"
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["up", "front", "drop", "restart"]), st.sampled_from("abcde")),

@@ -99,3 +99,17 @@ def test_a_file_has_its_sign_before_it_is_fetched(
 ) -> None:
     inbox.advance("k", "received", session_id="s")
     assert signs == [(3, "received")]
+
+
+def test_all_that_a_prompt_is_made_of_has_its_sign_at_every_stage(
+    inbox: Inbox, signs: list[tuple[int, Sign]]
+) -> None:
+    inbox.receive([Arrival("more", "fake", {"kind": "text", "id": 4})])
+    for key in ("k", "more"):
+        inbox.advance(key, "received", session_id="s")
+    inbox.advance("k", "assigned", merges=["more"], session_id="s", text="both")
+    inbox.advance("k", "recorded")
+    inbox.finish("k", "answered")
+    for message in (3, 4):
+        newest = list(dict.fromkeys(sign for number, sign in signs if number == message))
+        assert newest == ["received", "delivered", "answered"]

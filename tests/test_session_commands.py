@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -37,12 +38,14 @@ class Desk:
         self.projects = root / "projects" / "-shop"
         self.projects.mkdir(parents=True)
         self.begun: list[str] = []
+        self.runner: Any = None
         sessions: Any = SimpleNamespace(
             book=self.book,
             registry=ClaudeRegistry(root / "registry"),
             launcher=SimpleNamespace(find_transcript=self.find, transcript_of=self.find_of),
-            find_runner=lambda session_id: None,
+            find_runner=lambda session_id: self.runner,
             runner_of=self.runner_of,
+            kill=self.kill,
         )
         config: Any = SimpleNamespace(project_dir=root)
         self.commands = SessionCommands(
@@ -63,6 +66,10 @@ class Desk:
 
     def runner_of(self, session: Session) -> Any:
         return SimpleNamespace(is_awake=False, begin=lambda: self.begun.append(session.session_id))
+
+    async def kill(self, runner: Any) -> int:
+        await asyncio.sleep(0)
+        return 0
 
     def writes(self, prompt: str) -> str:
         """A session that some terminal had; its id."""
@@ -125,6 +132,28 @@ async def test_a_session_of_another_chat_is_not_taken_away(desk: Desk) -> None:
     with pytest.raises(BridgeError, match="belongs to another chat"):
         await desk.says("resume", theirs.session_id)
     assert desk.book.find_current(BOB) == desk.book.for_id(theirs.session_id)
+
+
+async def test_of_two_chats_that_take_the_same_session_at_once_one_has_it(desk: Desk) -> None:
+    other = desk.writes("of a terminal")
+    resume = desk.commands.commands["resume"]
+    taken = [resume(chat, other, OWNER) for chat in (ANN, BOB)]
+    outcomes = await asyncio.gather(*taken, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), BridgeError]
+    assert desk.book.find_current(ANN) == desk.book.for_id(other)
+    assert desk.book.find_current(BOB) is None
+
+
+async def test_a_session_for_which_a_message_comes_while_it_is_closed_stays_open(
+    desk: Desk,
+) -> None:
+    """In its own topic somebody writes on, while the press comes from another one."""
+    topic = Chat(ANN.channel, ANN.chat_id, 7)
+    session = desk.book.create(topic, desk.projects)
+    desk.runner = SimpleNamespace(is_awake=True, is_joined=False, has_work=True)
+    with pytest.raises(BridgeError, match="it is not closed"):
+        await desk.press("close session", post="p", session=session.session_id, sure=True)
+    assert desk.book.find_current(topic) == desk.book.for_id(session.session_id)
 
 
 async def test_a_button_of_an_earlier_version_continues(desk: Desk) -> None:

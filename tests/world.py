@@ -358,7 +358,7 @@ class World:
 
     def _messages(self, *, are_cards: bool) -> list[Message]:
         said = self.telegram.messages(self.chat, from_bot=True)
-        return [message for message in said if _is_card(message) == are_cards]
+        return [message for message in said if is_card(message) == are_cards]
 
 
 def find_claude() -> Path | None:
@@ -376,7 +376,8 @@ def _is_asked(pid: int) -> bool:
         return False
 
 
-def _is_card(message: Message) -> bool:
+def is_card(message: Message) -> bool:
+    """Whether it is the card of a turn, which comes or not by how fast the machine is."""
     first = message.edits[0].text if message.edits else message.text
     return (first or "").startswith((LIVE, *FOLDED))
 

@@ -68,6 +68,7 @@ class FakeChannel:
     bot_name = "fake_bot"
     silence = 0.0
     sends_once = False
+    cuts_texts = True
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
