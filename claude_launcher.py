@@ -38,7 +38,7 @@ from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.screen import render_screen
 from durable import replace_file
-from orphans import end_orphans
+from orphans import end_orphans, terminal_of
 from pulse import Pulse
 from replay import Replays
 from session import Session
@@ -72,15 +72,17 @@ Start = Literal["new", "resumed", "mended", "forked", "lost", "replayed"]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A process that was started; `lost`: the transcript is gone, so the conversation is new.
+    """A process that can be started; `lost`: the transcript is gone, so the conversation is new.
 
     `replayed`: as `lost`, but Claude is told what the bridge had noted; `mended`: as `resumed`, but
     the transcript has become shorter than it was, so Claude is told that too.
 
-    `choices`: what of the person's it was started with.
+    `choices`: what of the person's it is started with; `name`: the terminal it is for.
     """
 
-    pane: Pane
+    name: str
+    command: list[str]
+    directory: Path
     start: Start
     choices: Choices
 
@@ -176,15 +178,14 @@ class ClaudeLauncher:
             return None
         return await self._terminal.join(name, owner.pid, typing_for(version_of(owner)))
 
-    async def launch(self, session: Session, name: str) -> Launch:
-        """Start Claude Code for the session in the terminal `name`.
+    async def prepare(self, session: Session, name: str) -> Launch:
+        """How Claude Code is started for the session in the terminal `name`; nothing runs yet.
 
         Raises:
             SessionElsewhereError: another process has the session open.
             ClaudeStartError: the command or the project directory is not there, or this version
                 can't resume.
             StoreWriteError: what Claude is to be told can't be written down.
-            TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
@@ -213,8 +214,11 @@ class ClaudeLauncher:
             our_agents=str(shipped_agents.FOLDER),
         )
         command += render_identity(session, start, self.version)
-        pane = await self._terminal.open(name, command, project_directory(session))
-        return Launch(pane, start, choices)
+        return Launch(name, command, project_directory(session), start, choices)
+
+    async def open(self, launch: Launch) -> Pane:
+        """Start it. Raises TerminalError."""
+        return await self._terminal.open(launch.name, launch.command, launch.directory)
 
     def mode_of(self, session: Session) -> str:
         """The permission mode that the session is, or would be, started with."""
@@ -302,6 +306,10 @@ class ClaudeLauncher:
         if not await pulse.until(lambda: self.registry.find(session_id) is None, _LEAVING_SECONDS):
             await self.end_orphans(session_id)
         return self.registry.find(session_id)
+
+    def terminal_of(self, process: ClaudeProcess) -> str:
+        """The terminal that it was started for here; "" for anybody else's."""
+        return terminal_of(process, self._launches)
 
     async def end_orphans(self, session_id: str = "") -> None:
         """End what was started here (for the session, if one is named) and has no terminal."""

@@ -155,7 +155,7 @@ class NewSessions:
         runner = self._sessions.find_runner(session_id)
         if runner is not None and runner.is_awake:
             is_used = bool(runner.queue) or runner.is_joined
-            if is_used or await self._sessions.is_watched(runner):
+            if is_used or await self._sessions.rest.is_watched(runner.name):
                 return
         if any(entry.session_id == session_id for entry in self._inbox.pending()):
             return

@@ -60,7 +60,7 @@ HUB = {
         "running_claude",
         "typist",
         "session_runner",
-        "sessions",
+        *("sessions", "resting", "taking_up", "wakings"),
         "keypad",
         "pending_requests",
         "request_posts",
