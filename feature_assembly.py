@@ -282,8 +282,8 @@ def _build_projects(base: Base, forgetting: Forgetting) -> ProjectFeatures:
 
 def _build_session_commands(base: Base, worktrees: SessionWorktrees) -> SessionCommands:
     return SessionCommands(
-        *(base.config, base.sessions, base.outbox, base.buttons, base.finder, base.background),
-        worktrees,
+        *(base.config, base.sessions, base.inbox, base.outbox, base.buttons, base.finder),
+        *(base.background, worktrees),
         sees_machine=lambda person: base.people.may(person, "machine"),
         redact=base.redactor.redact,
     )

@@ -3,6 +3,8 @@
 * A list and a card are one message, which every press makes anew: its buttons work once, and what
   they do is checked against how things are by then.
 * The sessions of the whole machine are for who may see it; everybody else has the chat's own.
+* A session comes here from another topic only at rest: no turn is begun in one place and answered
+  in another.
 * Nothing is deleted here: a closed session is in the list, and is continued like any other.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from at_rest import check_at_rest
 from buttons import Action, Buttons, Press, PressHandler
 from core.commands import CommandName
 from core.config import Config
@@ -29,6 +32,7 @@ from core.session_list import (
 from core.session_summary import clean_title
 from core.visible_text import render_block
 from core.worktrees import read_worktree
+from inbox import Inbox
 from outbox import Outbox, new_key
 from pulse import Background, Pulse
 from session import Session, utc_now
@@ -69,6 +73,7 @@ class SessionCommands:
         self,
         config: Config,
         sessions: Sessions,
+        inbox: Inbox,
         outbox: Outbox,
         buttons: Buttons,
         finder: SessionFinder,
@@ -81,6 +86,7 @@ class SessionCommands:
         self._config = config
         self._sessions = sessions
         self._book = sessions.book
+        self._inbox = inbox
         self._outbox = outbox
         self._buttons = buttons
         self._finder = finder
@@ -304,13 +310,15 @@ class SessionCommands:
         return found
 
     def _continue(self, chat: Chat, session: Session) -> str:
-        """Go on with it; one that has a topic goes on there."""
+        """Go on with it; one that has a topic goes on there. Raises BridgeError."""
         own = chat_of(session)
         if chat.topic is None and own.topic is not None and own.chat_id == chat.chat_id:
             session = self._book.switch(own, session.session_id)
             title = read_title(session.state)
             self._outbox.say(own, f"Continuing “{title}”.")
             return f"“{title}” goes on in its topic."
+        if own != chat:
+            check_at_rest(self._sessions, self._inbox, session, "continue it here")
         session = self._book.switch(chat, session.session_id)
         runner = self._sessions.runner_of(session)
         if not runner.is_awake and self._sessions.registry.find(session.session_id) is not None:

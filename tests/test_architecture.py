@@ -60,7 +60,7 @@ HUB = {
         "running_claude",
         "typist",
         "session_runner",
-        *("sessions", "resting", "taking_up", "wakings"),
+        *("sessions", "resting", "taking_up", "wakings", "at_rest"),
         "keypad",
         "pending_requests",
         "request_posts",

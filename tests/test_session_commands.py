@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,10 @@ from claude_registry import ClaudeRegistry
 from core.errors import BridgeError
 from core.model import ButtonPressed, Chat, Person, Post, TextSent
 from git_worktrees import GitWorktrees
+from inbox import Arrival, Inbox
 from pulse import Background
 from session import Session, SessionStore
-from session_book import SessionBook
+from session_book import SessionBook, chat_of
 from session_commands import SessionCommands
 from session_finder import SessionFinder
 from session_worktrees import SessionWorktrees
@@ -37,16 +39,19 @@ class Desk:
         self.projects = root / "projects" / "-shop"
         self.projects.mkdir(parents=True)
         self.begun: list[str] = []
+        self.runners: dict[str, Any] = {}
+        self.inbox = Inbox(root)
         sessions: Any = SimpleNamespace(
             book=self.book,
             registry=ClaudeRegistry(root / "registry"),
             launcher=SimpleNamespace(find_transcript=self.find, transcript_of=self.find_of),
-            find_runner=lambda session_id: None,
+            find_runner=self.runners.get,
+            is_asked=lambda runner: False,
             runner_of=self.runner_of,
         )
         config: Any = SimpleNamespace(project_dir=root)
         self.commands = SessionCommands(
-            *(config, sessions, world.outbox, Buttons(root)),
+            *(config, sessions, self.inbox, world.outbox, Buttons(root)),
             SessionFinder(root / "projects", root / "found.json"),
             Background(),
             SessionWorktrees(sessions, world.outbox, Buttons(root), GIT, Background()),
@@ -141,6 +146,27 @@ async def test_a_button_of_an_earlier_version_continues(desk: Desk) -> None:
 async def test_no_id_leads_out_of_the_folders(desk: Desk, wanted: str) -> None:
     with pytest.raises(BridgeError):
         await desk.press("pick", post="p", session=wanted)
+
+
+async def test_a_session_at_work_is_not_taken_to_another_topic(desk: Desk) -> None:
+    there, here = replace(ANN, topic=5), replace(ANN, topic=6)
+    session_id = desk.book.create(there, desk.projects).session_id
+    idle = SimpleNamespace(process=None, has_work=False, is_working=False, is_awake=True)
+    runner = SimpleNamespace(**{**vars(idle), "is_working": True})
+    desk.runners[session_id] = runner
+    with pytest.raises(BridgeError, match="Claude is at work in it"):
+        await desk.says("resume", session_id, chat=here)
+    desk.runners[session_id] = idle
+    desk.inbox.receive([Arrival("key", "fake", {})])
+    desk.inbox.advance("key", "assigned", session_id=session_id, text="hi")
+    with pytest.raises(BridgeError, match="Messages wait for it"):
+        await desk.says("resume", session_id, chat=here)
+    assert chat_of(desk.book.for_id(session_id)) == there
+    desk.inbox.finish("key", "answered")
+    assert "Continuing" in await desk.says("resume", session_id, chat=here)
+    assert chat_of(desk.book.for_id(session_id)) == here
+    desk.runners[session_id] = runner  # where it is already, it is only the current one again
+    assert "Continuing" in await desk.says("resume", session_id, chat=here)
 
 
 async def test_a_session_without_a_word_can_not_be_forked(desk: Desk) -> None:
