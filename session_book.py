@@ -118,6 +118,7 @@ class SessionBook:
             "title": f"{title} (fork)",
             "fork_of": found.session_id,
             "fork_from": str(found.path),
+            "fork_size": found.size,
             "forked_at": utc_now(),  # until it is told when the process began
             "cursor": 0,
         }

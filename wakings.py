@@ -30,7 +30,11 @@ class Wakings:
     def begin(self, session_id: str, terminal: str, start: str, choices: Choices) -> None:
         """A process is about to be started in that terminal. Raises StoreError."""
         noted = {"start": start, "launched": note_launched(choices), "at": utc_now()}
-        self._book.note_terminal(session_id, terminal, starting=noted)
+        changes: dict[str, Any] = {"starting": noted}
+        if start == "copied":  # what is in it already is no news
+            path = self._launcher.find_transcript(session_id)
+            changes |= {"transcript": str(path), "cursor": path.stat().st_size} if path else {}
+        self._book.note_terminal(session_id, terminal, **changes)
 
     def finish(self, session_id: str, *, is_found: bool = False) -> Session:
         """It runs; `is_found`: as a later bridge has found it. Raises StoreError."""
