@@ -50,12 +50,15 @@ class SessionBook:
             raise SessionNotFoundError(f"Session {session_id} is not known here any more.")
         return session
 
-    def create(self, chat: Chat, directory: Path, **facts: Any) -> Session:
+    def create(self, chat: Chat, directory: Path, *, session_id: str = "", **facts: Any) -> Session:
         """A new session of this chat in that directory, current from now on.
 
-        `facts` are in its state from the first write on.
+        `facts` are in its state from the first write on. `session_id`: which it is to be; if it is
+        there already, it was begun before a crash, and is current from now on.
         """
-        session_id = str(uuid.uuid4())
+        if session_id and self.store.load(session_id) is not None:
+            return self.make_current(session_id)
+        session_id = session_id or str(uuid.uuid4())
         state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
         self.store.save(Session(session_id, chat.chat_id, state={**state, **facts, "cursor": 0}))
         return self.make_current(session_id)
@@ -101,11 +104,21 @@ class SessionBook:
         self.on_taken(found.session_id, found.path)
         return session
 
-    def fork(self, chat: Chat, found: FoundSession, fallback: Path, **more: Any) -> Session:
+    def fork(
+        self,
+        chat: Chat,
+        found: FoundSession,
+        fallback: Path,
+        *,
+        session_id: str = "",
+        **more: Any,
+    ) -> Session:
         """A new session of this chat that will have that one's history, current from now on.
 
-        `more` is put into its state.
+        `more` is put into its state; `session_id`: as in `create`.
         """
+        if session_id and self.store.load(session_id) is not None:
+            return self.make_current(session_id)
         known = self.store.load(found.session_id)
         chosen = known.state if known is not None else {}
         title = read_title(chosen) if chosen else found.title
@@ -123,7 +136,7 @@ class SessionBook:
             "cursor": 0,
         }
         state |= more
-        session_id = str(uuid.uuid4())
+        session_id = session_id or str(uuid.uuid4())
         self.on_taken(found.session_id, found.path)
         self.store.save(Session(session_id, chat.chat_id, state=state))
         return self.make_current(session_id)

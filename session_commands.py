@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from at_rest import check_at_rest
 from buttons import Action, Buttons, Press, PressHandler
+from chat_commands import BeginHandler
 from core.commands import CommandName
 from core.config import Config
 from core.conversation import read_title
@@ -99,10 +100,10 @@ class SessionCommands:
             "sessions": self._list,
             "resume": self._resume,
             "rename": self._rename,
-            "fork": self._fork,
             "close": self._close,
             "attach": self._attach,
         }
+        self.begin: dict[CommandName, BeginHandler] = {"fork": self._fork}
         self.presses: dict[str, PressHandler] = {
             "list sessions": self._press_page,
             "show session": self._press_card,
@@ -134,8 +135,11 @@ class SessionCommands:
     async def _rename(self, chat: Chat, argument: str, person: int) -> None:
         self._outbox.say(chat, self._name(self._current(chat), argument))
 
-    async def _fork(self, chat: Chat, argument: str, person: int) -> None:
-        self._outbox.say(chat, self._begin_fork(chat, person, self._current(chat).session_id))
+    async def _fork(self, chat: Chat, argument: str, person: int, session_id: str) -> None:
+        begun = self._book.store.load(session_id)  # if a crash came between
+        origin = begun.state["fork_of"] if begun is not None else self._current(chat).session_id
+        text = self._begin_fork(chat, person, origin, session_id)
+        self._outbox.put(Post(f"fork:{session_id}", chat, text, silent=True))
 
     async def _close(self, chat: Chat, argument: str, person: int) -> None:
         session, view = self._current(chat), _View(new_key())
@@ -325,13 +329,13 @@ class SessionCommands:
             runner.begin()  # it joins what is open elsewhere, or says why it can't
         return f"Continuing “{read_title(session.state)}”."
 
-    def _begin_fork(self, chat: Chat, person: int, session_id: str) -> str:
+    def _begin_fork(self, chat: Chat, person: int, session_id: str, own_id: str = "") -> str:
         found = self._find(person, session_id)
         known = self._book.store.load(session_id)
         is_foreign = known is not None and chat_of(known).chat_id != chat.chat_id
         if is_foreign and not self._sees_machine(person):
             raise BridgeError(_UNKNOWN)
-        fork = self._book.fork(chat, found, self._config.project_dir)
+        fork = self._book.fork(chat, found, self._config.project_dir, session_id=own_id)
         self._sessions.runner_of(fork).begin()
         title = read_title(known.state) if known is not None else found.title
         worktree = read_worktree(fork.state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,9 +88,9 @@ class Desk:
     def _newest(self) -> int:
         return len(self.world.channel.shown[ANN.chat_id])
 
-    async def says(self, argument: str = "", person: int = OWNER) -> str:
+    async def says(self, argument: str = "", person: int = OWNER, session_id: str = "") -> str:
         """/new with that argument."""
-        await self.new.commands["new"](ANN, argument, person)
+        await self.new.begin["new"](ANN, argument, person, session_id or str(uuid.uuid4()))
         await self.world.settle()
         return self.shown
 
@@ -136,6 +137,15 @@ async def test_new_is_done_at_once_and_offers_other_directories(desk: Desk) -> N
     assert desk.begun == [desk.current().session_id]
     await desk.says(str(desk.code))
     assert desk.labels == []  # they have said where
+
+
+async def test_new_that_is_handled_twice_begins_one_session(desk: Desk) -> None:
+    session_id = str(uuid.uuid4())
+    told = [await desk.says(session_id=session_id) for _ in range(2)]
+    assert told == [f"New session in {desk.shop}."] * 2
+    assert desk.current().session_id == session_id
+    assert len(desk.book.store.list_sessions()) == 1
+    assert len(desk.world.channel.shown[ANN.chat_id]) == 1
 
 
 async def test_the_untouched_session_gives_way_to_the_one_that_was_picked(desk: Desk) -> None:

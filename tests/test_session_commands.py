@@ -39,6 +39,7 @@ class Desk:
         self.projects = root / "projects" / "-shop"
         self.projects.mkdir(parents=True)
         self.begun: list[str] = []
+        self.next_id = str(uuid.uuid4())
         self.runners: dict[str, Any] = {}
         self.inbox = Inbox(root)
         sessions: Any = SimpleNamespace(
@@ -80,7 +81,10 @@ class Desk:
         return await self.hears(name, argument, OWNER, chat)
 
     async def hears(self, name: Any, argument: str, person: int, chat: Chat = ANN) -> str:
-        await self.commands.commands[name](chat, argument, person)
+        if name in self.commands.begin:
+            await self.commands.begin[name](chat, argument, person, self.next_id)
+        else:
+            await self.commands.commands[name](chat, argument, person)
         await self.world.settle()
         return self.world.channel.shown[chat.chat_id][-1]
 
@@ -184,6 +188,19 @@ async def test_a_fork_keeps_what_was_chosen_for_the_original(desk: Desk) -> None
     assert fork is not None
     assert (fork.state["model"], fork.state["fork_of"]) == ("opus", other)
     assert desk.begun == [fork.session_id]
+
+
+async def test_a_fork_that_is_handled_twice_is_one(desk: Desk) -> None:
+    other = desk.writes("fix it")
+    await desk.says("resume", other)
+    told = await desk.says("fork")
+    shown = len(desk.world.channel.shown[ANN.chat_id])
+    assert await desk.says("fork") == told
+    assert len(desk.world.channel.shown[ANN.chat_id]) == shown
+    assert len(desk.book.store.list_sessions()) == 2
+    current = desk.book.find_current(ANN)
+    assert current is not None
+    assert (current.session_id, current.state["fork_of"]) == (desk.next_id, other)
 
 
 async def test_a_name_of_a_person_wins_until_the_terminal_gives_another(desk: Desk) -> None:
