@@ -25,6 +25,7 @@ from core.errors import (
     PaneNotFoundError,
     PaneNotTypableError,
     StoreWriteError,
+    TerminalError,
 )
 from core.events import ClaudeProcess, HookEvent, PromptRecorded, TranscriptEvent, TurnInterrupted
 from core.ports import RunnerReports
@@ -321,15 +322,20 @@ class SessionRunner:
     async def take_over(self, other: SessionRunner) -> None:
         """Have another's session and prompts from now on; its process ends first, if it is ours.
 
-        Raises TerminalError, StoreError.
+        Raises StoreError.
         """
         is_ours, process = not other.is_joined, other.process
         await other.stop()
-        if is_ours:
-            await self._terminal.close(other.name)
-        if is_ours and process is not None:  # it writes until then
-            await Pulse().until(lambda: not is_alive(process.pid), _LEAVING_SECONDS)
-        for under_way in other.take_typed():
+        typed = other.take_typed()
+        try:
+            if is_ours:
+                await self._terminal.close(other.name)
+            if is_ours and process is not None:  # it writes until then
+                await Pulse().until(lambda: not is_alive(process.pid), _LEAVING_SECONDS)
+        except TerminalError as error:  # it may yet have what was typed: the next start will know
+            log.warning("a terminal could not be closed: %s", error)
+            typed.clear()
+        for under_way in typed:
             self._typist.find_record(under_way)
             if under_way.is_recorded and self._typist.is_cut(under_way):
                 self._reports.interrupted(self, under_way.prompt)

@@ -41,7 +41,7 @@ from session import Session, SessionStore
 from session_book import SessionBook, chat_of, has_news
 from session_observer import SessionObserver
 from session_runner import SessionRunner
-from taking_up import find_name, find_strays, finish_following, is_stray
+from taking_up import find_name, find_strays, finish_following, is_stray, left_for_later
 from terminal import Terminal
 from tmux_control import Pane
 from transcript_keeper import TranscriptKeeper
@@ -130,16 +130,19 @@ class Sessions:
                 lost.append(session)
             if pane is not None:
                 self._take_up(session, pane)
-        await self._take_in_strays()
+        with left_for_later():
+            await self._take_in_strays()
         for runner in self.runners:
-            self._follow_process(runner)
+            with left_for_later():
+                self._follow_process(runner)
         return lost
 
     def _take_up(self, session: Session, pane: Pane) -> None:
         """Go on with the process in this pane, that an earlier bridge has left there."""
-        session = self._wakings.finish(session.session_id, is_found=True)
-        if session.state.get("asleep"):  # it was to be put to sleep, and was not
-            self.book.edit_state(session.session_id, asleep=None)
+        with left_for_later():
+            session = self._wakings.finish(session.session_id, is_found=True)
+            if session.state.get("asleep"):  # it was to be put to sleep, and was not
+                self.book.edit_state(session.session_id, asleep=None)
         self._runner(session).take_up(pane)
 
     def restore(self, entry: Entry) -> None:
@@ -160,7 +163,8 @@ class Sessions:
             if session.session_id in awake or has_news(session, path):
                 self._follow(session)
         for runner in self.runners:  # the registry has the last word about what was kept
-            self._follow_process(runner)
+            with left_for_later():
+                self._follow_process(runner)
         self._feed.look()
         for session_id in self._feed.followed - awake_ids(self.runners):
             self._feed.unfollow(session_id)

@@ -7,17 +7,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from claude_launcher import ClaudeLauncher, terminal_name
+from core.errors import StoreError
 from core.events import ClaudeProcess, HookEvent, SessionStarted
 from core.session_file import is_session_id
 from session import Session
 from session_book import SessionBook
 from session_runner import SessionRunner
 
+log = logging.getLogger(__name__)
+
 Runners = Mapping[str, SessionRunner]
 """By their terminals' names."""
+
+
+@contextmanager
+def left_for_later() -> Iterator[None]:
+    """What can't be noted now, on a full disk, holds up no other session: a later look finds it."""
+    try:
+        yield
+    except StoreError as error:
+        log.error("what an earlier bridge has left can't be taken up now: %s", error)
 
 
 def finish_following(
@@ -27,7 +41,8 @@ def finish_following(
     holders = {}
     for session in book.store.list_sessions():
         if session.state.get("follows"):
-            book.finish_following(session)
+            with left_for_later():
+                book.finish_following(session)
         holders[session.tmux_session] = session.session_id
     for event in kept:
         if not isinstance(event, SessionStarted) or event.pane not in holders:
@@ -35,9 +50,10 @@ def finish_following(
         old = book.for_id(holders[event.pane])
         started = launcher.correct(event, old).session_id
         if started != old.session_id and is_session_id(started):
-            transcript = launcher.find_transcript(started)
-            book.follow_terminal(old, started, event.pane, transcript)
-            holders[event.pane] = started
+            with left_for_later():
+                transcript = launcher.find_transcript(started)
+                book.follow_terminal(old, started, event.pane, transcript)
+                holders[event.pane] = started
 
 
 def find_strays(

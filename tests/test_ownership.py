@@ -17,14 +17,17 @@ import pytest
 
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
+from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
 from core.events import HookEvent, PromptSubmitted, SessionStarted
 from core.model import Chat
-from inbox import Inbox
+from inbox import Arrival, Inbox
 from outbox import Outbox
+from pulse import Pulse
 from session import SessionStore
 from sessions import Sessions
 from tests.standins.outbox_world import Clock, FakeChannel
+from tests.standins.refusing_system import RefusingSystem
 from tests.standins.still_terminals import StillTerminals
 from transcript_keeper import TranscriptKeeper
 
@@ -76,6 +79,7 @@ class Bridge:
         bridge = folder / "bridge"
         bridge.mkdir(parents=True, exist_ok=True)
         self.outbox = Outbox(bridge, {"fake": FakeChannel(Clock())}, system=system)
+        self.inbox = Inbox(bridge)
         keeper = TranscriptKeeper(bridge / "transcripts")
         launcher = Launcher(
             cast(Any, terminals),
@@ -92,7 +96,7 @@ class Bridge:
             store=SessionStore(folder / "state", system=system),
             launcher=launcher,
             terminal=cast(Any, terminals),
-            inbox=Inbox(bridge),
+            inbox=self.inbox,
             outbox=self.outbox,
             directory=bridge,
             keeper=keeper,
@@ -118,6 +122,7 @@ class Bridge:
         await self.sessions.stop()
         self.book.store.close()
         self.outbox._records.close()
+        self.inbox.close()
 
     def check(self) -> None:
         """Each process has a runner, and each session one process at the most."""
@@ -368,3 +373,37 @@ async def test_a_terminal_that_can_not_be_closed_stays_its_sessions(
         await bridge.sessions._look_after()
         bridge.check()
         assert not terminals.running
+
+
+async def test_a_full_disk_at_the_start_leaves_no_claude_without_a_runner(
+    tmp_path: Path, terminals: StillTerminals
+) -> None:
+    async with running(tmp_path, terminals) as bridge:
+        session_id = await begins(bridge, ADA)
+        bridge.book.edit_state(session_id, starting={"start": "new", "launched": {}, "at": "now"})
+        [name] = terminals.running
+    full = RefusingSystem()
+    async with running(tmp_path, terminals, full) as bridge:
+        full.refuses = "write"
+        assert await bridge.sessions.adopt_terminals() == []
+        assert bridge.sessions._runners[name].is_awake
+        full.refuses = ""
+        await bridge.wakes(session_id)
+        assert bridge.book.for_id(session_id).state["launches"] == 1
+
+
+async def test_what_waits_for_a_session_goes_along_to_the_terminal_that_takes_it(
+    tmp_path: Path, terminals: StillTerminals
+) -> None:
+    async with running(tmp_path, terminals) as bridge:
+        mine, theirs = await begins(bridge, ADA), await begins(bridge, BOB)
+        loser = bridge.sessions.runner_of(bridge.book.for_id(theirs))
+        bridge.inbox.receive([Arrival("waits", "fake", {})])
+        bridge.inbox.advance("waits", "assigned", session_id=theirs, text="paint it")
+        loser.queue.append(Prompt("waits", "paint it"))
+        hook = takes(bridge, mine, theirs)
+        await hears(bridge, hook)
+        assert await Pulse().until(lambda: bool(terminals.typed), 30)
+        assert terminals.typed == [(hook.pane, "paint it")]
+        assert terminals.closed == [loser.name]
+        assert not loser.queue

@@ -27,6 +27,7 @@ class StillTerminals:
         self.registry.mkdir(parents=True)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.closed: list[str] = []
+        self.typed: list[tuple[str, str]] = []
 
     async def open(self, name: str, command: Sequence[str], directory: Path) -> Pane:
         """A process with these words on its command line."""
@@ -59,6 +60,10 @@ class StillTerminals:
     async def capture(self, name: str, *, colours: bool = False) -> str:
         """An empty input box."""
         return f"{_BOX}\n❯ \n{_BOX}"
+
+    async def type_text(self, name: str, text: str) -> None:
+        """Note what is typed, which nobody reads."""
+        self.typed.append((name, text))
 
     async def close(self, name: str) -> None:
         """End the process, at once."""
