@@ -407,3 +407,24 @@ async def test_what_waits_for_a_session_goes_along_to_the_terminal_that_takes_it
         assert terminals.typed == [(hook.pane, "paint it")]
         assert terminals.closed == [loser.name]
         assert not loser.queue
+
+
+async def test_a_clear_that_has_happened_is_not_said_to_be_uncertain(
+    tmp_path: Path, terminals: StillTerminals
+) -> None:
+    """The bridge ended right after it had typed it."""
+    async with running(tmp_path, terminals) as bridge:
+        old = await begins(bridge, ADA)
+        [name] = terminals.running
+        bridge.inbox.receive([Arrival("clear", "fake", {})])
+        facts = {"session_id": old, "text": "/clear", "typed_at": 5.0}
+        bridge.inbox.advance("clear", "typed", **facts)
+    terminals.takes(name, str(uuid.uuid4()))
+    async with running(tmp_path, terminals) as bridge:
+        failures: list[object] = []
+        bridge.sessions.on_failed = lambda runner, prompt, error: failures.append(error)
+        await bridge.sessions.adopt_terminals()
+        [entry] = bridge.inbox.pending()
+        bridge.sessions.restore(entry)
+        assert await Pulse().until(lambda: not bridge.inbox.pending(), 30)
+        assert (failures, terminals.typed) == ([], [])

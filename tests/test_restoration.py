@@ -204,6 +204,19 @@ def test_a_prompt_that_claude_never_had_is_left_to_be_delivered(rig: Rig) -> Non
     assert rig.ours == ["1"]  # its record is no prompt of somebody at the terminal
 
 
+def test_a_prompt_of_a_session_that_was_cleared_since_is_looked_for_there(rig: Rig) -> None:
+    """At the session that its terminal has now, it would look as if Claude had never had it."""
+    rig.write(END)
+    rig.inbox.receive([Arrival("had", "telegram", {})])
+    facts = {"session_id": rig.session_id, "text": "paint it", "typed_from": 0, "typed_at": 5.0}
+    rig.inbox.advance("had", "typed", merges=(), **facts)
+    rig.book.follow_terminal(rig.session, "after-the-clear", "terminal", None)
+    rig.book.note_terminal("after-the-clear", "")  # it is no matter whether its process lives
+    rig.start()
+    assert rig.inbox.pending() == []
+    assert rig.ours == ["1"]
+
+
 def test_what_ends_again_soon_after_it_went_on_waits_for_a_person(rig: Rig) -> None:
     rig.start()
     rig.inbox.finish(rig.given()[0].key, "interrupted")
