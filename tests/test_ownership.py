@@ -417,7 +417,7 @@ async def test_a_clear_that_has_happened_is_not_said_to_be_uncertain(
         old = await begins(bridge, ADA)
         [name] = terminals.running
         bridge.inbox.receive([Arrival("clear", "fake", {})])
-        facts = {"session_id": old, "text": "/clear", "typed_at": 5.0}
+        facts: dict[str, Any] = {"session_id": old, "text": "/clear", "typed_at": 5.0}
         bridge.inbox.advance("clear", "typed", **facts)
     terminals.takes(name, str(uuid.uuid4()))
     async with running(tmp_path, terminals) as bridge:
