@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from core.commands import Command, CommandName, render_help
@@ -16,9 +17,13 @@ from sessions import Sessions
 CommandHandler = Callable[[Chat, str, int], Awaitable[None]]
 """Does what was asked in that chat, with that argument, by the person of that user id."""
 
+BeginHandler = Callable[[Chat, str, int, str], Awaitable[None]]
+"""The same for what begins a session, which is to have that id: after a crash in the middle the
+message is handled again, and begins no second one."""
+
 
 class ChatCommands:
-    """The commands, on the sessions of `sessions`; `others` do what is not done here.
+    """The commands, on the sessions of `sessions`; `others` and `begin` do what is not done here.
 
     `may` says whether a person (by user id) may do something.
     """
@@ -30,9 +35,11 @@ class ChatCommands:
         screens: ScreenView,
         *,
         others: Mapping[CommandName, CommandHandler],
+        begin: Mapping[CommandName, BeginHandler],
         may: Callable[[int, Deed], bool],
     ) -> None:
         self._screens = screens
+        self._begin = dict(begin)
         self._may = may
         self._sessions = sessions
         self._outbox = outbox
@@ -48,7 +55,11 @@ class ChatCommands:
     async def run(self, command: Command, message: TextSent) -> None:
         """Do what was asked, and say so in the chat. Raises BridgeError."""
         self.check(message.person.user_id, deed_of_command(command.name))
-        await self._handlers[command.name](message.chat, command.argument, message.person.user_id)
+        asked = message.chat, command.argument, message.person.user_id
+        if command.name in self._begin:
+            await self._begin[command.name](*asked, name_session(message))
+        else:
+            await self._handlers[command.name](*asked)
 
     def check(self, person: int, deed: Deed) -> None:
         """Raise BridgeError unless that person may do it."""
@@ -85,3 +96,14 @@ class ChatCommands:
         session = self._book.find_current(chat)
         runner = self._sessions.find_runner(session.session_id) if session else None
         return runner if runner is not None and runner.is_awake else None
+
+
+def name_session(message: TextSent) -> str:
+    """The id of the session that this message begins: the same however often it is handled.
+
+    A channel that begins to count again gives an old message's number to a new one, so the time is
+    a part of it.
+    """
+    chat = message.chat
+    facts = chat.channel, chat.chat_id, chat.topic, message.message_id, message.sent_at
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, repr((*facts, message.text))))

@@ -24,7 +24,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
-from core.errors import SessionNotFoundError
+from core.errors import SessionNotFoundError, StoreWriteError
 from core.events import HookEvent, PermissionAsked, TranscriptEvent
 from core.hooks import parse_hook
 from core.transcript import is_older, parse_line
@@ -35,6 +35,7 @@ _LOOK_SECONDS = 15.0
 _OBSERVER_SECONDS = 30.0  # how often its idle threads wake to see whether they should stop
 _CHUNK = 4 << 20
 _LONGEST_MESSAGE = 32 << 20
+_DONE = b"."
 
 
 class FeedListener(Protocol):
@@ -96,6 +97,11 @@ class ClaudeFeed:
         self._watch(self._registry)
         self._read_spool()
         self._looker = asyncio.create_task(self._look_regularly(), name="feed")
+
+    def read_kept(self) -> list[HookEvent]:
+        """What was kept while nobody listened, as `start` will hand it on."""
+        found = (parse_hook(_read_file(path)) for path in self._find_kept())
+        return [event for event in found if event is not None]
 
     async def stop(self) -> None:
         """Close the socket and stop watching."""
@@ -222,9 +228,12 @@ class ClaudeFeed:
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
         try:
-            event = self._hand_on(await reader.readline())
+            event, is_done = self._hand_on(await reader.readline())
             if isinstance(event, PermissionAsked):
                 await self._answer(event, reader, writer)
+            elif is_done:
+                writer.write(_DONE)
+                await writer.drain()
         except (OSError, ValueError) as error:  # it broke off, or is longer than any hook's
             log.warning("a hook's message could not be read: %s", error)
         finally:
@@ -248,22 +257,36 @@ class ClaudeFeed:
             leaving.cancel()
             await asyncio.gather(answering, leaving, return_exceptions=True)
 
-    def _hand_on(self, message: bytes) -> HookEvent | None:
+    def _hand_on(self, message: bytes) -> tuple[HookEvent | None, bool]:
+        """The event, and whether all that comes of it is done."""
         event = parse_hook(message)
         try:
             if event is not None:
                 self._listener.hear_hook(event)
+        except StoreWriteError as error:
+            log.error("a hook's message waits until it can be noted down: %s", error)
+            return event, False
         except Exception:
             log.exception("a hook's message could not be handled")
-        return event
+        return event, True
+
+    def _find_kept(self) -> list[Path]:
+        return sorted((self._directory / "spool").glob("*.json"))
 
     def _read_spool(self) -> None:
-        for path in sorted((self._directory / "spool").glob("*.json")):
+        for path in self._find_kept():
             try:
-                self._hand_on(path.read_bytes())
-                path.unlink()
+                if self._hand_on(path.read_bytes())[1]:
+                    path.unlink()
             except OSError as error:
                 log.warning("a kept hook's message can't be taken: %s", error.strerror)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 class _Waker(FileSystemEventHandler):

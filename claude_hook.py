@@ -6,8 +6,9 @@
   PermissionRequest: a hook must never be seen in the terminal.
 * The socket is reached from inside FOLDER, since the whole path may be too long for a socket.
 * With the bridge away, events that say which session a pane has are kept in FOLDER/spool; all else
-  can be read from the transcript later. What the bridge has got is never kept too: it would come
-  again at its next start, and then be old.
+  can be read from the transcript later. So is one that the bridge ended at: it answers a byte when
+  it has done what comes of it. What it is only slow with is never kept too: it would come again at
+  its next start, and then be old.
 * A PermissionRequest waits for its answer, over restarts of the bridge, for as long as Claude Code
   lives and has not ended it; Claude's own dialog is open meanwhile.
 * Claude Code starts this several times a turn: it imports as little as it can.
@@ -47,7 +48,7 @@ def render_message(pane: str, payload: bytes, *, request: str = "") -> bytes:
 
 def tell(message: bytes, *, is_kept: bool) -> None:
     """Give it to the bridge, and wait until it has read it."""
-    is_sent = False
+    is_sent = is_taken = False
     connection = socket(AF_UNIX)
     try:
         connection.settimeout(_SECONDS)
@@ -55,12 +56,15 @@ def tell(message: bytes, *, is_kept: bool) -> None:
         connection.sendall(message)
         connection.shutdown(SHUT_WR)
         is_sent = True
-        connection.recv(1)
+        is_taken = connection.recv(1) != b""
+    except TimeoutError:
+        is_taken = is_sent
     except OSError:
-        if is_kept and not is_sent:
-            keep(message)
+        pass
     finally:
         connection.close()
+    if is_kept and not is_taken:
+        keep(message)
 
 
 def ask(message: bytes) -> None:

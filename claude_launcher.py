@@ -4,11 +4,13 @@
   two of them write one history; a lock per session keeps two bridges from asking at once.
 * Hooks come by `--settings`, for this process alone; the user's own settings stay as they are.
 * A transcript that is not there can't be resumed; whether it should be there is in the session.
+* A fork is of the moment it was made: what the original has said since is not in it.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import re
 import shutil
 import sys
@@ -38,7 +40,7 @@ from core.file_exchange import add_briefing, render_briefing, render_permissions
 from core.hooks import render_settings
 from core.screen import render_screen
 from durable import replace_file
-from orphans import end_orphans
+from orphans import end_orphans, terminal_of
 from pulse import Pulse
 from replay import Replays
 from session import Session
@@ -67,20 +69,23 @@ _LOST = (
     "This is a new one, which knows nothing of it."
 )
 
-Start = Literal["new", "resumed", "mended", "forked", "lost", "replayed"]
+Start = Literal["new", "resumed", "mended", "forked", "copied", "lost", "replayed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A process that was started; `lost`: the transcript is gone, so the conversation is new.
+    """A process that can be started; `lost`: the transcript is gone, so the conversation is new.
 
     `replayed`: as `lost`, but Claude is told what the bridge had noted; `mended`: as `resumed`, but
-    the transcript has become shorter than it was, so Claude is told that too.
+    the transcript has become shorter than it was, so Claude is told that too; `copied`: as
+    `forked`, from the part of the original's transcript that was there at the fork.
 
-    `choices`: what of the person's it was started with.
+    `choices`: what of the person's it is started with; `name`: the terminal it is for.
     """
 
-    pane: Pane
+    name: str
+    command: list[str]
+    directory: Path
     start: Start
     choices: Choices
 
@@ -176,25 +181,26 @@ class ClaudeLauncher:
             return None
         return await self._terminal.join(name, owner.pid, typing_for(version_of(owner)))
 
-    async def launch(self, session: Session, name: str) -> Launch:
-        """Start Claude Code for the session in the terminal `name`.
+    async def prepare(self, session: Session, name: str) -> Launch:
+        """How Claude Code is started for the session in the terminal `name`; nothing runs yet.
 
         Raises:
             SessionElsewhereError: another process has the session open.
             ClaudeStartError: the command or the project directory is not there, or this version
                 can't resume.
             StoreWriteError: what Claude is to be told can't be written down.
-            TerminalError: tmux refused.
         """
         await self._check(session)
         start = self._start_of(session)
-        is_resumed = start in ("resumed", "forked", "mended")
+        is_resumed = start in ("resumed", "forked", "copied", "mended")
         if is_resumed and not self.can_resume:
             raise ClaudeStartError(
                 f"Claude Code {render_version(self.version)} crashes when it resumes a session. "
                 "Update Claude Code, start the bridge again, and send the message again; or begin "
                 "another session with /new."
             )
+        if start == "copied":
+            _copy_transcript(session)
         choices, mode = read_choices(session.state), self.mode_of(session)
         folders = self._folders_of(session)
         at_start: list[list[str]] = []
@@ -213,8 +219,11 @@ class ClaudeLauncher:
             our_agents=str(shipped_agents.FOLDER),
         )
         command += render_identity(session, start, self.version)
-        pane = await self._terminal.open(name, command, project_directory(session))
-        return Launch(pane, start, choices)
+        return Launch(name, command, project_directory(session), start, choices)
+
+    async def open(self, launch: Launch) -> Pane:
+        """Start it. Raises TerminalError."""
+        return await self._terminal.open(launch.name, launch.command, launch.directory)
 
     def mode_of(self, session: Session) -> str:
         """The permission mode that the session is, or would be, started with."""
@@ -303,6 +312,10 @@ class ClaudeLauncher:
             await self.end_orphans(session_id)
         return self.registry.find(session_id)
 
+    def terminal_of(self, process: ClaudeProcess) -> str:
+        """The terminal that it was started for here; "" for anybody else's."""
+        return terminal_of(process, self._launches)
+
     async def end_orphans(self, session_id: str = "") -> None:
         """End what was started here (for the session, if one is named) and has no terminal."""
         await end_orphans(self.registry, self._launches, session_id)
@@ -317,8 +330,10 @@ class ClaudeLauncher:
         if session.state.get("has_prompts"):
             return "replayed" if self._has_replay(session) else "lost"
         origin, path = session.state.get("fork_of"), session.state.get("fork_from")
-        is_fork = origin and path and self._has_transcript(origin, Path(path))
-        return "forked" if is_fork else "lost" if origin else "new"
+        if origin and path and self._has_transcript(origin, Path(path)):
+            length = session.state.get("fork_size", math.inf)
+            return "copied" if Path(path).stat().st_size > length else "forked"
+        return "lost" if origin else "new"
 
     def _is_told(self, session: Session, start: Start) -> bool:
         """Whether Claude has to be told of what was said before; old versions forget it again."""
@@ -413,12 +428,27 @@ def render_identity(session: Session, start: Start, version: tuple[int, ...]) ->
     name, own = name_to_tell(session, version), ["--session-id", session.session_id]
     named = [f"--name={name}"] if name else []
     match start:
-        case "resumed" | "mended":
+        case "resumed" | "mended" | "copied":
             return [*named, "--resume", session.session_id]
         case "forked":
             return [*named, "--resume", session.state["fork_of"], "--fork-session", *own]
         case _:
             return [*named, *own]
+
+
+def _copy_transcript(session: Session) -> None:
+    """Make the fork's transcript as Claude Code does, but of what was said until then.
+
+    Raises StoreWriteError.
+    """
+    origin, state = session.state["fork_of"], session.state
+    path = Path(state["fork_from"])
+    with path.open("rb") as file:
+        data = file.read(state["fork_size"])
+    lines = data[: data.rfind(b"\n") + 1]
+    named = re.compile(rb'"(session_?[Ii]d)":"' + re.escape(origin.encode()) + b'"')
+    own = named.sub(rb'"\1":"' + session.session_id.encode() + b'"', lines)
+    replace_file(path.with_name(f"{session.session_id}.jsonl"), own)
 
 
 def correct_start(

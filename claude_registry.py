@@ -64,11 +64,12 @@ class ClaudeRegistry:
         """The live process that has this session; of several see `choose`."""
         return choose(self.processes(), session_id, below)
 
-    def find_other(self, session_id: str, below: int) -> ClaudeProcess | None:
-        """A person's process that has this session, too: neither `below` that one nor a script."""
+    def find_other(
+        self, session_id: str, is_ours: Callable[[ClaudeProcess], bool]
+    ) -> ClaudeProcess | None:
+        """A person's process that has this session: neither one of ours nor a script."""
         for process in self.processes():
-            is_theirs = process.session_id == session_id and not process.is_script
-            if is_theirs and not _is_below(process, below):
+            if process.session_id == session_id and not process.is_script and not is_ours(process):
                 return process
         return None
 

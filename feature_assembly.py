@@ -153,10 +153,10 @@ def build_features(base: Base) -> Features:
     picking, handoff = _build_session_commands(base, projects.worktrees), _build_handoff(base)
     others = _collect_commands(
         *(quiet, browser, people, devices, status, menu, steering, queue, picking, handoff),
-        projects.new,
         *history.with_buttons,
     )
-    commands = ChatCommands(sessions, outbox, screens, others=others, may=base.people.may)
+    begin, may = {**projects.new.begin, **picking.begin}, base.people.may
+    commands = ChatCommands(sessions, outbox, screens, others=others, begin=begin, may=may)
     common = sessions, base.inbox, outbox, buttons
     return Features(
         requests=requests,
@@ -282,8 +282,8 @@ def _build_projects(base: Base, forgetting: Forgetting) -> ProjectFeatures:
 
 def _build_session_commands(base: Base, worktrees: SessionWorktrees) -> SessionCommands:
     return SessionCommands(
-        *(base.config, base.sessions, base.outbox, base.buttons, base.finder, base.background),
-        worktrees,
+        *(base.config, base.sessions, base.inbox, base.outbox, base.buttons, base.finder),
+        *(base.background, worktrees),
         sees_machine=lambda person: base.people.may(person, "machine"),
         redact=base.redactor.redact,
     )

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from at_rest import check_at_rest
 from buttons import Action, Buttons, ButtonSet, Press, PressHandler
 from chat_commands import CommandHandler
 from claude_launcher import project_directory
@@ -280,17 +281,7 @@ class Handoff:
 
     def _check_at_rest(self, session: Session) -> None:
         """Raise BridgeError while something goes on in the session."""
-        runner = self._sessions.find_runner(session.session_id)
-        status = runner.process.status if runner is not None and runner.process else None
-        if runner is not None and (status == "waiting" or self._sessions.is_asked(runner)):
-            raise BridgeError("Claude asks something in it. Answer that, then hand it over.")
-        is_working = runner is not None and (runner.has_work or runner.is_working)
-        if is_working or "card" in session.state:
-            raise BridgeError("Claude is at work in it. Wait for the end, or /stop it first.")
-        if any(entry.session_id == session.session_id for entry in self._inbox.pending()):
-            raise BridgeError("Messages wait for it. /queue shows them; let them go first.")
-        if session.state.get("continue_at"):
-            raise BridgeError("It is to go on by itself, see above. Cancel that first.")
+        check_at_rest(self._sessions, self._inbox, session, "hand it over")
 
     async def _end_if_it_never_asks(self, session: Session, target: Target) -> None:
         runner = self._sessions.find_runner(session.session_id)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from buttons import Buttons
-from chat_commands import CommandHandler
+from chat_commands import BeginHandler
 from claude_launcher import project_directory
 from core.choices import FIELDS
 from core.commands import CommandName
@@ -29,7 +29,7 @@ from core.session_summary import clean_title
 from core.worktrees import Worktree, note_worktree, read_worktree
 from git_worktrees import GitWorktrees
 from inbox import Inbox
-from outbox import Outbox, new_key
+from outbox import Outbox
 from pulse import Background
 from session import Session
 from session_book import chat_of
@@ -81,9 +81,9 @@ class NewSessions:
         self._forget = forget
         self._may = may
         self._making: defaultdict[tuple[Path, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.commands: dict[CommandName, CommandHandler] = {"new": self._new}
+        self.begin: dict[CommandName, BeginHandler] = {"new": self._new}
 
-    async def _new(self, chat: Chat, argument: str, person: int) -> None:
+    async def _new(self, chat: Chat, argument: str, person: int, session_id: str) -> None:
         wish = parse_new(argument)
         directory, title = self._project(wish.place), ""
         if not _is_there(directory) and _is_name(wish.place) and self._topics.has_topics(chat):
@@ -91,11 +91,16 @@ class NewSessions:
         self.check_open(directory, person)
         if not _is_there(directory):
             raise BridgeError(f"There is no directory {directory}. Make it first, or name another.")
-        session = await self._begin(chat, Beginning(directory, title, wish.worktree), person)
-        place, key = chat_of(session), new_key()
+        beginning = Beginning(directory, title, wish.worktree)
+        if self._book.store.load(session_id) is not None:  # a crash came between
+            session = self._book.make_current(session_id)
+        else:
+            session = await self._begin(chat, beginning, person, session_id)
+        place, key = chat_of(session), f"new:{session_id}"
         if place != chat:
             name = title or project_directory(session).name
-            self._outbox.say(chat, f"New session in a topic: “{name}”.")
+            told = f"New session in a topic: “{name}”."
+            self._outbox.put(Post(f"{key}:topic", chat, told, silent=True))
         keyboard = self._buttons.issue(
             place,
             [] if argument else [[("Other directory…", _offer(key, session))]],
@@ -115,7 +120,9 @@ class NewSessions:
         if not self.is_open_to(directory, person):
             raise BridgeError(NOT_ALLOWED)
 
-    async def _begin(self, chat: Chat, beginning: Beginning, person: int) -> Session:
+    async def _begin(
+        self, chat: Chat, beginning: Beginning, person: int, session_id: str = ""
+    ) -> Session:
         """A new session of the chat, or of a topic made for it there. It has no process yet.
 
         Raises BridgeError.
@@ -132,7 +139,7 @@ class NewSessions:
             raise BridgeError(NOT_ALLOWED)
         if beginning.title:
             facts["name"] = beginning.title
-        return self._book.create(place, directory, **facts)
+        return self._book.create(place, directory, session_id=session_id, **facts)
 
     async def _add_worktree(self, beginning: Beginning, person: int) -> tuple[Worktree, Path]:
         """The worktree, and where in it the session is to work. Raises BridgeError.
@@ -161,7 +168,7 @@ class NewSessions:
         runner = self._sessions.find_runner(session_id)
         if runner is not None and runner.is_awake:
             is_used = bool(runner.queue) or runner.is_joined
-            if is_used or await self._sessions.is_watched(runner):
+            if is_used or await self._sessions.rest.is_watched(runner.name):
                 return
         if any(entry.session_id == session_id for entry in self._inbox.pending()):
             return

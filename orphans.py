@@ -23,14 +23,18 @@ log = logging.getLogger(__name__)
 _LEAVING_SECONDS = 3.0
 
 
-def is_orphan(process: ClaudeProcess, launches: Path) -> bool:
-    """Whether it runs with settings from that folder, and in no terminal."""
+def terminal_of(process: ClaudeProcess, launches: Path) -> str:
+    """The terminal it was started for with settings from that folder; "" for anybody else's."""
     try:
         words = psutil.Process(process.pid).cmdline()
     except psutil.Error:
-        return False
-    is_ours = any(Path(word).parent == launches for word in words)
-    return is_ours and find_tty(process.pid) == ""
+        return ""
+    return next((Path(word).stem for word in words if Path(word).parent == launches), "")
+
+
+def is_orphan(process: ClaudeProcess, launches: Path) -> bool:
+    """Whether it runs with settings from that folder, and in no terminal."""
+    return bool(terminal_of(process, launches)) and find_tty(process.pid) == ""
 
 
 async def end_orphans(registry: ClaudeRegistry, launches: Path, session_id: str = "") -> None:

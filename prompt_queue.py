@@ -59,6 +59,10 @@ class PromptQueue:
         """Be done with the first one."""
         del self._prompts[0]
 
+    def remove(self, key: str) -> None:
+        """Forget the prompt of that key, whose end another tells."""
+        self._prompts = [prompt for prompt in self._prompts if prompt.key != key]
+
     def clear(self) -> None:
         """Forget all of them."""
         self._prompts.clear()

@@ -77,6 +77,9 @@ class Restoration:
             with _left_for_the_next_start():
                 self._look_into(session)
         for session in self._book.store.list_sessions():
+            if session.state.get("followed_by"):  # what it was given, its process knows no more
+                with _left_for_the_next_start():
+                    self._settle_entries(session, None)
             with _left_for_the_next_start():
                 noted = _read_noted(session)
                 if self._goes_on and self._is_to_go_on(session, noted):
@@ -112,7 +115,7 @@ class Restoration:
             self._note(session, cut, restarted=True)
         if not is_elsewhere:
             self._settle_entries(session, cut)
-        self._book.set_terminal(session.session_id, "")
+        self._book.let_terminal_go(session.session_id, session.tmux_session)
 
     def _settle_entries(self, session: Session, cut: CutTurn | None) -> None:
         """Find the prompts that Claude had; the others are delivered by the runner."""

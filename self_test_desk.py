@@ -185,8 +185,8 @@ class Desk:
         self._starts.clear()
         self._hooks.clear()
         self.is_turn_open = False
-        launch = await self._launcher.launch(self.session, NAME)
-        self._pane_pid = launch.pane.pid
+        launch = await self._launcher.prepare(self.session, NAME)
+        self._pane_pid = (await self._launcher.open(launch)).pid
         deadline = time.monotonic() + _START_SECONDS
         while not self._starts and self.is_alive and time.monotonic() < deadline:
             await until(lambda: bool(self._starts) or not self.is_alive, _LOOK_SECONDS)

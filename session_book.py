@@ -21,7 +21,7 @@ from session import Session, SessionStore, utc_now
 from session_finder import FoundSession
 
 _KEPT_BY_THE_TERMINAL = (
-    *("channel", "topic", "project_dir", "launches", "launched", "active"),
+    *("channel", "topic", "project_dir", "launches", "launched", "starting", "active"),
     *("detour", "routed", "trail", "moves", "worktree"),
     *FIELDS.values(),
 )
@@ -50,12 +50,15 @@ class SessionBook:
             raise SessionNotFoundError(f"Session {session_id} is not known here any more.")
         return session
 
-    def create(self, chat: Chat, directory: Path, **facts: Any) -> Session:
+    def create(self, chat: Chat, directory: Path, *, session_id: str = "", **facts: Any) -> Session:
         """A new session of this chat in that directory, current from now on.
 
-        `facts` are in its state from the first write on.
+        `facts` are in its state from the first write on. `session_id`: which it is to be; if it is
+        there already, it was begun before a crash, and is current from now on.
         """
-        session_id = str(uuid.uuid4())
+        if session_id and self.store.load(session_id) is not None:
+            return self.make_current(session_id)
+        session_id = session_id or str(uuid.uuid4())
         state = {"channel": chat.channel, "topic": chat.topic, "project_dir": str(directory)}
         self.store.save(Session(session_id, chat.chat_id, state={**state, **facts, "cursor": 0}))
         return self.make_current(session_id)
@@ -101,11 +104,21 @@ class SessionBook:
         self.on_taken(found.session_id, found.path)
         return session
 
-    def fork(self, chat: Chat, found: FoundSession, fallback: Path, **more: Any) -> Session:
+    def fork(
+        self,
+        chat: Chat,
+        found: FoundSession,
+        fallback: Path,
+        *,
+        session_id: str = "",
+        **more: Any,
+    ) -> Session:
         """A new session of this chat that will have that one's history, current from now on.
 
-        `more` is put into its state.
+        `more` is put into its state; `session_id`: as in `create`.
         """
+        if session_id and self.store.load(session_id) is not None:
+            return self.make_current(session_id)
         known = self.store.load(found.session_id)
         chosen = known.state if known is not None else {}
         title = read_title(chosen) if chosen else found.title
@@ -118,11 +131,12 @@ class SessionBook:
             "title": f"{title} (fork)",
             "fork_of": found.session_id,
             "fork_from": str(found.path),
+            "fork_size": found.size,
             "forked_at": utc_now(),  # until it is told when the process began
             "cursor": 0,
         }
         state |= more
-        session_id = str(uuid.uuid4())
+        session_id = session_id or str(uuid.uuid4())
         self.on_taken(found.session_id, found.path)
         self.store.save(Session(session_id, chat.chat_id, state=state))
         return self.make_current(session_id)
@@ -135,22 +149,28 @@ class SessionBook:
         cursor = transcript.stat().st_size if transcript is not None else 0
         state = {"cursor": cursor} | (known.state if known else {})
         state |= {name: old.state.get(name) for name in _KEPT_BY_THE_TERMINAL}
-        state["files"] = files_id(old)
-        state = {name: value for name, value in state.items() if value is not None}
-        state.pop("followed_by", None)
+        state |= {"files": files_id(old), "follows": old.session_id}
+        state |= dict.fromkeys(("followed_by", "asleep", "closed_at"))
         started = Session(
             session_id,
             old.chat_id,
             tmux_session=terminal,
             created_at=known.created_at if known else utc_now(),
-            state=state,
+            state={name: value for name, value in state.items() if value is not None},
         )
-        current = self.find_current(chat_of(old))
         self.store.save(started)
-        self.set_terminal(old.session_id, "")
-        self.edit_state(old.session_id, followed_by=session_id, asleep="left")
-        if current is not None and current.session_id == old.session_id:
-            self.make_current(session_id)
+        self.finish_following(started)
+
+    def finish_following(self, session: Session) -> None:
+        """Do what comes with following the terminal, which a crash may have cut short."""
+        old = self.store.load(str(session.state.get("follows") or session.session_id))
+        if old is not None and old.session_id != session.session_id:
+            current = self.find_current(chat_of(session))
+            if current is not None and current.session_id == old.session_id:
+                self.make_current(session.session_id)
+            self.let_terminal_go(old.session_id, session.tmux_session)
+            self.edit_state(old.session_id, followed_by=session.session_id, asleep="left")
+        self.edit_state(session.session_id, follows=None)
 
     def latest(self, session: Session) -> Session:
         """The session, or the one that its terminal has taken up since (/clear)."""
@@ -160,18 +180,19 @@ class SessionBook:
             session = self.store.load(session.state["followed_by"]) or session
         return session
 
-    def set_terminal(self, session_id: str, name: str) -> None:
-        """Note which terminal the session has; none once it sleeps."""
-        self.store.edit(session_id, lambda session: replace(session, tmux_session=name))
+    def note_terminal(self, session_id: str, name: str, **changes: Any) -> Session:
+        """Note which terminal the session has, and change fields of its state, in one step."""
+        return self.store.edit(session_id, lambda session: _change(session, changes, name))
+
+    def let_terminal_go(self, session_id: str, name: str) -> None:
+        """Note that the session has that terminal no more; it may have another one by now."""
+        if self.for_id(session_id).tmux_session == name:
+            self.note_terminal(session_id, "", starting=None)
 
     def edit_state(self, session_id: str, **changes: Any) -> Session:
         """Change fields of the state; None removes one."""
 
-        def change(session: Session) -> Session:
-            state = {**session.state, **changes}
-            return replace(session, state={k: v for k, v in state.items() if v is not None})
-
-        session = self.store.edit(session_id, change)
+        session = self.store.edit(session_id, lambda session: _change(session, changes))
         self._tell(chat_of(session))
         return session
 
@@ -210,7 +231,13 @@ def has_news(session: Session, transcript: Path) -> bool:
     return transcript.is_file() and transcript.stat().st_size != cursor
 
 
-def _move(session: Session, chat: Chat, changes: dict[str, Any]) -> Session:
-    state = {**session.state, **changes, "channel": chat.channel, "topic": chat.topic}
+def _change(session: Session, changes: dict[str, Any], terminal: str | None = None) -> Session:
+    state = {**session.state, **changes}
     state = {name: value for name, value in state.items() if value is not None}
-    return replace(session, chat_id=chat.chat_id, state=state)
+    name = session.tmux_session if terminal is None else terminal
+    return replace(session, state=state, tmux_session=name)
+
+
+def _move(session: Session, chat: Chat, changes: dict[str, Any]) -> Session:
+    place = {"channel": chat.channel, "topic": chat.topic}
+    return replace(_change(session, {**changes, **place}), chat_id=chat.chat_id)

@@ -3,6 +3,8 @@
 * A list and a card are one message, which every press makes anew: its buttons work once, and what
   they do is checked against how things are by then.
 * The sessions of the whole machine are for who may see it; everybody else has the chat's own.
+* A session comes here from another topic only at rest: no turn is begun in one place and answered
+  in another.
 * Nothing is deleted here: a closed session is in the list, and is continued like any other.
 """
 
@@ -11,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from at_rest import check_at_rest
 from buttons import Action, Buttons, Press, PressHandler
+from chat_commands import BeginHandler
 from core.commands import CommandName
 from core.config import Config
 from core.conversation import read_title
@@ -29,6 +33,7 @@ from core.session_list import (
 from core.session_summary import clean_title
 from core.visible_text import render_block
 from core.worktrees import read_worktree
+from inbox import Inbox
 from outbox import Outbox, new_key
 from pulse import Background, Pulse
 from session import Session, utc_now
@@ -69,6 +74,7 @@ class SessionCommands:
         self,
         config: Config,
         sessions: Sessions,
+        inbox: Inbox,
         outbox: Outbox,
         buttons: Buttons,
         finder: SessionFinder,
@@ -81,6 +87,7 @@ class SessionCommands:
         self._config = config
         self._sessions = sessions
         self._book = sessions.book
+        self._inbox = inbox
         self._outbox = outbox
         self._buttons = buttons
         self._finder = finder
@@ -93,10 +100,10 @@ class SessionCommands:
             "sessions": self._list,
             "resume": self._resume,
             "rename": self._rename,
-            "fork": self._fork,
             "close": self._close,
             "attach": self._attach,
         }
+        self.begin: dict[CommandName, BeginHandler] = {"fork": self._fork}
         self.presses: dict[str, PressHandler] = {
             "list sessions": self._press_page,
             "show session": self._press_card,
@@ -128,8 +135,11 @@ class SessionCommands:
     async def _rename(self, chat: Chat, argument: str, person: int) -> None:
         self._outbox.say(chat, self._name(self._current(chat), argument))
 
-    async def _fork(self, chat: Chat, argument: str, person: int) -> None:
-        self._outbox.say(chat, self._begin_fork(chat, person, self._current(chat).session_id))
+    async def _fork(self, chat: Chat, argument: str, person: int, session_id: str) -> None:
+        begun = self._book.store.load(session_id)  # if a crash came between
+        origin = begun.state["fork_of"] if begun is not None else self._current(chat).session_id
+        text = self._begin_fork(chat, person, origin, session_id)
+        self._outbox.put(Post(f"fork:{session_id}", chat, text, silent=True))
 
     async def _close(self, chat: Chat, argument: str, person: int) -> None:
         session, view = self._current(chat), _View(new_key())
@@ -304,26 +314,28 @@ class SessionCommands:
         return found
 
     def _continue(self, chat: Chat, session: Session) -> str:
-        """Go on with it; one that has a topic goes on there."""
+        """Go on with it; one that has a topic goes on there. Raises BridgeError."""
         own = chat_of(session)
         if chat.topic is None and own.topic is not None and own.chat_id == chat.chat_id:
             session = self._book.switch(own, session.session_id)
             title = read_title(session.state)
             self._outbox.say(own, f"Continuing “{title}”.")
             return f"“{title}” goes on in its topic."
+        if own != chat:
+            check_at_rest(self._sessions, self._inbox, session, "continue it here")
         session = self._book.switch(chat, session.session_id)
         runner = self._sessions.runner_of(session)
         if not runner.is_awake and self._sessions.registry.find(session.session_id) is not None:
             runner.begin()  # it joins what is open elsewhere, or says why it can't
         return f"Continuing “{read_title(session.state)}”."
 
-    def _begin_fork(self, chat: Chat, person: int, session_id: str) -> str:
+    def _begin_fork(self, chat: Chat, person: int, session_id: str, own_id: str = "") -> str:
         found = self._find(person, session_id)
         known = self._book.store.load(session_id)
         is_foreign = known is not None and chat_of(known).chat_id != chat.chat_id
         if is_foreign and not self._sees_machine(person):
             raise BridgeError(_UNKNOWN)
-        fork = self._book.fork(chat, found, self._config.project_dir)
+        fork = self._book.fork(chat, found, self._config.project_dir, session_id=own_id)
         self._sessions.runner_of(fork).begin()
         title = read_title(known.state) if known is not None else found.title
         worktree = read_worktree(fork.state)

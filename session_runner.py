@@ -25,11 +25,13 @@ from core.errors import (
     PaneNotFoundError,
     PaneNotTypableError,
     StoreWriteError,
+    TerminalError,
 )
 from core.events import ClaudeProcess, HookEvent, PromptRecorded, TranscriptEvent, TurnInterrupted
 from core.ports import RunnerReports
 from inbox import Entry, Inbox
 from prompt_queue import PromptQueue
+from pulse import Pulse
 from renewal import end_idle
 from running_claude import RunningClaude
 from session import Session
@@ -43,6 +45,7 @@ _SETTLE_SECONDS = 1.5
 _TRIES = 3
 _STOP_SECONDS = 5.0
 _DISK_SECONDS = 5.0
+_LEAVING_SECONDS = 3.0
 
 
 class SessionRunner:
@@ -209,6 +212,7 @@ class SessionRunner:
         if pane is not None and is_alive(pane.pid):
             self.take_up(pane)
             await self._until_ready()
+            self._reports.woke(self)
             return False
         self._claude.forget()
         if pane is not None and not pane.is_dead:
@@ -220,15 +224,17 @@ class SessionRunner:
                 self._reports.joined(self, joined.place)
                 await self._until_ready()
                 return False
-            launch = await self._launcher.launch(self._session(self.session_id), self.name)
-            self._claude.adopt(launch.pane.pid, is_new=True)
+            launch = await self._launcher.prepare(self._session(self.session_id), self.name)
+            is_wished = self._is_renewing and launch.start == "resumed"
+            self._reports.waking(self, "renewed" if is_wished else launch.start, launch.choices)
+            pane = await self._launcher.open(launch)
+            self._claude.adopt(pane.pid, is_new=True)
             try:
                 await self._until_ready()
             except ClaudeDiedError as error:
                 raise await self._launcher.explain(self.name, error) from error
-        is_wished, self._is_renewing = self._is_renewing, False
-        start = "renewed" if is_wished and launch.start == "resumed" else launch.start
-        self._reports.woke(self, start, launch.choices)
+        self._is_renewing = False
+        self._reports.woke(self)
         return True
 
     def take_up(self, pane: Pane) -> None:
@@ -313,14 +319,43 @@ class SessionRunner:
                 return "stopped"
         return "running"
 
-    def hand_over(self) -> list[Prompt]:
-        """Stop at once, and give the prompts that wait to who takes this runner's place."""
-        if self._task is not None:
-            self._task.cancel()
-        self._claude.adopt(0)
-        prompts = self.queue.waiting
-        self.queue.clear()
-        return prompts
+    async def take_over(self, other: SessionRunner) -> None:
+        """Have another's session and prompts from now on; its process ends first, if it is ours.
+
+        Raises StoreError.
+        """
+        is_ours, process = not other.is_joined, other.process
+        await other.stop()
+        typed = other.take_typed()
+        try:
+            if is_ours:
+                await self._terminal.close(other.name)
+            if is_ours and process is not None:  # it writes until then
+                await Pulse().until(lambda: not is_alive(process.pid), _LEAVING_SECONDS)
+        except TerminalError as error:  # it may yet have what was typed: the next start will know
+            log.warning("a terminal could not be closed: %s", error)
+            typed.clear()
+        for under_way in typed:
+            self._typist.find_record(under_way)
+            if under_way.is_recorded and self._typist.is_cut(under_way):
+                self._reports.interrupted(self, under_way.prompt)
+                self._finish(under_way, "interrupted")
+            elif under_way.is_recorded or under_way.prompt.is_command:
+                self._finish(under_way, under_way.outcome)
+            else:
+                self.submit(under_way.prompt)
+        for prompt in other.queue.waiting:
+            self.submit(prompt)
+        other.queue.clear()
+
+    def take_typed(self) -> list[UnderWay]:
+        """What was typed at a process that is not to be used any more; it is forgotten here."""
+        typed = [found for found in self._all_under_way if found.typed_at]
+        for under_way in typed:
+            self.queue.remove(under_way.prompt.key)
+        self._under_way = None
+        self._restored.clear()
+        return typed
 
     async def end(self) -> int:
         """End the process and give up every prompt; returns how many Claude never had."""

@@ -15,33 +15,38 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from claude_feed import ClaudeFeed
-from claude_launcher import ClaudeLauncher, describe_start, name_to_tell, terminal_name
+from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry, choose
-from core.agent_trail import extend_trail
-from core.choices import Choices, note_launched
+from core.choices import Choices
+from core.conversation import read_title
 from core.delivery import Prompt
 from core.errors import BridgeError, TerminalError
 from core.events import (
+    ClaudeProcess,
     HookEvent,
     PermissionAsked,
+    PromptSubmitted,
     SessionEnded,
     SessionStarted,
     TranscriptEvent,
     TurnEnded,
 )
 from core.model import Chat, Post
-from core.screen import read_input_box
 from inbox import Entry, Inbox
 from outbox import Outbox
 from process_end import CAN_TELL, ProcessEnds
 from pulse import Background, happens
-from session import Session, SessionStore, utc_now
+from resting import Rest
+from session import Session, SessionStore
 from session_book import SessionBook, chat_of, has_news
 from session_observer import SessionObserver
 from session_runner import SessionRunner
+from taking_up import find_name, find_strays, finish_following, is_stray, left_for_later
 from terminal import Terminal
+from tmux_control import Pane
 from transcript_keeper import TranscriptKeeper
 from transcript_posts import TranscriptPosts
+from wakings import Wakings
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +100,8 @@ class Sessions:
         self._inbox = inbox
         self._outbox = outbox
         self._idle_seconds = idle_seconds
-        self._clock = clock
+        self._wakings = Wakings(self.book, launcher, outbox)
+        self.rest = Rest(self.book, launcher, terminal, idle_seconds=idle_seconds, clock=clock)
         self._feed = ClaudeFeed(directory, self.registry.directory, self)
         self._ends = ProcessEnds(self._hear_end)
         self._is_stirred = asyncio.Event()
@@ -110,6 +116,7 @@ class Sessions:
         Returns the sessions that have a terminal no more, which is still noted in them.
         """
         await self.launcher.end_orphans()
+        finish_following(self.book, self.launcher, self._feed.read_kept())
         lost = []
         panes = {pane.name: pane for pane in await self.terminal.panes()}
         for session in await asyncio.to_thread(self.book.store.list_sessions):
@@ -122,8 +129,21 @@ class Sessions:
             if pane is None and session.tmux_session:
                 lost.append(session)
             if pane is not None:
-                self._runner(session).take_up(pane)
+                self._take_up(session, pane)
+        with left_for_later():
+            await self._take_in_strays()
+        for runner in self.runners:
+            with left_for_later():
+                self._follow_process(runner)
         return lost
+
+    def _take_up(self, session: Session, pane: Pane) -> None:
+        """Go on with the process in this pane, that an earlier bridge has left there."""
+        with left_for_later():
+            session = self._wakings.finish(session.session_id, is_found=True)
+            if session.state.get("asleep"):  # it was to be put to sleep, and was not
+                self.book.edit_state(session.session_id, asleep=None)
+        self._runner(session).take_up(pane)
 
     def restore(self, entry: Entry) -> None:
         """Go on with a prompt that had been assigned to a session when the bridge ended."""
@@ -142,8 +162,9 @@ class Sessions:
             path = Path(session.state.get("transcript") or known.get(session.session_id) or "")
             if session.session_id in awake or has_news(session, path):
                 self._follow(session)
-        for runner in self.runners:
-            self._follow_process(runner)
+        for runner in self.runners:  # the registry has the last word about what was kept
+            with left_for_later():
+                self._follow_process(runner)
         self._feed.look()
         for session_id in self._feed.followed - awake_ids(self.runners):
             self._feed.unfollow(session_id)
@@ -204,30 +225,47 @@ class Sessions:
 
     async def _look_after(self) -> None:
         """Notice what died, and put to sleep what has been idle for long."""
-        for runner in list(self._runners.values()):
+        await self._take_in_strays()
+        for runner in self.runners:
             if runner.has_work or runner.pane_pid == 0:
                 continue
             if not runner.is_awake:
                 self.on_lost(runner)
                 await self._retire(runner)
-            elif not runner.is_joined and (reason := await self._reason_to_rest(runner)):
-                self.book.edit_state(runner.session_id, asleep=reason)
-                await self._retire(runner)
+            elif not runner.is_joined:
+                await self._let_rest(runner)
 
-    async def _reason_to_rest(self, runner: SessionRunner) -> str:
-        """Why an idle process is to end, if it is: nobody uses it, or a person opened another."""
-        if runner.process is None or runner.process.status != "idle":
-            return ""
-        other = self.registry.find_other(runner.session_id, runner.pane_pid)
-        is_unused = self._is_idle_for_long(runner) and not self._is_kept_awake(runner)
-        if (other is None and not is_unused) or await self.is_watched(runner) or runner.has_work:
-            return ""
-        if other is None:
-            return "idle"
-        text = "You opened this session in a terminal, so its process here has ended."
-        session = self.book.for_id(runner.session_id)
-        self.tell(session, f"gave way:{runner.session_id}:{other.pid}", text)
-        return "left"
+    async def _let_rest(self, runner: SessionRunner) -> None:
+        """End an idle process if nobody uses it, or a person opened another."""
+        session_id = runner.session_id
+        other = self.registry.find_other(session_id, self._is_ours)
+        if not await self.rest.is_due(runner, other) or self.find_runner(session_id) is not runner:
+            return
+        if other is not None:
+            text = "You opened this session in a terminal, so its process here has ended."
+            self.tell(self.book.for_id(session_id), f"gave way:{session_id}:{other.pid}", text)
+        self.book.edit_state(session_id, asleep="idle" if other is None else "left")
+        await self._retire(runner)
+
+    def _is_ours(self, process: ClaudeProcess) -> bool:
+        return bool(self.launcher.terminal_of(process))
+
+    async def _take_in_strays(self) -> None:
+        """Have a runner for each process of ours; of two with one session, one ends."""
+        for process, name in find_strays(self.launcher, self.registry.processes(), self._runners):
+            pane = await self.terminal.find(name)
+            session = self.book.store.load(process.session_id)
+            if pane is None or pane.is_dead or session is None or not is_stray(name, self._runners):
+                continue
+            runner = self.find_runner(session.session_id)
+            if runner is not None and (runner.is_awake or runner.has_work):
+                if process.is_idle:
+                    log.warning("a second process of a session is ended: %s", name)
+                    await self.terminal.close(name)
+                continue
+            if runner is not None:
+                del self._runners[runner.name]
+            self._take_up(self.book.note_terminal(session.session_id, name), pane)
 
     async def kill(self, runner: SessionRunner) -> int:
         """End the process at a person's word; the session stays.
@@ -237,6 +275,7 @@ class Sessions:
         self.book.edit_state(runner.session_id, asleep="killed")
         given_up = await runner.end()
         self._feed.unfollow(runner.session_id)
+        self.book.let_terminal_go(runner.session_id, runner.name)
         return given_up
 
     async def let_go(self, session_id: str) -> None:
@@ -248,36 +287,20 @@ class Sessions:
         self._feed.unfollow(session_id)
 
     async def _retire(self, runner: SessionRunner) -> None:
+        """End its process; the terminal is the session's until there is none any more."""
         if runner.is_joined:
             self.book.edit_state(runner.session_id, asleep="left")
         try:
             await runner.sleep()
         except TerminalError as error:
-            log.warning("a terminal could not be closed: %s", error)
+            log.warning("a terminal could not be closed, which is tried again: %s", error)
+            return
         runner.pane_pid = 0
         self._feed.unfollow(runner.session_id)
-        self.book.set_terminal(runner.session_id, "")
-
-    async def is_watched(self, runner: SessionRunner) -> bool:
-        """Whether a person sits at the terminal, or has left half a text in it."""
-        pane = await self.terminal.find(runner.name)
-        if pane is None or pane.is_attached:
-            return pane is not None
-        return bool(read_input_box(await self.terminal.capture(runner.name, colours=True)))
-
-    def _is_idle_for_long(self, runner: SessionRunner) -> bool:
-        process = runner.process
-        if process is None or process.status != "idle" or not self.launcher.can_resume:
-            return False
-        return self._clock() - process.since_ms / 1000 > self._idle_seconds
-
-    def _is_kept_awake(self, runner: SessionRunner) -> bool:
-        """Whether Claude Code waits by itself for a time that is yet to come."""
-        until = self.book.for_id(runner.session_id).state.get("awake_until")
-        return isinstance(until, int | float) and self._clock() < until
+        self.book.let_terminal_go(runner.session_id, runner.name)
 
     def _runner(self, session: Session) -> SessionRunner:
-        name = session.tmux_session or self._free_name(session)
+        name = session.tmux_session or find_name(session, self._runners)
         runner = SessionRunner(
             session.session_id,
             name,
@@ -290,47 +313,20 @@ class Sessions:
         self._runners[name] = runner
         return runner
 
-    def _free_name(self, session: Session) -> str:
-        """A terminal's name that no other has: after /clear one goes by an old session's id."""
-        name = base = terminal_name(session)
-        number = 2
-        while name in self._runners:
-            name = f"{base}-{number}"
-            number += 1
-        return name
-
     # --- what runners report --------------------------------------------------------------------
 
-    def woke(self, runner: SessionRunner, start: str, choices: Choices) -> None:
+    def waking(self, runner: SessionRunner, start: str, choices: Choices) -> None:
+        """Note down whose the process will be that is about to be started."""
+        self._wakings.begin(runner.session_id, runner.name, start, choices)
+
+    def woke(self, runner: SessionRunner) -> None:
         """Tell the chat, once, with which history Claude runs again."""
-        session = self.book.for_id(runner.session_id)
-        launches = session.state.get("launches", 0) + 1
-        asleep = session.state.get("asleep")
-        session = self.book.edit_state(
-            runner.session_id,
-            launches=launches,
-            launched=note_launched(choices),
-            asleep=None,
-            closed_at=None,
-            followed_by=None,
-            trail=extend_trail(session.state, choices.agent, utc_now()),
-            told_name=name_to_tell(session, self.launcher.version)
-            or session.state.get("told_name"),
-            **({"forked_at": utc_now()} if start == "forked" else {}),
-        )
-        self.book.set_terminal(runner.session_id, runner.name)
-        self._follow(session)
-        key = f"woke:{runner.session_id}:{launches}"
-        if start in ("replayed", "mended"):
-            self.book.edit_state(session.session_id, replayed=True)
-            self.tell(session, key, self.launcher.tell_of_replay(session.session_id))
-        elif words := describe_start(start, asleep):
-            self.tell(session, key, words)
+        self._follow(self._wakings.finish(runner.session_id))
 
     def joined(self, runner: SessionRunner, place: str) -> None:
         """Tell the chat where its Claude runs, which is a person's own."""
-        session = self.book.edit_state(runner.session_id, asleep=None, closed_at=None)
-        self.book.set_terminal(runner.session_id, runner.name)
+        noted = {"asleep": None, "closed_at": None}
+        session = self.book.note_terminal(runner.session_id, runner.name, **noted)
         self._follow(session)
         self.tell(session, f"joined:{uuid.uuid4()}", f"Joined where it is open: {place}.")
 
@@ -379,6 +375,8 @@ class Sessions:
             case SessionStarted():
                 event = self.launcher.correct(event, self.book.for_id(runner.session_id))
                 self._has_started(runner, event)
+            case PromptSubmitted() if event.session_id not in ("", runner.session_id):
+                self._has_changed(runner, event.session_id)  # nobody had heard of its start
             case SessionEnded(reason="prompt_input_exit" | "logout"):
                 self.book.edit_state(event.session_id, asleep="left")
             case TurnEnded() | SessionEnded():
@@ -411,11 +409,10 @@ class Sessions:
 
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
-        if not self._runners:
-            return
         found = self.registry.processes()
-        if len({process.session_id for process in found}) < len(found):
-            self._is_stirred.set()  # two processes have one session
+        has_two = len({process.session_id for process in found}) < len(found)
+        if has_two or find_strays(self.launcher, found, self._runners):
+            self._is_stirred.set()
         for runner in list(self._runners.values()):
             if runner.is_joined:  # no hook tells of another session in it
                 self._follow_process(runner)
@@ -447,16 +444,18 @@ class Sessions:
         old = self.book.for_id(runner.session_id)
         self._feed.unfollow(old.session_id)
         transcript = self.launcher.find_transcript(session_id)
+        other = self.find_runner(session_id)
+        if other is not None and other.is_awake:
+            title = read_title(old.state)
+            text = f"The terminal of “{title}” has taken this session, so it goes on there."
+            key = f"taken:{session_id}:{runner.pane_pid}:{other.pane_pid}"
+            self.tell(self.book.for_id(session_id), key, text)
         self.book.follow_terminal(old, session_id, runner.name, transcript)
-        others = [r for r in self.runners if r.session_id == session_id and r is not runner]
         runner.session_id = session_id
         runner.process = None
-        for other in others:
+        if other is not None:  # two processes would split the session's history
             del self._runners[other.name]
-            for prompt in other.hand_over():
-                runner.submit(prompt)
-            if not other.is_joined:  # two processes would split the session's history
-                self._leaving.run(self.terminal.close(other.name))
+            self._leaving.run(runner.take_over(other))
 
     def _follow_process(self, runner: SessionRunner) -> None:
         """After a restart: the terminal may have another session by now than is stored."""

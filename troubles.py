@@ -119,6 +119,11 @@ class Troubles:
         return "Trying again."
 
     async def _take_over(self, press: Press) -> str:
+        """The prompt is the session's before anything ends, so a crash in between forgets none."""
+        if "text" in press.action:
+            session_id, text = press.action["session"], press.action["text"]
+            facts = {"session_id": session_id, "text": text, "person": press.event.person.user_id}
+            self._inbox.advance(press.key, "assigned", **facts)
         self._background.run(self._end_other_and_retry(press))
         return ""
 
@@ -133,8 +138,17 @@ class Troubles:
                 self._sessions.runner_of(session).begin()
                 self._inbox.finish(press.key, "handled")
         except BridgeError as error:
+            self._tell_not_taken_over(press, error)
             self._inbox.finish(press.key, "failed")
+
+    def _tell_not_taken_over(self, press: Press, error: BridgeError) -> None:
+        """Say why, and offer it again to a prompt that waits for it."""
+        if "text" not in press.action:
             self._outbox.say(press.event.chat, str(error), silent=False)
+            return
+        session = self._sessions.book.for_id(press.action["session"])
+        prompt = Prompt(press.key, press.action["text"])
+        self.tell_failed(self._sessions.runner_of(session), prompt, error)
 
     async def _end_other(self, action: Action) -> None:
         """End the other process that has the session. Raises SessionElsewhereError."""

@@ -90,6 +90,9 @@ class Typist:
             return True
         if not under_way.typed_at:
             return False
+        if under_way.prompt.is_command and self._has_left_session(under_way):
+            under_way.has_ended = True  # as /clear and /resume do
+            return True
         if under_way.prompt.is_command:
             raise CommandUncertainError("This may have run or not: the bridge ended meanwhile.")
         await self._claude.until(lambda: self.find_record(under_way) or self._is_settled(under_way))
@@ -162,6 +165,11 @@ class Typist:
         if not under_way.is_withdrawn:
             under_way.is_withdrawn = under_way.has_ended = True
             self._claude.beat()
+
+    def _has_left_session(self, under_way: UnderWay) -> bool:
+        """Whether the process has another session than when the prompt was typed."""
+        entry = self._inbox.find(under_way.prompt.key)
+        return entry is not None and entry.session_id != self._claude.session_id
 
     def _is_settled(self, under_way: UnderWay) -> bool:
         # Either way, as a clock may have been set back meanwhile.

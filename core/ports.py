@@ -152,8 +152,11 @@ class Forum(Protocol):
 class RunnerReports(Protocol[Runner]):
     """Who is told what a runner meets."""
 
-    def woke(self, runner: Runner, start: str, choices: Choices) -> None:
-        """Claude runs; `start` says with which history, `choices` what it was started with."""
+    def waking(self, runner: Runner, start: str, choices: Choices) -> None:
+        """Claude is about to be started; `start` says with which history, `choices` with what."""
+
+    def woke(self, runner: Runner) -> None:
+        """Claude runs, and has come to its session."""
 
     def joined(self, runner: Runner, place: str) -> None:
         """Claude runs in a terminal of the person's own, which `place` names."""

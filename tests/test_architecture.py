@@ -58,7 +58,7 @@ HUB = {
         "running_claude",
         "typist",
         "session_runner",
-        "sessions",
+        *("sessions", "resting", "taking_up", "wakings", "at_rest"),
         "keypad",
         "pending_requests",
         "request_posts",

@@ -79,10 +79,13 @@ def test_a_copy_goes_to_a_topic_and_the_session_stays(world: World) -> None:
     hand_over(world, "Team › red", "Copy")
     there = world.telegram.wait_for_text(group, "A copy of a session", timeout=SECONDS)
     assert there.topic == topic
+    world.ask("my dog is called Linus", "Echo: my dog")  # the copy is of the moment before
+    rest(world)
     world.telegram.send_text(group, world.user, "recall", topic=topic)
     told = world.telegram.wait_for_text(group, "You told me", topic=topic, timeout=SECONDS)
     assert told.text == "You told me: my cat is called Grace"
-    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    told = world.ask("recall", "You told me")
+    assert told.text == "You told me: my cat is called Grace | my dog is called Linus"
 
 
 def test_a_session_at_work_is_not_handed_over_and_says_why(world: World) -> None:

@@ -74,11 +74,14 @@ def listening(folder: Path) -> Iterator[socket.socket]:
         yield server
 
 
-def receive(server: socket.socket) -> bytes:
+def receive(server: socket.socket, *, answer: bytes = b".") -> bytes:
     connection, _ = server.accept()
     with connection:
         connection.settimeout(10)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        message = b"".join(iter(lambda: connection.recv(65536), b""))
+        with suppress(BrokenPipeError):  # it may wait no more
+            connection.sendall(answer)
+        return message
 
 
 def test_the_event_arrives_with_its_pane(tmp_path: Path) -> None:
@@ -126,6 +129,15 @@ def test_with_the_bridge_away_starts_and_ends_are_kept(
     assert path.suffix == ".json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_start_is_kept_that_the_bridge_ended_at(tmp_path: Path) -> None:
+    with listening(tmp_path) as server:
+        hook = begin(tmp_path)
+        feed(hook, START)
+        message = receive(server, answer=b"")
+        finish(hook)
+    assert spooled(tmp_path) == [message]
 
 
 def test_what_is_kept_sorts_in_the_order_it_happened(tmp_path: Path) -> None:

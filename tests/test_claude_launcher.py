@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import cast, get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_launcher import Start, correct_start, name_to_tell, render_identity
+from claude_launcher import ClaudeLauncher, Start, correct_start, name_to_tell, render_identity
+from claude_registry import ClaudeRegistry
 from core.choices import Choices, render_options
 from core.claude_code import OPTIONS, TESTED_VERSIONS, takes_option
 from core.events import SessionStarted
 from session import Session
+from terminal import Terminal
 
 ID = "11111111-1111-4111-8111-111111111111"
 ORIGIN = "22222222-2222-4222-8222-222222222222"
 KNOWN = {option.name for option in OPTIONS}
-STARTS: tuple[Start, ...] = ("new", "resumed", "mended", "forked", "lost", "replayed")
+STARTS: tuple[Start, ...] = get_args(Start)
 
 
 def session(**state: object) -> Session:
@@ -35,7 +41,7 @@ def session(**state: object) -> Session:
 def test_no_version_is_given_an_option_that_it_would_end_at(
     version: tuple[int, ...], start: Start, choices: Choices
 ) -> None:
-    is_resumed = start in ("resumed", "mended", "forked")
+    is_resumed = start in ("resumed", "mended", "forked", "copied")
     words = [
         *render_options(choices, mode="default", is_resumed=is_resumed, version=version),
         *render_identity(session(), start, version),
@@ -49,6 +55,34 @@ def test_a_title_is_told_once_and_where_it_is_understood() -> None:
     assert name_to_tell(session(), (2, 1, 50)) == ""
     assert name_to_tell(session(), (2, 1, 80)) == name_to_tell(session(), ()) == "About cats"
     assert name_to_tell(session(told_name="About cats"), (2, 1, 330)) == ""
+
+
+async def test_a_fork_has_nothing_that_the_original_said_later(tmp_path: Path) -> None:
+    path = tmp_path / "projects" / "-shop" / f"{ORIGIN}.jsonl"
+    path.parent.mkdir(parents=True)
+    said = f'{{"type":"user","sessionId":"{ORIGIN}","text":"see \\"sessionId\\":\\"{ORIGIN}\\""}}\n'
+    path.write_text(said)
+    size = path.stat().st_size
+    fork = session(fork_from=str(path), fork_size=size, project_dir=str(tmp_path), name=None)
+    launcher = ClaudeLauncher(
+        cast(Terminal, None),
+        ClaudeRegistry(tmp_path / "registry"),
+        command=["sh"],
+        permission_mode="default",
+        version=(2, 1, 330),
+        directory=tmp_path,
+        projects=tmp_path / "projects",
+        environment=os.environ,
+    )
+    own = path.with_name(f"{ID}.jsonl")
+    launch = await launcher.prepare(fork, "terminal")
+    assert (launch.start, launch.command[-3]) == ("forked", "--fork-session")
+    assert not own.exists()
+    path.write_text(said + said)
+    launch = await launcher.prepare(fork, "terminal")
+    assert (launch.start, launch.command[-2:]) == ("copied", ["--resume", ID])
+    assert own.read_text() == said.replace(f'"sessionId":"{ORIGIN}"', f'"sessionId":"{ID}"')
+    assert (await launcher.prepare(fork, "terminal")).start == "resumed"
 
 
 def started(session_id: str, source: str = "resume", transcript: str = "") -> SessionStarted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,9 +94,9 @@ class Desk:
     def _newest(self) -> int:
         return len(self.world.channel.shown[ANN.chat_id])
 
-    async def says(self, argument: str = "", person: int = OWNER) -> str:
+    async def says(self, argument: str = "", person: int = OWNER, session_id: str = "") -> str:
         """/new with that argument."""
-        await self.new.commands["new"](ANN, argument, person)
+        await self.new.begin["new"](ANN, argument, person, session_id or str(uuid.uuid4()))
         await self.world.settle()
         return self.shown
 
@@ -142,6 +143,15 @@ async def test_new_is_done_at_once_and_offers_other_directories(desk: Desk) -> N
     assert desk.begun == [desk.current().session_id]
     await desk.says(str(desk.code))
     assert desk.labels == []  # they have said where
+
+
+async def test_new_that_is_handled_twice_begins_one_session(desk: Desk) -> None:
+    session_id = str(uuid.uuid4())
+    told = [await desk.says(session_id=session_id) for _ in range(2)]
+    assert told == [f"New session in {desk.shop}."] * 2
+    assert desk.current().session_id == session_id
+    assert len(desk.book.store.list_sessions()) == 1
+    assert len(desk.world.channel.shown[ANN.chat_id]) == 1
 
 
 async def test_the_untouched_session_gives_way_to_the_one_that_was_picked(desk: Desk) -> None:
@@ -340,8 +350,9 @@ async def test_a_worktree_is_made_from_the_project_or_the_picked_folder(desk: De
 
 async def test_two_chats_that_want_the_same_worktree_at_once_share_it(desk: Desk) -> None:
     make_repository(desk.shop)
-    new = desk.new.commands["new"]
-    await asyncio.gather(*(new(chat, "--worktree fix", OWNER) for chat in (ANN, BOB)))
+    new, ids = desk.new.begin["new"], (str(uuid.uuid4()), str(uuid.uuid4()))
+    wishes = zip((ANN, BOB), ids, strict=True)
+    await asyncio.gather(*(new(chat, "--worktree fix", OWNER, name) for chat, name in wishes))
     found = [desk.book.find_current(chat) for chat in (ANN, BOB)]
     places = {session.state["project_dir"] for session in found if session is not None}
     assert places == {str(desk.code / "shop-worktrees" / "fix")}
@@ -350,7 +361,8 @@ async def test_two_chats_that_want_the_same_worktree_at_once_share_it(desk: Desk
 
 async def test_who_is_removed_while_a_worktree_is_made_gets_no_session(desk: Desk) -> None:
     make_repository(desk.shop)
-    making = asyncio.ensure_future(desk.new.commands["new"](ANN, "--worktree fix", MEMBER))
+    new = desk.new.begin["new"](ANN, "--worktree fix", MEMBER, str(uuid.uuid4()))
+    making = asyncio.ensure_future(new)
     await asyncio.sleep(0)  # it has begun
     desk.known.clear()
     with pytest.raises(BridgeError):

@@ -61,7 +61,7 @@ class Rig:
         self.open()
         session = self.book.create(CHAT, self.folder, transcript=str(self.transcript))
         self.session_id = session.session_id
-        self.book.set_terminal(self.session_id, "terminal")
+        self.book.note_terminal(self.session_id, "terminal")
 
     def write(self, *lines: dict[str, Any]) -> None:
         with self.transcript.open("a") as file:
@@ -92,7 +92,7 @@ class Rig:
         self.open()
         for part, name in (
             (self.book, "edit_state"),
-            (self.book, "set_terminal"),
+            (self.book, "let_terminal_go"),
             (self.inbox, "receive"),
             (self.inbox, "advance"),
             (self.inbox, "finish"),
@@ -204,16 +204,29 @@ def test_a_prompt_that_claude_never_had_is_left_to_be_delivered(rig: Rig) -> Non
     assert rig.ours == ["1"]  # its record is no prompt of somebody at the terminal
 
 
+def test_a_prompt_of_a_session_that_was_cleared_since_is_looked_for_there(rig: Rig) -> None:
+    """At the session that its terminal has now, it would look as if Claude had never had it."""
+    rig.write(END)
+    rig.inbox.receive([Arrival("had", "telegram", {})])
+    facts = {"session_id": rig.session_id, "text": "paint it", "typed_from": 0, "typed_at": 5.0}
+    rig.inbox.advance("had", "typed", merges=(), **facts)
+    rig.book.follow_terminal(rig.session, "after-the-clear", "terminal", None)
+    rig.book.note_terminal("after-the-clear", "")  # it is no matter whether its process lives
+    rig.start()
+    assert rig.inbox.pending() == []
+    assert rig.ours == ["1"]
+
+
 def test_what_ends_again_soon_after_it_went_on_waits_for_a_person(rig: Rig) -> None:
     rig.start()
     rig.inbox.finish(rig.given()[0].key, "interrupted")
     rig.write({**PROMPT, "uuid": "5", "message": {"role": "user", "content": GO_ON}})
-    rig.book.set_terminal(rig.session_id, "terminal")
+    rig.book.note_terminal(rig.session_id, "terminal")
     rig.start()
     assert rig.given() == []
     assert [len(post.keyboard) for post in rig.posts.values()] == [0, 1]
     rig.write({**PROMPT, "uuid": "6", "message": {"role": "user", "content": "paint more"}})
-    rig.book.set_terminal(rig.session_id, "terminal")
+    rig.book.note_terminal(rig.session_id, "terminal")
     rig.now = Moment(rig.now.wall + 3600, "boot", rig.now.uptime + 3600)
     rig.start()
     assert len(rig.given()) == 1
@@ -223,7 +236,7 @@ def test_what_was_left_to_a_person_is_theirs_whatever_starts_later(rig: Rig) -> 
     rig.start()
     rig.inbox.finish(rig.given()[0].key, "interrupted")
     rig.write({**PROMPT, "uuid": "5", "message": {"role": "user", "content": GO_ON}})
-    rig.book.set_terminal(rig.session_id, "terminal")
+    rig.book.note_terminal(rig.session_id, "terminal")
     rig.start()
     rig.now = Moment(rig.now.wall + 700, "another", 600.0)
     rig.start()

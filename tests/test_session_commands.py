@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,10 @@ from claude_registry import ClaudeRegistry
 from core.errors import BridgeError
 from core.model import ButtonPressed, Chat, Person, Post, TextSent
 from git_worktrees import GitWorktrees
+from inbox import Arrival, Inbox
 from pulse import Background
 from session import Session, SessionStore
-from session_book import SessionBook
+from session_book import SessionBook, chat_of
 from session_commands import SessionCommands
 from session_finder import SessionFinder
 from session_worktrees import SessionWorktrees
@@ -38,18 +40,21 @@ class Desk:
         self.projects = root / "projects" / "-shop"
         self.projects.mkdir(parents=True)
         self.begun: list[str] = []
-        self.runner: Any = None
+        self.next_id = str(uuid.uuid4())
+        self.runners: dict[str, Any] = {}
+        self.inbox = Inbox(root)
         sessions: Any = SimpleNamespace(
             book=self.book,
             registry=ClaudeRegistry(root / "registry"),
             launcher=SimpleNamespace(find_transcript=self.find, transcript_of=self.find_of),
-            find_runner=lambda session_id: self.runner,
+            find_runner=self.runners.get,
+            is_asked=lambda runner: False,
             runner_of=self.runner_of,
             kill=self.kill,
         )
         config: Any = SimpleNamespace(project_dir=root)
         self.commands = SessionCommands(
-            *(config, sessions, world.outbox, Buttons(root)),
+            *(config, sessions, self.inbox, world.outbox, Buttons(root)),
             SessionFinder(root / "projects", root / "found.json"),
             Background(),
             SessionWorktrees(sessions, world.outbox, Buttons(root), GIT, Background()),
@@ -82,7 +87,10 @@ class Desk:
         return await self.hears(name, argument, OWNER, chat)
 
     async def hears(self, name: Any, argument: str, person: int, chat: Chat = ANN) -> str:
-        await self.commands.commands[name](chat, argument, person)
+        if name in self.commands.begin:
+            await self.commands.begin[name](chat, argument, person, self.next_id)
+        else:
+            await self.commands.commands[name](chat, argument, person)
         await self.world.settle()
         return self.world.channel.shown[chat.chat_id][-1]
 
@@ -150,7 +158,9 @@ async def test_a_session_for_which_a_message_comes_while_it_is_closed_stays_open
     """In its own topic somebody writes on, while the press comes from another one."""
     topic = Chat(ANN.channel, ANN.chat_id, 7)
     session = desk.book.create(topic, desk.projects)
-    desk.runner = SimpleNamespace(is_awake=True, is_joined=False, has_work=True)
+    desk.runners[session.session_id] = SimpleNamespace(
+        is_awake=True, is_joined=False, has_work=True
+    )
     with pytest.raises(BridgeError, match="it is not closed"):
         await desk.press("close session", post="p", session=session.session_id, sure=True)
     assert desk.book.find_current(topic) == desk.book.for_id(session.session_id)
@@ -172,6 +182,27 @@ async def test_no_id_leads_out_of_the_folders(desk: Desk, wanted: str) -> None:
         await desk.press("pick", post="p", session=wanted)
 
 
+async def test_a_session_at_work_is_not_taken_to_another_topic(desk: Desk) -> None:
+    there, here = replace(ANN, topic=5), replace(ANN, topic=6)
+    session_id = desk.book.create(there, desk.projects).session_id
+    idle = SimpleNamespace(process=None, has_work=False, is_working=False, is_awake=True)
+    runner = SimpleNamespace(**{**vars(idle), "is_working": True})
+    desk.runners[session_id] = runner
+    with pytest.raises(BridgeError, match="Claude is at work in it"):
+        await desk.says("resume", session_id, chat=here)
+    desk.runners[session_id] = idle
+    desk.inbox.receive([Arrival("key", "fake", {})])
+    desk.inbox.advance("key", "assigned", session_id=session_id, text="hi")
+    with pytest.raises(BridgeError, match="Messages wait for it"):
+        await desk.says("resume", session_id, chat=here)
+    assert chat_of(desk.book.for_id(session_id)) == there
+    desk.inbox.finish("key", "answered")
+    assert "Continuing" in await desk.says("resume", session_id, chat=here)
+    assert chat_of(desk.book.for_id(session_id)) == here
+    desk.runners[session_id] = runner  # where it is already, it is only the current one again
+    assert "Continuing" in await desk.says("resume", session_id, chat=here)
+
+
 async def test_a_session_without_a_word_can_not_be_forked(desk: Desk) -> None:
     desk.book.create(ANN, desk.projects)
     with pytest.raises(BridgeError, match="Nothing was said in it yet"):
@@ -187,6 +218,19 @@ async def test_a_fork_keeps_what_was_chosen_for_the_original(desk: Desk) -> None
     assert fork is not None
     assert (fork.state["model"], fork.state["fork_of"]) == ("opus", other)
     assert desk.begun == [fork.session_id]
+
+
+async def test_a_fork_that_is_handled_twice_is_one(desk: Desk) -> None:
+    other = desk.writes("fix it")
+    await desk.says("resume", other)
+    told = await desk.says("fork")
+    shown = len(desk.world.channel.shown[ANN.chat_id])
+    assert await desk.says("fork") == told
+    assert len(desk.world.channel.shown[ANN.chat_id]) == shown
+    assert len(desk.book.store.list_sessions()) == 2
+    current = desk.book.find_current(ANN)
+    assert current is not None
+    assert (current.session_id, current.state["fork_of"]) == (desk.next_id, other)
 
 
 async def test_a_name_of_a_person_wins_until_the_terminal_gives_another(desk: Desk) -> None:

@@ -33,7 +33,10 @@ class Desk:
         self.live: list[str] = []
         self.runners: list[Any] = []
         self.made: Worktree = self.shop.worked()
-        facts = {"worktree": note_worktree(self.made), "closed_at": "2026-11-22T08:00:00Z"}
+        facts: dict[str, Any] = {
+            "worktree": note_worktree(self.made),
+            "closed_at": "2026-11-22T08:00:00Z",
+        }
         self.path = Path(self.made.path)
         self.session = self.book.create(ANN, Path(self.made.path), **facts)
         self.worktrees = self.start()
