@@ -59,6 +59,11 @@ def deed_of_command(name: CommandName) -> Deed:
     return _COMMANDS.get(name, "command")
 
 
+def deed_of_prompt(text: str) -> Deed:
+    """What it takes to have that given to Claude: as it is typed, a shell line begins with `!`."""
+    return deed_of_command("sh") if text.startswith("!") else "talk"
+
+
 def deed_of_press(word: str) -> Deed:
     """What it takes to press a button whose action is that word."""
     return _PRESSES.get(word, "press")

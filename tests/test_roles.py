@@ -19,6 +19,7 @@ from core.roles import (
     deed_of,
     deed_of_command,
     deed_of_press,
+    deed_of_prompt,
     is_higher,
     may,
 )
@@ -66,6 +67,11 @@ def test_some_commands_are_the_owners_alone(name: CommandName) -> None:
 @pytest.mark.parametrize("word", ["person", "take over"])
 def test_some_buttons_are_the_owners_alone(word: str) -> None:
     assert [role for role in ROLES if may(role, deed_of_press(word))] == ["owner"]
+
+
+def test_a_shell_line_is_the_owners_alone_however_often_it_is_given() -> None:
+    assert [role for role in ROLES if may(role, deed_of_prompt("!ls"))] == ["owner"]
+    assert [role for role in ROLES if may(role, deed_of_prompt(" !ls"))] == ["owner", "member"]
 
 
 @given(st.text())
