@@ -44,7 +44,7 @@ class Door:
         self.admission = Admission(
             self.people,
             (-1001,),
-            AuditLog(folder, Redactor([])),
+            AuditLog(folder, Redactor([]), retention_days=30),
             put=self.posts.append,
             is_session=self.is_session,
         )
@@ -124,7 +124,7 @@ def test_a_topic_whose_session_cannot_be_read_is_still_a_session(door: Door) -> 
 
     door.is_session = fail  # type: ignore[method-assign]
     admission = Admission(
-        *(door.people, (-1001,), AuditLog(door.folder, Redactor([]))),
+        *(door.people, (-1001,), AuditLog(door.folder, Redactor([]), retention_days=30)),
         put=door.posts.append,
         is_session=fail,
     )
@@ -205,7 +205,7 @@ def test_a_code_written_at_the_page_is_not_used_up(tmp_path: Path) -> None:
     people = People(tmp_path, allowed_users=(AT_THE_PAGE,))
     code = people.issue_code()
     admission = Admission(
-        *(people, (), AuditLog(tmp_path, Redactor([]))),
+        *(people, (), AuditLog(tmp_path, Redactor([]), retention_days=30)),
         put=lambda post: None,
         is_session=lambda chat: False,
     )
