@@ -82,7 +82,7 @@ HUB = {
     ),
     *(
         "bridge",
-        "installer",
+        *("installer", "installer_start"),
         "doctor",
         "version_check",
         "self_test",
