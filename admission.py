@@ -4,6 +4,7 @@
   listed. In a group, what is not meant for the bot (core/addressing.py) is left alone.
 * Everyone else gets no answer at all, and one line in the audit log; a stranger one in the log too.
   But who brings a code that is good gets the role that it stands for.
+* Shown is something only in the private chats of those who have a role now, and in these groups.
 """
 
 from __future__ import annotations
@@ -120,6 +121,14 @@ class Admission:
     def is_place_allowed(self, chat: Chat, *, is_private: bool) -> bool:
         """Whether anybody at all may use the bot there."""
         return is_private or chat.chat_id in self._allowed_groups
+
+    def may_show(self, chat: Chat) -> bool | None:
+        """Whether a chat may be shown anything; None while nobody knows who may use the bridge."""
+        if chat.chat_id < 0:
+            return chat.chat_id in self._allowed_groups
+        if self._people.is_allowed(chat.chat_id):
+            return True
+        return None if self._people.broken else False
 
     def _has_session(self, chat: Chat) -> bool:
         if chat.topic is None:

@@ -1,12 +1,18 @@
 """The audit log: who did what when, from which chat, with which result; one JSON object a line.
 
-Append-only, secrets masked. Of a prompt it holds the length, not the words: those are in the
-session's own transcript.
+* Append-only, secrets masked. Of a prompt it holds the length, not the words: those are in the
+  session's own transcript.
+* A full file is closed for good, under a name that tells until when it was written; a new one is
+  begun. Such a file goes when all in it is older than the retention.
+* A line is whole or not there, also on a full disk.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,15 +23,28 @@ import msgspec
 from core.model import ButtonPressed, Chat, Incoming, Person, TextEdited, TextSent
 from core.redaction import Redactor
 
+_FULL_BYTES = 8 << 20
+_DAY_SECONDS = 86_400.0
+
+log = logging.getLogger(__name__)
+
 
 class AuditLog:
-    """The file `directory`/audit.jsonl."""
+    """The file `directory`/audit.jsonl, and those before it."""
 
     def __init__(
-        self, directory: Path, redactor: Redactor, *, clock: Callable[[], float] = time.time
+        self,
+        directory: Path,
+        redactor: Redactor,
+        *,
+        retention_days: float,
+        full_bytes: int = _FULL_BYTES,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = directory / "audit.jsonl"
         self._redactor = redactor
+        self._retention_seconds = retention_days * _DAY_SECONDS
+        self._full_bytes = full_bytes
         self._clock = clock
 
     def note(self, person: Person, chat: Chat, action: str, result: str) -> None:
@@ -41,12 +60,33 @@ class AuditLog:
             "result": result,
         }
         data = self._redactor.redact(msgspec.json.encode(line).decode()).encode() + b"\n"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        size = self._append(data)
+        if size >= self._full_bytes:
+            self._begin_anew()
+
+    def _append(self, data: bytes) -> int:
+        """Returns how large the file is then."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(self._path, flags, 0o600)
         try:
-            os.write(fd, data)
+            size = os.fstat(fd).st_size
+            if os.write(fd, data) < len(data):
+                os.ftruncate(fd, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(fd)
+        return size + len(data)
+
+    def _begin_anew(self) -> None:
+        """Close the file, and remove those of which nothing is to be kept any more."""
+        now = self._clock()
+        until = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+        name = f"audit-{until}-{secrets.token_hex(4)}.jsonl"  # whatever the clock says, a new one
+        self._path.rename(self._path.with_name(name))
+        for old in self._path.parent.glob("audit-*.jsonl"):
+            if now - old.lstat().st_mtime > self._retention_seconds:
+                log.info("%s is older than what is kept, and removed", old.name)
+                old.unlink()
 
 
 def name_action(incoming: Incoming) -> str:

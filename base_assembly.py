@@ -86,7 +86,8 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         Replays(histories, files),
     )
     sessions.launcher.is_trusted = partial(_is_trusted, people)
-    admission = _build_admission(config, people, AuditLog(directory, redactor), outbox, sessions)
+    audit = AuditLog(directory, redactor, retention_days=config.retention_days)
+    admission = _build_admission(config, people, audit, outbox, sessions)
     background, places = Background(), Places(directory)
     if config.web:
         places.note(Place(private_chat(AT_THE_PAGE), "The page", is_private=True, is_forum=True))

@@ -45,6 +45,7 @@ from core.model import (
 )
 from core.ports import Channel
 from core.redaction import Redactor
+from core.roles import deed_of_prompt
 from durable import replace_file
 from inbox import Arrival, Entry
 from lanes import Lanes
@@ -131,7 +132,8 @@ class Hub:
 
         Who gave it may have been removed since.
         """
-        if entry.person and not self._parts.people.may(entry.person, "talk"):
+        may = self._parts.people.may
+        if entry.person and not may(entry.person, deed_of_prompt(entry.text)):
             self._inbox.finish(entry.key, "refused")
             return
         try:
@@ -242,7 +244,7 @@ class Hub:
 
     async def _show_typing(self) -> None:
         for chat in self._sessions.busy_chats():
-            if chat.channel in self._channels:
+            if chat.channel in self._channels and self._parts.outbox.may_show(chat):
                 await self._channels[chat.channel].show_typing(chat)
 
     async def _clean_up(self) -> None:

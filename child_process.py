@@ -1,6 +1,7 @@
 """Other programs, run as children that do not outlive what waits for them.
 
 * A child is the head of a process group of its own: what it started ends with it.
+* When it has ended its pipes are closed, whoever else still holds them.
 * It never sees our own input, and its environment is only what it is given.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process, SubprocessStreamProtocol
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -72,8 +73,10 @@ async def start_child(
 
     Raises ChildError when it can't be run.
     """
+    loop = asyncio.get_running_loop()
     try:
-        child = await asyncio.create_subprocess_exec(
+        transport, protocol = await loop.subprocess_exec(
+            lambda: SubprocessStreamProtocol(longest_line, loop),
             *command,
             stdin=PIPE,
             stdout=PIPE,
@@ -81,11 +84,11 @@ async def start_child(
             cwd=directory,
             env=dict(environment),
             start_new_session=True,
-            limit=longest_line,
         )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ChildError(f"can't be run: {reason}") from error
+    child = Process(transport, protocol, loop)
     try:
         yield child
     finally:
@@ -93,6 +96,7 @@ async def start_child(
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
+        transport.close()  # a pipe that was not read to its end, or that somebody else holds
 
 
 async def _tell(child: Process, said: bytes | None) -> None:

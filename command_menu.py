@@ -95,7 +95,7 @@ class CommandMenu:
         names = [entry.name for entry in TABLE]
         menu = ours + list_menu(catalog.own_commands, names, _MOST_IN_MENU - len(ours))
         chat = chat_of(session)
-        if self._menus.get(chat.chat_id) == menu:
+        if self._menus.get(chat.chat_id) == menu or not self._outbox.may_show(chat):
             return
         channel = self._channels.get(chat.channel)
         if channel is not None and await channel.set_menu(chat, menu):

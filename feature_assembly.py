@@ -180,9 +180,9 @@ def build_features(base: Base) -> Features:
             stop=lambda chat, person: queue.commands["stop"](chat, "", person),
             screen=commands.show_screen,
         ),
-        troubles=Troubles(*common, base.background),
+        troubles=Troubles(*common, base.background, may=base.people.may),
         changes=FileChanges(sessions.book, outbox, buttons),
-        errors=ServiceErrors(*common, version=base.version),
+        errors=ServiceErrors(*common, version=base.version, may=base.people.may),
         deliveries=Deliveries(sessions, outbox, base.files),
         uploads=_build_uploads(base),
         fresh_starts=FreshStarts(config.freshness, sessions, base.inbox, outbox, buttons),
@@ -204,7 +204,7 @@ def _build_history(base: Base, book: RequestBook) -> HistoryFeatures:
     recorder.catch_up(book)
     pages = HistoryPages(
         *(sessions, base.histories, base.files, outbox, buttons),
-        sees_all=lambda person: base.people.may(person, "machine"),
+        sees_all=base.people.sees_machine,
     )
     forgetting = Forgetting(
         *(sessions, base.histories, base.files, book, base.inbox, outbox, buttons),
@@ -284,7 +284,8 @@ def _build_session_commands(base: Base, worktrees: SessionWorktrees) -> SessionC
     return SessionCommands(
         *(base.config, base.sessions, base.inbox, base.outbox, base.buttons, base.finder),
         *(base.background, worktrees),
-        sees_machine=lambda person: base.people.may(person, "machine"),
+        may=base.people.may,
+        sees_machine=base.people.sees_machine,
         redact=base.redactor.redact,
     )
 

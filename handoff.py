@@ -239,17 +239,17 @@ class Handoff:
         return {
             "key": new_key(),
             "post": press.action["post"],
-            "from_label": self._name(here),
-            "to_label": self._name(target.chat),
+            "from_label": self._name(here, target.chat),
+            "to_label": self._name(target.chat, here),
             "link": self._link_to(target.chat) if target.chat.channel != here.channel else "",
             "turns": turns,
             "step": step,
         }
 
-    def _name(self, chat: Chat) -> str:
-        """The place as everybody knows it."""
+    def _name(self, chat: Chat, reader: Chat) -> str:
+        """The place as those know it who read that chat."""
         known = self._places.find(chat)
-        return name_place(known, 0) if known is not None else "another chat"
+        return name_place(known, reader.chat_id) if known is not None else "another chat"
 
     def _finish(self, session: Session) -> None:
         """All that follows from the edit, each part of it once. Raises StoreError."""

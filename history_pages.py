@@ -49,7 +49,7 @@ _EXCERPT = 160
 
 
 class HistoryPages:
-    """The pages of `histories`; `sees_all` says of a person that all chats are theirs to see."""
+    """The pages of `histories`; `sees_all`: whether a person is shown all chats in a chat."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class HistoryPages:
         outbox: Outbox,
         buttons: Buttons,
         *,
-        sees_all: Callable[[int], bool],
+        sees_all: Callable[[int, Chat], bool],
     ) -> None:
         self._sessions = sessions
         self._book = sessions.book
@@ -155,8 +155,7 @@ class HistoryPages:
 
     def _find(self, chat: Chat, person: int, words: Sequence[str]) -> list[tuple[Session, Record]]:
         """The sessions with all the words that the person may see in this chat, newest first."""
-        is_at_home = chat.chat_id == person and chat.topic is None
-        sees_all = is_at_home and self._sees_all(person)
+        sees_all = chat.topic is None and self._sees_all(person, chat)
         sessions = self._book.store.list_sessions(None if sees_all else chat.chat_id)
         by_id = {s.session_id: s for s in sessions if sees_all or _is_of(s, chat)}
         found = self._histories.search(by_id, words)

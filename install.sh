@@ -3,8 +3,13 @@
 # Plain sh, for Linux and macOS. All but the virtual environment is left to installer.py.
 set -eu
 
+# With a trap, the shell waits for what Ctrl-C ends, and then ends too.
+trap 'printf "\nStopped. ./install.sh goes on from here.\n" >&2; exit 130' INT
+
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 venv=$here/.venv
+# There while something is put into it: what was cut off then is made anew.
+unfinished=$here/.venv.unfinished
 
 usage() {
     cat <<'TEXT'
@@ -55,7 +60,8 @@ find_python() {
 }
 
 make_venv() {
-    if is_new_enough "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    if [ ! -e "$unfinished" ] && is_new_enough "$venv/bin/python" &&
+        "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         return
     fi
     python=$(find_python)
@@ -63,7 +69,10 @@ make_venv() {
         fail "Python's venv module is missing. Get it with: sudo apt install python3-venv"
     fi
     printf 'Making the virtual environment with %s …\n' "$("$python" --version)"
-    "$python" -m venv --clear "$venv" || fail "The virtual environment could not be made in $venv."
+    : >"$unfinished" || fail "$here can't be written to."
+    said=$("$python" -m venv --clear "$venv" 2>&1) ||
+        fail "The virtual environment could not be made in $venv: $(printf '%s' "$said" | tail -n 1)"
+    rm -f "$unfinished"
 }
 
 # Only if the list changed since the last time: $1 is the list, the rest are all files it is made of.
@@ -76,10 +85,14 @@ install_packages() {
         return
     fi
     printf 'Installing the Python packages of %s …\n' "$list"
-    without_token "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --requirement "$here/$list" ||
+    : >"$unfinished" || fail "$here can't be written to."
+    if ! without_token "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --requirement "$here/$list"; then
+        rm -f "$unfinished" # by itself pip leaves what was there
         fail "The Python packages could not be installed. Check the network, then run this again."
+    fi
     printf '%s\n' "$wanted" >"$stamp"
+    rm -f "$unfinished"
 }
 
 # Scripts are off, and the one that matters is run by hand: npm 11 may hold it back, npm 10 doesn't.
@@ -137,7 +150,7 @@ case ${1-} in
 '' | --web | --telegram | --pair | --uninstall)
     make_venv
     install_packages requirements.txt "$here/requirements.txt"
-    exec "$venv/bin/python" "$here/installer.py" "$@"
+    exec "$venv/bin/python" "$here/installer_start.py" "$@"
     ;;
 *)
     printf 'There is no option %s. ./install.sh --help shows what there is.\n' "$1" >&2

@@ -19,6 +19,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -406,9 +407,9 @@ async def _get_me(token: str, base_url: str) -> User:
 def wait_for_owner(people: People, *, seconds: float = CODE_SECONDS) -> None:
     """Wait at the terminal until somebody used the code, it expired, or Ctrl-C."""
     again = "A new code: ./install.sh --pair"
-    print("Waiting for your phone. Ctrl-C ends the waiting; the code works on.", flush=True)
     until = time.monotonic() + seconds
     try:
+        print("Waiting for your phone. Ctrl-C ends the waiting; the code works on.", flush=True)
         while people.owner is None:
             if time.monotonic() > until:
                 print(f"Nobody used the code within 10 minutes. {again}")
@@ -454,6 +455,7 @@ def _tmux(socket: str) -> str:
 
 def main(arguments: Sequence[str], installer: Installer | None = None) -> int:
     """Run what the arguments ask for; the exit status."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see installer_start.py
     parser = argparse.ArgumentParser(prog="./install.sh")
     parser.add_argument("--pair", action="store_true", help="print a new pairing code")
     parser.add_argument("--web", action="store_true", help="with the page, and a link to it")
@@ -476,7 +478,3 @@ def main(arguments: Sequence[str], installer: Installer | None = None) -> int:
         print("\nStopped. ./install.sh goes on from here.", file=sys.stderr)
         return 130
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,8 @@
 
 * `put` returns when the posts are on disk; a key that was put before is not shown again. Nothing is
   sent before `start`, which first settles what the last run left in the middle of sending.
-* What is for a channel that is off, or not started yet, waits.
+* What is for a channel that is off, or not started yet, waits. A chat that may be shown nothing
+  (any more) is shown nothing, whenever that was put; while nobody can tell, it waits.
 * Each chat has a lane of its own: a pause that one chat must keep holds up no other. A lane keeps
   within the chat's flood limits, which leave room for answers beside a live card.
 * Live posts are worth only as much as their newest state: all others go first (among themselves in
@@ -52,6 +53,7 @@ UNKNOWN = "unknown:"
 
 _PATIENCE = 5.0
 _LONGEST_PAUSE = 60.0
+_LOCKED_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -86,6 +88,7 @@ class Outbox:
         self._channels = channels
         self.on_unknown: Callable[[Post], None] = lambda post: None
         self.is_quiet: Callable[[Chat], bool] = lambda chat: False
+        self.may_show: Callable[[Chat], bool | None] = lambda chat: True
         self._redact = redact
         self._sleep = sleep
         self._clock = clock
@@ -169,7 +172,8 @@ class Outbox:
 
     def react(self, chat: Chat, message_id: int, sign: Sign) -> None:
         """Put a sign on a person's message, in place of the one before, if that works out."""
-        self._reactions.put(chat, message_id, sign)
+        if self.may_show(chat):
+            self._reactions.put(chat, message_id, sign)
 
     async def until_at_rest(self, chat: Chat, patience: float = _PATIENCE) -> None:
         """Wait until it is known which message the chat has just been sent, if it is sent one.
@@ -266,6 +270,14 @@ class Outbox:
 
     async def _move(self, waiting: Waiting, traffic: _Traffic) -> None:
         """Bring a post one message further, or wait until that may be."""
+        may_show = self.may_show(waiting.post.chat)
+        if may_show is None:
+            await self._sleep(_LOCKED_SECONDS)
+            return
+        if not may_show:
+            log.info("a message is for a chat that may be shown nothing any more")
+            self._records.finish(waiting, "refused")
+            return
         channel = self._channels[waiting.post.chat.channel]
         if waiting.pieces is None:
             waiting.pieces = channel.split(waiting.post)

@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from core.errors import StoreError, StoreWriteError
+from core.model import Chat
 from core.people_file import (
     VERSION,
     DamagedPeopleError,
@@ -43,7 +44,7 @@ from core.people_file import (
     parse_version,
     render_record,
 )
-from core.roles import Deed, Guest, Role, is_higher, may
+from core.roles import Deed, Guest, Role, is_higher, may, sees_machine
 from durable import SystemCalls, reason_for, replace_file, syncing_folder
 
 CODE_SECONDS = 600.0
@@ -152,6 +153,10 @@ class People:
     def may(self, user_id: object, deed: Deed) -> bool:
         """Whether that user may do it, as core/roles.py says."""
         return may(self.role_of(user_id), deed)
+
+    def sees_machine(self, user_id: int, chat: Chat) -> bool:
+        """Whether that user is shown in that chat what belongs to others, as core/roles.py says."""
+        return sees_machine(self.role_of(user_id), user_id, chat)
 
     def everybody(self) -> list[Somebody]:
         """Who may use the bridge: owners first, and then in the order in which they came."""

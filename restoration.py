@@ -155,6 +155,8 @@ class Restoration:
         is_new = noted.get("restarted") and not noted.get("told")
         if not _may_go_on(noted) or session.state.get("closed_at"):
             return False
+        if not self._outbox.may_show(chat_of(session)):  # whose chat it is may nothing any more
+            return False
         if not (is_new or is_by_shutdown(noted["at"], now)):
             return False
         last = session.state.get("went_on_at")

@@ -4,13 +4,18 @@
   server of its own. No account, no cost, no internet.
 * The program's own parts do the work (launcher, terminal, feed, registry), so a belief that holds
   here holds for the bridge.
-* Every step is bounded in time, and whatever happens, no process and no tmux server is left.
+* Every step is bounded in time, and whatever happens, no process and no tmux server is left. What a
+  self-test leaves that is killed itself, the next one ends and removes: a folder of which nobody
+  holds the lock.
 * What an old version never had is "missing", not "failed"; what could not be tried is "skipped".
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
+from filelock import FileLock, Timeout
 
 from child_process import run_child
 from core.claude_code import BELIEFS, Belief, Version, is_there, render_version
@@ -34,6 +40,11 @@ Outcome = Literal["passed", "missing", "failed", "skipped"]
 WHOLE_SECONDS = 90.0
 _VERSION_SECONDS = 15.0
 _END_SECONDS = 3.0
+_SWEEPS = 3
+_PREFIX = "bridge-"
+_LOCK = ".self-test.lock"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +133,10 @@ async def run(
     begun = time.monotonic()
     version: Version = ()
     found: dict[str, Found] = {}
+    await asyncio.to_thread(sweep_leftovers)
     with (
-        tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True) as name,
+        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name,
+        FileLock(Path(name, _LOCK), timeout=0, mode=0o600, fallback_to_soft=False),
         ModelServer() as model,
     ):
         desk = Desk(command, environ, Path(name), model)
@@ -141,6 +154,22 @@ async def run(
             await asyncio.to_thread(_sweep, desk.home)
     checks = [_judge(belief, found.get(belief.key, problem), version) for belief in BELIEFS]
     return Report(version, tuple(checks), time.monotonic() - begun)
+
+
+def sweep_leftovers() -> None:
+    """End and remove what self-tests have left that were killed."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        try:
+            if lock.lstat().st_uid != os.geteuid():
+                continue
+            with FileLock(lock, timeout=0, mode=0o600, fallback_to_soft=False):
+                root = lock.parent.resolve()
+                _sweep(root / "home", patience=0)
+                shutil.rmtree(root, ignore_errors=True)
+        except (Timeout, OSError) as error:  # it runs, or it is gone by now
+            log.debug("a folder of a self-test is let be: %s", error)
+        else:
+            log.info("what a killed self-test had left is removed: %s", root)
 
 
 def _judge(belief: Belief, found: Found, version: Version) -> Check:
@@ -167,14 +196,17 @@ async def _ask_version(
     return parse_version(ended.text), ""
 
 
-def _sweep(home: Path) -> None:
+def _sweep(home: Path, patience: float = _END_SECONDS) -> None:
     """End what still runs with this HOME, which nothing but the self-test's own processes has."""
-    left = [process for process in psutil.process_iter() if _home_of(process) == str(home)]
-    _, alive = psutil.wait_procs(left, timeout=_END_SECONDS)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(alive, timeout=_END_SECONDS)
+    for _ in range(_SWEEPS):  # one that is ended may just have started another
+        left = [process for process in psutil.process_iter() if _home_of(process) == str(home)]
+        _, alive = psutil.wait_procs(left, timeout=patience)
+        if not alive:
+            return
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=_END_SECONDS)
 
 
 def _home_of(process: psutil.Process) -> str | None:

@@ -34,6 +34,8 @@ _POLL_SECONDS = 0.1
 _LOG_LINES = 15
 _LOG_BYTES = 1 << 14
 _COULD_NOT_RUN = 127
+# Whenever the installer ends, nothing runs that the next one does not find.
+_NOTES_ITSELF = 'printf "%s\\n" $$ >"$0" && exec "$@"'
 
 
 class ServiceError(BridgeError):
@@ -335,8 +337,8 @@ class BackgroundProcess:
         _empty_private(error_path)
         try:
             with error_path.open("ab") as errors:
-                process = subprocess.Popen(
-                    program.command,
+                subprocess.Popen(
+                    ["/bin/sh", "-c", _NOTES_ITSELF, str(self._pid_path), *program.command],
                     env={**person, **program.environment},
                     cwd=program.home,
                     stdin=subprocess.DEVNULL,
@@ -347,7 +349,6 @@ class BackgroundProcess:
                 )
         except OSError as error:
             raise ServiceError(f"The bridge could not be started: {reason_for(error)}.") from error
-        replace_file(self._pid_path, f"{process.pid}\n".encode())
 
     def find_pid(self) -> int | None:
         process = self._find_process()

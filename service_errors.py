@@ -8,7 +8,8 @@
 |                               | to go on, Cancel, and the process is kept awake for it         |
 | the context is 80 or 95 % full| Compact                                                        |
 
-A session remembers until when it waits, so that a restart of the bridge forgets nothing.
+* A session remembers until when it waits, so that a restart of the bridge forgets nothing.
+* It goes on for who has asked for that, if they still may when the time has come.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from buttons import Action, Buttons, Press, PressHandler
 from core.claude_code import GOES_ON_SINCE, is_there
 from core.context_window import nearly_full, render_context
 from core.delivery import Prompt
-from core.errors import BridgeError
+from core.errors import BridgeError, StoreWriteError
 from core.events import (
     ContextCompacted,
     ContextMeasured,
@@ -38,6 +39,7 @@ from core.events import (
 )
 from core.keystrokes import prepare_prompt
 from core.model import Keyboard, Post
+from core.roles import Deed
 from core.transcript import parse_line
 from inbox import Arrival, Inbox
 from outbox import Outbox
@@ -52,11 +54,16 @@ _LATE_SECONDS = 600.0  # it goes on a minute or so after the time that it named
 _LONGEST_WAIT = 12 * 3600.0  # for a limit whose end is not known
 _LONGEST_SLEEP = 60.0  # a machine that was suspended has a clock that jumps
 _GO_ON = "The usage limit has reset. Continue where you stopped; repeat nothing that is done."
+_NOT_FOR_THEM = "Claude does not go on by itself: who asked for that may not any more."
+_DISK_SECONDS = 5.0
 _TOO_LONG = "prompt is too long"
 
 
 class ServiceErrors:
-    """The errors in the transcripts of `sessions`; `version` is Claude Code's."""
+    """The errors in the transcripts of `sessions`; `version` is Claude Code's.
+
+    `may` says whether a person (by user id) may do something.
+    """
 
     def __init__(
         self,
@@ -66,8 +73,12 @@ class ServiceErrors:
         buttons: Buttons,
         *,
         version: tuple[int, ...],
+        may: Callable[[int, Deed], bool],
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._may = may
+        self._sleep = sleep
         self._sessions = sessions
         self._book = sessions.book
         self._inbox = inbox
@@ -238,19 +249,34 @@ class ServiceErrors:
 
     async def _continue_later(self, session_id: str) -> None:
         while True:
-            session = self._book.for_id(session_id)
-            at = session.state.get("continue_at")
-            if not isinstance(at, int | float):
+            session = self._book.store.load(session_id)
+            at = session.state.get("continue_at") if session is not None else None
+            if session is None or not isinstance(at, int | float):
                 return
             seconds = at - self._clock()
             if seconds <= 0:
                 break
-            await asyncio.sleep(min(seconds, _LONGEST_SLEEP))
-        arrival = Arrival(f"continue:{session_id}:{at}", chat_of(session).channel, {"update_id": 0})
+            await self._sleep(min(seconds, _LONGEST_SLEEP))
+        while True:
+            try:
+                self._continue(session, at)
+                return
+            except StoreWriteError as error:
+                log.error("a session goes on once that can be noted down: %s", error)
+                await self._sleep(_DISK_SECONDS)
+
+    def _continue(self, session: Session, at: float) -> None:
+        """Tell Claude to go on, once however often this is begun. Raises StoreWriteError."""
         person = session.state.get("continue_for", 0)
-        for entry in self._inbox.receive([arrival]):
-            self._sessions.submit(session, Prompt(entry.key, _GO_ON), person)
-        self._book.edit_state(session_id, continue_at=None, continue_for=None)
+        key = f"continue:{session.session_id}:{at}"
+        if self._may(person, "talk"):
+            self._inbox.receive([Arrival(key, chat_of(session).channel, {"update_id": 0})])
+            entry = self._inbox.find(key)
+            if entry is not None and entry.step == "received":
+                self._sessions.submit(session, Prompt(key, _GO_ON), person)
+        else:
+            self._outbox.put(Post(f"{key}:not", chat_of(session), _NOT_FOR_THEM, silent=True))
+        self._book.edit_state(session.session_id, continue_at=None, continue_for=None)
 
 
 def _find_prompt(path: Path, error_uuid: str) -> str | None:

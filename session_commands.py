@@ -2,7 +2,8 @@
 
 * A list and a card are one message, which every press makes anew: its buttons work once, and what
   they do is checked against how things are by then.
-* The sessions of the whole machine are for who may see it; everybody else has the chat's own.
+* The sessions of the whole machine are listed for who may see them, in a private chat. Everybody
+  else, and everybody in a group, has the chat's own; who may can name one of the others by its id.
 * A session comes here from another topic only at rest: no turn is begun in one place and answered
   in another.
 * Nothing is deleted here: a closed session is in the list, and is continued like any other.
@@ -21,6 +22,7 @@ from core.config import Config
 from core.conversation import read_title
 from core.errors import BridgeError
 from core.model import Chat, Post, TextSent
+from core.roles import Deed
 from core.session_file import is_session_id
 from core.session_list import (
     ON_A_PAGE,
@@ -65,9 +67,11 @@ class _View:
 
 
 class SessionCommands:
-    """The commands on `sessions`; `sees_machine`: whether a person may see all of the machine's.
+    """The commands on `sessions`.
 
-    `redact` masks what looks like a secret in a title, which ends up on a command line.
+    `may` says whether a person (by user id) may do something, `sees_machine` whether a person is
+    shown in a chat what there is on the whole machine. `redact` masks what looks like a secret in a
+    title, which ends up on a command line.
     """
 
     def __init__(
@@ -81,7 +85,8 @@ class SessionCommands:
         background: Background,
         worktrees: SessionWorktrees,
         *,
-        sees_machine: Callable[[int], bool],
+        may: Callable[[int, Deed], bool],
+        sees_machine: Callable[[int, Chat], bool],
         redact: Callable[[str], str],
     ) -> None:
         self._config = config
@@ -94,6 +99,7 @@ class SessionCommands:
         self._background = background
         self._worktrees = worktrees
         self._listing = SessionListing(sessions, finder)
+        self._may = may
         self._sees_machine = sees_machine
         self._redact = redact
         self.commands: dict[CommandName, Callable[[Chat, str, int], Awaitable[None]]] = {
@@ -125,7 +131,7 @@ class SessionCommands:
             return
         wanted = argument.lower()
         known = [s for s in self._book.store.list_sessions() if s.session_id.startswith(wanted)]
-        if not self._sees_machine(person):
+        if not self._sees_machine(person, chat):
             known = [session for session in known if chat_of(session).chat_id == chat.chat_id]
         if len(known) > 1:
             raise BridgeError("Several sessions begin with that; give more of the id.")
@@ -248,7 +254,7 @@ class SessionCommands:
     async def _show_page(
         self, chat: Chat, person: int, view: _View, *, is_new: bool = False
     ) -> None:
-        may_switch = self._sees_machine(person)
+        may_switch = self._sees_machine(person, chat)
         is_machine = view.is_machine and may_switch
         listing = self._listing.list_machine if is_machine else self._listing.list_chat
         listed = await listing(chat)
@@ -272,11 +278,14 @@ class SessionCommands:
 
     async def _show_card(self, press: Press) -> str:
         chat, person, view = press.event.chat, press.event.person.user_id, _view(press)
-        listed = await self._listing.find(chat, press.action["session"])
+        known = self._book.store.load(press.action["session"])
+        is_here = known is not None and chat_of(known).chat_id == chat.chat_id
+        listed = None
+        if is_here or self._sees_machine(person, chat):
+            listed = await self._listing.find(chat, press.action["session"])
         if listed is None:
             await self._show_page(chat, person, view)
             return "That session is gone."
-        known = self._book.store.load(listed.session_id)
         if known is not None and known.state.get("asked_title"):  # they went back
             self._book.edit_state(listed.session_id, asked_title=None)
         rows = [*_card_rows(listed, view), [("‹ Back", view.action("list sessions"))]]
@@ -298,7 +307,7 @@ class SessionCommands:
             raise BridgeError(_UNKNOWN)
         session = self._book.store.load(session_id)
         if session is not None and chat_of(session).chat_id != chat.chat_id:
-            raise BridgeError(_OF_ANOTHER if self._sees_machine(person) else _UNKNOWN)
+            raise BridgeError(_OF_ANOTHER if self._may(person, "machine") else _UNKNOWN)
         if session is not None:
             return session
         return self._book.adopt(chat, self._find(person, session_id), self._config.project_dir)
@@ -309,7 +318,7 @@ class SessionCommands:
         launcher = self._sessions.launcher
         path = launcher.transcript_of(known) if known else launcher.find_transcript(session_id)
         found = self._finder.read(path) if path is not None else None
-        if found is None or (known is None and not self._sees_machine(person)):
+        if found is None or (known is None and not self._may(person, "machine")):
             raise BridgeError("Nothing was said in it yet." if known is not None else _UNKNOWN)
         return found
 
@@ -330,11 +339,11 @@ class SessionCommands:
         return f"Continuing “{read_title(session.state)}”."
 
     def _begin_fork(self, chat: Chat, person: int, session_id: str, own_id: str = "") -> str:
-        found = self._find(person, session_id)
         known = self._book.store.load(session_id)
         is_foreign = known is not None and chat_of(known).chat_id != chat.chat_id
-        if is_foreign and not self._sees_machine(person):
+        if is_foreign and not self._may(person, "machine"):
             raise BridgeError(_UNKNOWN)
+        found = self._find(person, session_id)
         fork = self._book.fork(chat, found, self._config.project_dir, session_id=own_id)
         self._sessions.runner_of(fork).begin()
         title = read_title(known.state) if known is not None else found.title

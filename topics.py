@@ -206,7 +206,7 @@ class Topics:
 
     async def _bring(self, topic: Chat) -> float:
         """Bring a topic one step further; returns the seconds until the next, 0 when it is done."""
-        is_off = topic.channel not in self._channels
+        is_off = topic.channel not in self._channels or not self._outbox.may_show(topic)
         if is_off or topic in self._gone or (topic.channel, topic.chat_id) in self._refused:
             return 0.0
         pause = self._paused_until.get(topic.chat_id, _LONG_AGO) - self._clock()

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from core.errors import (
     TerminalError,
 )
 from core.model import Keyboard, Post
+from core.roles import NOT_ALLOWED, Deed, deed_of_prompt
 from core.screen import render_screen
 from core.transcript import parse_line
 from inbox import Inbox
@@ -42,7 +44,10 @@ _LEAVING_SECONDS = 10.0
 
 
 class Troubles:
-    """Tells of what `sessions` and `outbox` could not do."""
+    """Tells of what `sessions` and `outbox` could not do.
+
+    `may` says whether a person (by user id) may do something.
+    """
 
     def __init__(
         self,
@@ -51,7 +56,10 @@ class Troubles:
         outbox: Outbox,
         buttons: Buttons,
         background: Background,
+        *,
+        may: Callable[[int, Deed], bool],
     ) -> None:
+        self._may = may
         self._sessions = sessions
         self._inbox = inbox
         self._outbox = outbox
@@ -114,15 +122,22 @@ class Troubles:
     async def _retry(self, press: Press) -> str:
         """Give the session the prompt once more, as the press's own inbox entry."""
         session = self._sessions.book.for_id(press.action["session"])
-        prompt = Prompt(press.key, press.action["text"])
-        self._sessions.submit(session, prompt, press.event.person.user_id)
+        text, person = press.action["text"], press.event.person.user_id
+        self._check(person, text)
+        self._sessions.submit(session, Prompt(press.key, text), person)
         return "Trying again."
+
+    def _check(self, person: int, text: str) -> None:
+        if not self._may(person, deed_of_prompt(text)):
+            raise BridgeError(NOT_ALLOWED)
 
     async def _take_over(self, press: Press) -> str:
         """The prompt is the session's before anything ends, so a crash in between forgets none."""
         if "text" in press.action:
             session_id, text = press.action["session"], press.action["text"]
-            facts = {"session_id": session_id, "text": text, "person": press.event.person.user_id}
+            person = press.event.person.user_id
+            self._check(person, text)
+            facts = {"session_id": session_id, "text": text, "person": person}
             self._inbox.advance(press.key, "assigned", **facts)
         self._background.run(self._end_other_and_retry(press))
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -16,7 +17,11 @@ log = logging.getLogger(__name__)
 async def try_out(
     config: Config, environ: Mapping[str, str], version: tuple[int, ...]
 ) -> str | None:
-    """What to tell the owner about this version; None for one that is known or was told of."""
+    """What to tell the owner about this version; None for one that is known or was told of.
+
+    What an earlier one has left that was killed is removed in any case.
+    """
+    await asyncio.to_thread(self_test.sweep_leftovers)
     told = config.bridge_dir / "told" / render_version(version)
     if not version or is_tested(version) or told.exists():
         return None

@@ -4,6 +4,9 @@
   talk, or an allowed group (each of its topics for itself) in which the person was heard.
 * An owner may hand over to all of these. Others reach the owners and the people that they share a
   group with, and the groups that they were heard in.
+* In a group everybody reads the offer, so it names only what they share: the group's own topics,
+  the people heard there, and the person's own chat.
+* What a topic of a private chat is called is that person's business (and at home the owner's).
 """
 
 from __future__ import annotations
@@ -49,39 +52,42 @@ def find_targets(
     groups: Collection[int],
 ) -> list[Target]:
     """Where that person may hand a session of the chat `here` over to."""
-    shared = {
-        other
+    is_at_home = here.chat_id == person
+    sees_all = is_at_home and role_of(person) == "owner"
+    read_by = [  # the groups that the person may be told of here
+        place
         for place in places
-        if place.chat.chat_id in groups and person in place.people
-        for other in place.people
-    }
-    is_owner = role_of(person) == "owner"
-    found = []
-    for place in places:
+        if place.chat.chat_id in groups and (is_at_home or place.chat.chat_id == here.chat_id)
+    ]
+    met = {other for place in read_by if person in place.people for other in place.people}
+
+    def is_open(place: KnownPlace) -> bool:
         other = place.chat.chat_id
-        if place.chat == here:
-            continue
-        if place.is_private:
-            role = role_of(other)
-            is_met = other == person or is_owner or role == "owner" or other in shared
-            is_allowed = may(role, "talk") and is_met
-        else:
-            is_allowed = other in groups and (is_owner or person in place.people)
-        if is_allowed:
-            found.append(Target(place.chat, name_place(place, person), place.is_private))
-    return found
+        if not place.is_private:
+            is_theirs = role_of(person) == "owner" or person in place.people
+            return place in read_by and is_theirs
+        is_met = other in (person, *met) or (is_at_home and role_of(other) == "owner")
+        is_told = place.chat.topic is None or (is_at_home and other == person)
+        return may(role_of(other), "talk") and (sees_all or (is_met and is_told))
+
+    return [
+        Target(place.chat, name_place(place, person, sees_all=sees_all), place.is_private)
+        for place in places
+        if place.chat != here and is_open(place)
+    ]
 
 
-def name_place(place: KnownPlace, person: int) -> str:
-    """A place in a few words, as that person knows it."""
-    if place.chat.chat_id == AT_THE_PAGE:
-        return f"The page › {place.topic_name}" if place.topic_name else "The page"
+def name_place(place: KnownPlace, reader: int, *, sees_all: bool = False) -> str:
+    """A place in a few words, as that reader (a person, or the chat that is told) knows it."""
+    is_open = not place.is_private or reader == place.chat.chat_id or sees_all
     name = speaker_name(Person(place.chat.chat_id, place.title)) if place.is_private else ""
-    if place.is_private:
-        name = "My private chat" if place.chat.chat_id == person else f"{name}'s chat"
+    if place.chat.chat_id == AT_THE_PAGE:
+        name = "The page"
+    elif place.is_private:
+        name = "My private chat" if place.chat.chat_id == reader else f"{name}'s chat"
     title = name or place.title or "a group"
     topic = place.topic_name or (GENERAL if place.is_forum and not place.is_private else "")
-    return f"{title} › {topic}" if topic else title
+    return f"{title} › {topic}" if topic and is_open else title
 
 
 def tell_there(handing: dict[str, Any], title: str, project: str) -> str:

@@ -11,6 +11,8 @@
 | people  | yes   | -      | -      | add and remove people, change their roles                   |
 
 * A viewer only reads along in a shared group: whatever a viewer does is ignored without an answer.
+* What goes beyond the chat is listed in the private chat of who may see it, and never in a group,
+  where others read along.
 * A role that is not known, or none, may nothing.
 """
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from core.commands import CommandName
-from core.model import ButtonPressed, Incoming
+from core.model import ButtonPressed, Chat, Incoming
 
 Role = Literal["owner", "member", "viewer"]
 Guest = Literal["member", "viewer"]
@@ -49,6 +51,11 @@ def may(role: Role | None, deed: Deed) -> bool:
     return role is not None and deed in _MAY.get(role, frozenset())
 
 
+def sees_machine(role: Role | None, person: int, chat: Chat) -> bool:
+    """Whether a person of that role is shown in that chat what belongs to others."""
+    return may(role, "machine") and chat.chat_id == person
+
+
 def deed_of(incoming: Incoming) -> Deed:
     """What it takes to have this handled at all."""
     return "press" if isinstance(incoming, ButtonPressed) else "talk"
@@ -57,6 +64,11 @@ def deed_of(incoming: Incoming) -> Deed:
 def deed_of_command(name: CommandName) -> Deed:
     """What it takes to give the command."""
     return _COMMANDS.get(name, "command")
+
+
+def deed_of_prompt(text: str) -> Deed:
+    """What it takes to have that given to Claude: as it is typed, a shell line begins with `!`."""
+    return deed_of_command("sh") if text.startswith("!") else "talk"
 
 
 def deed_of_press(word: str) -> Deed:

@@ -44,7 +44,7 @@ class Door:
         self.admission = Admission(
             self.people,
             (-1001,),
-            AuditLog(folder, Redactor([])),
+            AuditLog(folder, Redactor([]), retention_days=30),
             put=self.posts.append,
             is_session=self.is_session,
         )
@@ -124,7 +124,7 @@ def test_a_topic_whose_session_cannot_be_read_is_still_a_session(door: Door) -> 
 
     door.is_session = fail  # type: ignore[method-assign]
     admission = Admission(
-        *(door.people, (-1001,), AuditLog(door.folder, Redactor([]))),
+        *(door.people, (-1001,), AuditLog(door.folder, Redactor([]), retention_days=30)),
         put=door.posts.append,
         is_session=fail,
     )
@@ -221,10 +221,29 @@ def test_a_code_written_at_the_page_is_not_used_up(tmp_path: Path) -> None:
     people = People(tmp_path, allowed_users=(AT_THE_PAGE,))
     code = people.issue_code()
     admission = Admission(
-        *(people, (), AuditLog(tmp_path, Redactor([]))),
+        *(people, (), AuditLog(tmp_path, Redactor([]), retention_days=30)),
         put=lambda post: None,
         is_session=lambda chat: False,
     )
     page = Chat("web", AT_THE_PAGE)
     assert admission.admits(TextSent(page, Person(AT_THE_PAGE), 1, f"/start {code}"))
     assert people.redeem(code, ADA, "Ada") == "owner"
+
+
+def test_shown_is_something_to_those_who_have_a_role_and_in_allowed_groups(door: Door) -> None:
+    shown = {Chat("telegram", who): door.admission.may_show(Chat("telegram", who)) for who in ROLES}
+    assert {chat.chat_id: is_shown for chat, is_shown in shown.items()} == {
+        ADA: True,
+        BOB: True,
+        VIC: True,
+        EVE: False,
+    }
+    assert door.admission.may_show(TOPIC) and not door.admission.may_show(Chat("telegram", -2002))
+    door.people.remove(BOB)
+    assert door.admission.may_show(Chat("telegram", BOB, 3)) is False
+
+
+def test_with_a_damaged_list_of_people_nobody_can_tell_who_may_be_shown(door: Door) -> None:
+    door.people.path.write_text("{")
+    assert door.admission.may_show(Chat("telegram", BOB)) is None
+    assert door.admission.may_show(Chat("telegram", ADA)) is True  # the settings say so

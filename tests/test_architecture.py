@@ -80,7 +80,7 @@ HUB = {
     ),
     *(
         "bridge",
-        "installer",
+        *("installer", "installer_start"),
         "doctor",
         "version_check",
         "self_test",

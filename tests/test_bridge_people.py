@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
+import core.model
+from core.model import Post
 from inbox import Arrival, Inbox
+from outbox import Outbox
 from tests.standins.messages_api import MessagesApi
 from tests.standins.telegram_state import Chat, Message, User
 from tests.world import World, is_card, wait_until
@@ -123,8 +127,12 @@ def test_a_person_who_is_removed_loses_everything_at_once(world: World) -> None:
     wait_until(lambda: (bob.id, "sent a text of 9 characters") in refused(world), "Bob is refused")
     world.model.release("paint")
     world.stop_bridge()
+    outbox = Outbox(world.state / "bridge", {})  # as if it had waited there for long
+    outbox.put(Post("late", core.model.Chat("telegram", bob.id), "for Bob"))
+    asyncio.run(outbox.stop())
     world.start_bridge()
     world.ask("hi", "Echo: hi")
+    wait_until(lambda: "for a chat that may be shown nothing" in world.log(), "it is let go")
     assert asked(world.model).count("and then this") == 0
     assert count_answers(world, chat) == before
     assert {s.chat_id for s in world.sessions()} == {world.user.id, bob.id}  # nothing is deleted

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import sys
+import warnings
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
@@ -60,6 +64,40 @@ async def test_one_that_is_not_there_is_told_in_a_sentence() -> None:
 async def test_one_that_prints_without_end_is_ended() -> None:
     with pytest.raises(ChildTooLoudError, match="printed too much"):
         await run("while True: print('x' * 1000)")
+
+
+async def ends_loudly(seconds: float = 20) -> None:
+    with pytest.raises(ChildTooLoudError):
+        await run("while True: print('x' * 1000)", seconds=seconds)
+
+
+async def leaves_somebody_with_the_pipe() -> None:
+    held = "import subprocess; subprocess.Popen(['sleep', '3'], start_new_session=True)"
+    with pytest.raises(ChildTooSlowError):
+        await run(held, seconds=1)
+
+
+async def takes_no_more_of_what_it_is_told() -> None:
+    with pytest.raises(ChildTooSlowError):
+        await run("import time; time.sleep(60)", said=b"x" * (1 << 20), seconds=1)
+
+
+@pytest.mark.parametrize(
+    "ends", [ends_loudly, leaves_somebody_with_the_pipe, takes_no_more_of_what_it_is_told]
+)
+def test_however_it_ends_no_pipe_stays_open(ends: Callable[[], Awaitable[None]]) -> None:
+    before = set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else set()
+
+    async def end() -> None:
+        await ends()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(end())
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+    if before:
+        assert set(os.listdir("/proc/self/fd")) <= before
 
 
 async def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:

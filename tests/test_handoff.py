@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.handoff import KnownPlace, find_targets, name_place, tell_here, tell_there
-from core.model import Chat
+from core.model import AT_THE_PAGE, Chat, private_chat
 from core.roles import Role, may
 
 ADA, BOB, CY, VIC, EVE = 42, 43, 44, 45, 666
-ROLES: dict[int, Role] = {ADA: "owner", BOB: "member", CY: "member", VIC: "viewer"}
+ROLES: dict[int, Role] = {
+    ADA: "owner",
+    AT_THE_PAGE: "owner",
+    BOB: "member",
+    CY: "member",
+    VIC: "viewer",
+}
 TEAM, OTHERS, CLOSED = -1001, -1002, -1003
 HERE = Chat("telegram", BOB)
 
 
-def private(user_id: int, name: str) -> KnownPlace:
-    return KnownPlace(Chat("telegram", user_id), name, "", True, False, frozenset({user_id}))
+def private(user_id: int, name: str, topic: str = "") -> KnownPlace:
+    chat = replace(private_chat(user_id), topic=9 if topic else None)
+    return KnownPlace(chat, name, topic, True, bool(topic), frozenset({user_id}))
 
 
 def group(chat_id: int, title: str, *people: int, topic: int | None = None) -> KnownPlace:
@@ -35,6 +44,10 @@ PLACES = [
     group(TEAM, "Team", ADA, BOB, topic=7),
     group(OTHERS, "Others", ADA, CY),
     group(CLOSED, "Closed", ADA, BOB, CY),
+    private(ADA, "Ada", topic="taxes"),
+    private(BOB, "Bob", topic="letters"),
+    private(AT_THE_PAGE, "The page"),
+    private(AT_THE_PAGE, "The page", topic="plans"),
 ]
 
 
@@ -50,19 +63,48 @@ def test_an_owner_reaches_every_place_that_is_allowed() -> None:
         "Team › General",
         "Team › red",
         "Others › General",
+        "My private chat › taxes",
+        "Bob's chat › letters",
+        "The page",
+        "The page › plans",
     ]
 
 
 def test_a_member_reaches_owners_and_who_and_what_they_share() -> None:
-    assert labels(BOB, HERE) == ["Ada's chat", "Team › General", "Team › red"]
-
-
-def test_from_a_group_ones_own_chat_is_a_target() -> None:
-    assert labels(BOB, Chat("telegram", TEAM, 7)) == [
+    assert labels(BOB, HERE) == [
         "Ada's chat",
-        "My private chat",
         "Team › General",
+        "Team › red",
+        "My private chat › letters",
+        "The page",
     ]
+
+
+def test_in_a_group_only_what_its_people_share_is_named() -> None:
+    here = Chat("telegram", TEAM, 7)
+    assert labels(BOB, here) == ["Ada's chat", "My private chat", "Team › General"]
+    assert labels(ADA, here) == ["My private chat", "Bob's chat", "Team › General"]
+
+
+@given(
+    st.sampled_from([ADA, BOB, CY]),
+    st.sampled_from([place.chat for place in PLACES]),
+)
+def test_a_topic_of_a_private_chat_is_named_to_that_person_and_at_home_to_owners_alone(
+    person: int, here: Chat
+) -> None:
+    named = " ".join(labels(person, here))
+    for place in PLACES:
+        if place.is_private and place.topic_name in named.split() and place.topic_name:
+            assert here.chat_id == person
+            assert place.chat.chat_id == person or ROLES[person] == "owner"
+
+
+def test_what_a_chat_is_told_of_a_private_chat_is_whose_it_is() -> None:
+    taxes = private(ADA, "Ada", topic="taxes")
+    assert name_place(taxes, TEAM) == "Ada's chat"
+    assert name_place(taxes, BOB) == "Ada's chat"
+    assert name_place(taxes, ADA) == "My private chat › taxes"
 
 
 @given(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.standins.machine import ROOT, Machine, mode_of
+from tests.standins.machine import ROOT, Machine, Terminal, mode_of
 from tests.standins.telegram_api import TelegramApi
+from tests.world import wait_until
 
-_TOOLS = ("cat", "cksum", "dirname", "sed", "uname")
+_TOOLS = ("cat", "cksum", "dirname", "rm", "sed", "tail", "uname")
 
 # Records what it is asked; $FAKES/pip-fails makes `pip install` fail.
 _PYTHON = """#!/bin/sh
 echo "python $*" >> {fakes}/calls
+{slow}
 case "$*" in
 *"pip install"*) [ -z "$TELEGRAM_BOT_TOKEN" ] && [ ! -e {fakes}/pip-fails ] ;;
 *ensurepip*) [ ! -e {fakes}/no-venv ] ;;
@@ -27,6 +30,18 @@ case "$*" in
     /bin/rm -f "$last/bin/python"
     /bin/cp "$0" "$last/bin/python" ;;
 --version) echo Python 3.12.1 ;;
+esac
+"""
+
+# Ctrl-C ends it some time later, as Python with its tracebacks.
+_SLOW = """
+case "$*" in
+*"{at}"*)
+    [ -e {fakes}/at-it ] || {
+        trap '[ "$2" = pip ] || echo a traceback >&2; : > {fakes}/has-ended; exit 130' INT
+        : > {fakes}/at-it
+        while [ ! -e {fakes}/has-ended ]; do /bin/sleep 0.1; done
+    } ;;
 esac
 """
 
@@ -46,7 +61,7 @@ def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
     for tool in _TOOLS:
         (machine.bin / tool).symlink_to(str(shutil.which(tool)))
-    machine.put_program("python3", _PYTHON)
+    machine.put_program("python3", _PYTHON.replace("{slow}", ""))
     for name in ("install.sh", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, machine.checkout)
     (machine.checkout / "tests").mkdir()
@@ -104,7 +119,7 @@ def test_without_a_new_enough_python_it_says_how_to_get_one(machine: Machine) ->
 
 def test_a_newer_python_beside_an_old_one_is_taken(machine: Machine) -> None:
     machine.put_program("python3", "#!/bin/sh\nexit 1\n")
-    machine.put_program("python3.12", _PYTHON)
+    machine.put_program("python3.12", _PYTHON.replace("{slow}", ""))
     assert install(machine).returncode == 0
 
 
@@ -120,7 +135,7 @@ def test_without_the_venv_module_it_says_how_to_get_it(machine: Machine) -> None
 def test_it_hands_over_to_the_installer(machine: Machine) -> None:
     for arguments in ([], ["--web"], ["--telegram"], ["--pair"], ["--uninstall"]):
         assert install(machine, *arguments).returncode == 0
-        words = ["python", str(machine.checkout / "installer.py"), *arguments]
+        words = ["python", str(machine.checkout / "installer_start.py"), *arguments]
         assert machine.calls[-1] == " ".join(words)
 
 
@@ -142,6 +157,35 @@ def test_packages_that_failed_are_tried_again(machine: Machine) -> None:
     (machine.fakes / "pip-fails").unlink()
     assert install(machine).returncode == 0
     assert times(machine, "pip install") == 2
+
+
+@pytest.mark.parametrize("at", ["-m venv", "pip install"])
+def test_ctrl_c_waits_for_what_it_ends_and_the_next_run_makes_that_anew(
+    machine: Machine, at: str
+) -> None:
+    slow = _SLOW.replace("{at}", at)
+    machine.put_program("python3", _PYTHON.replace("{slow}", slow))
+    terminal = Terminal(machine, [str(machine.checkout / "install.sh")])
+    try:
+        wait_until((machine.fakes / "at-it").exists, "it is at it")
+        os.killpg(terminal.process.pid, signal.SIGINT)  # as a terminal does
+        assert terminal.end() == 130
+    finally:
+        terminal.close()
+    assert (machine.fakes / "has-ended").exists()
+    assert "Stopped. ./install.sh goes on from here." in terminal.seen
+    assert "could not" not in terminal.seen and "a traceback" not in terminal.seen
+    assert install(machine).returncode == 0
+    assert times(machine, "-m venv --clear") == 2 and times(machine, "installer_start.py") == 1
+    assert install(machine).returncode == 0
+    assert times(machine, "-m venv --clear") == 2 and times(machine, "pip install") < 3
+
+
+def test_packages_that_failed_leave_the_virtual_environment_as_it_is(machine: Machine) -> None:
+    (machine.fakes / "pip-fails").touch()
+    for _ in range(2):
+        assert install(machine).returncode == 1
+    assert times(machine, "-m venv") == 1
 
 
 def test_a_broken_virtual_environment_is_made_anew(machine: Machine) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.config import load_config
 from people import People
-from tests.standins.machine import UNIT, Machine, Terminal, mode_of
+from tests.standins.machine import ROOT, UNIT, Machine, Terminal, mode_of
 from tests.standins.telegram_api import TelegramApi
+from tests.world import wait_until
 
 
 @pytest.fixture
@@ -361,6 +365,61 @@ def test_ctrl_c_at_a_question_ends_it_politely(
     assert terminal.end() == 130
     assert "Stopped. ./install.sh goes on from here." in terminal.seen
     assert "Traceback" not in terminal.seen
+
+
+def test_ctrl_c_before_it_can_say_anything_just_ends_it(machine: Machine) -> None:
+    slow = machine.home / "slow"
+    slow.mkdir()
+    (slow / "argparse.py").write_text(
+        "import pathlib, signal; pathlib.Path(__file__).with_name('at-it').touch(); signal.pause()"
+    )
+    starting = subprocess.Popen(
+        [sys.executable, str(ROOT / "installer_start.py")],
+        env=machine.environ | {"PYTHONPATH": str(slow)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_until((slow / "at-it").exists, "it is being loaded")
+        starting.send_signal(signal.SIGINT)
+        said, _ = starting.communicate(timeout=30)
+    finally:
+        starting.kill()
+    assert (starting.returncode, said) == (-signal.SIGINT, "")
+
+
+# At the moment when the bridge's process is there.
+_KILLED_IN_THE_MIDDLE = """
+import os, subprocess
+class Popen(subprocess.Popen):
+    def __init__(self, *words, **options):
+        super().__init__(*words, **options)
+        if "umask" in options:
+            os.kill(os.getpid(), 9)
+subprocess.Popen = Popen
+"""
+
+
+def test_who_is_killed_while_the_bridge_starts_leaves_none_that_the_next_run_does_not_find(
+    container: Machine, settings: dict[str, str]
+) -> None:
+    words = container.words()
+    words[2] = _KILLED_IN_THE_MIDDLE + words[2]
+    environ = container.environ | settings
+    killed = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    wait_until(container.find_bridge, "the bridge is found", 10)
+    assert container.run().returncode == 0
+    found = container.find_bridge()
+    running = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if str(container.bridge) in (process.info["cmdline"] or [])
+    ]
+    assert found and running == [found.pid]
+    assert "stopped and removed" in container.run("--uninstall").stdout
+    assert not found.is_running()
 
 
 def test_who_is_paired_is_not_asked_again(machine: Machine, settings: dict[str, str]) -> None:

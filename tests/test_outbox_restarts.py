@@ -37,6 +37,35 @@ async def test_what_waits_is_sent_after_a_kill(world: OutboxWorld) -> None:
     assert world.unknown == []
 
 
+async def test_a_chat_that_may_be_shown_nothing_more_gets_nothing_of_what_waits(
+    world: OutboxWorld, tmp_path: Path
+) -> None:
+    card = post("card", live=True)
+    world.outbox.put(card, post("long", "one|two"), post("c", chat=BOB))
+    world.answer(asyncio.Event())  # the first message is under way
+    await world.until(lambda: ("send", 1, "one") in world.channel.calls)
+    world.outbox.may_show = lambda chat: chat == BOB
+    world.outbox.react(card.chat, 7, "answered")
+    file = Attachment("list.txt", str(tmp_path / "list.txt"))
+    world.outbox.put(post("files", attachments=(file,)), post("more"))
+    await world.kill_and_start()
+    world.outbox.may_show = lambda chat: chat == BOB
+    world.outbox.put(post("later"), post("d", chat=BOB))
+    await world.until_empty()
+    assert [call for call in world.channel.calls if call[1] == 1] == [("send", 1, "one")]
+    assert world.texts(BOB) == ["c", "d"]
+
+
+async def test_while_nobody_can_tell_who_may_what_is_said_waits(world: OutboxWorld) -> None:
+    world.outbox.may_show = lambda chat: None
+    world.outbox.put(post("a"))
+    await world.go_on(600)
+    assert world.texts() == [] and not world.outbox.is_empty()
+    world.outbox.may_show = lambda chat: True
+    await world.go_on(10)
+    assert world.texts() == ["a"]
+
+
 @pytest.mark.parametrize("error", [NotSentError("x"), FloodLimitError(30)])
 async def test_a_kill_while_the_network_is_away_loses_and_doubts_nothing(
     world: OutboxWorld, error: Exception

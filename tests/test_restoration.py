@@ -47,6 +47,7 @@ class Rig:
 
     folder: Path
     goes_on: bool = True
+    is_welcome: bool = True
     now: Moment = field(default_factory=lambda: Moment(1_000_000.0, "boot", 500_000.0))
     posts: dict[str, Post] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
@@ -77,7 +78,11 @@ class Rig:
             submit=lambda session, prompt, person: self.submitted.append(prompt.text),
             posts=SimpleNamespace(expect_ours=self.ours.append),
         )
-        outbox = SimpleNamespace(put=self._put, knows=self.posts.__contains__)
+        outbox = SimpleNamespace(
+            put=self._put,
+            knows=self.posts.__contains__,
+            may_show=lambda chat: self.is_welcome,
+        )
         self.restoration = Restoration(
             cast(Any, sessions),
             self.inbox,
@@ -245,6 +250,12 @@ def test_what_was_left_to_a_person_is_theirs_whatever_starts_later(rig: Rig) -> 
 
 def test_a_session_that_was_closed_does_not_go_on_by_itself(rig: Rig) -> None:
     rig.book.edit_state(rig.session_id, closed_at="2026-01-01T00:00:00+00:00")
+    rig.start()
+    assert rig.given() == []
+
+
+def test_for_a_chat_of_somebody_who_was_removed_nothing_goes_on(rig: Rig) -> None:
+    rig.is_welcome = False
     rig.start()
     assert rig.given() == []
 

@@ -19,8 +19,10 @@ from core.roles import (
     deed_of,
     deed_of_command,
     deed_of_press,
+    deed_of_prompt,
     is_higher,
     may,
+    sees_machine,
 )
 
 TABLE: dict[Deed, set[Role]] = {
@@ -66,6 +68,23 @@ def test_some_commands_are_the_owners_alone(name: CommandName) -> None:
 @pytest.mark.parametrize("word", ["person", "take over"])
 def test_some_buttons_are_the_owners_alone(word: str) -> None:
     assert [role for role in ROLES if may(role, deed_of_press(word))] == ["owner"]
+
+
+def test_what_belongs_to_others_is_shown_to_owners_in_their_private_chat_alone() -> None:
+    home, group = Chat("telegram", ADA.user_id), Chat("telegram", -1001)
+    shown = {
+        (role, chat)
+        for role in ROLES
+        for chat in (home, group, CHAT)
+        if sees_machine(role, ADA.user_id, chat)
+    }
+    assert shown == {("owner", home)}
+    assert not sees_machine(None, ADA.user_id, home)
+
+
+def test_a_shell_line_is_the_owners_alone_however_often_it_is_given() -> None:
+    assert [role for role in ROLES if may(role, deed_of_prompt("!ls"))] == ["owner"]
+    assert [role for role in ROLES if may(role, deed_of_prompt(" !ls"))] == ["owner", "member"]
 
 
 @given(st.text())

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import shlex
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import pytest
 from core.claude_code import BELIEFS, Belief
 from self_test import Check, Report, run
 from self_test_api import FAILED, Answer, ModelServer, call_tools, render_answer
+from tests.world import ROOT, wait_until
 
 VERSION = "if [ \"$1\" = --version ]; then echo '2.1.330 (Claude Code)'; exit; fi\n"
 
@@ -72,14 +75,21 @@ def test_everything_holds_on_the_pinned_version_in_under_20_seconds_of_its_own(
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    settings = {"HOME": str(home), "ANTHROPIC_API_KEY": "sk-ant-of-the-user"}
-    report = examine([str(claude_command)], settings)
+    git = tmp_path / "bin" / "git"  # what clones from elsewhere is noted
+    git.parent.mkdir()
+    asked = f'case "$*" in *://*|*@*) echo "$*" >> {tmp_path}/asked;; esac'
+    git.write_text(f'#!/bin/sh\n{asked}\nPATH=${{PATH#*:}}\nexec git "$@"\n')
+    git.chmod(0o755)
+    path = f"{git.parent}:{os.environ['PATH']}"
+    settings = {"HOME": str(home), "ANTHROPIC_API_KEY": "sk-ant-of-the-user", "PATH": path}
+    report = examine([str(claude_command)], settings, seconds=110)
     assert [str(check) for check in report.checks if not check.passed] == []
     crowding = os.getloadavg()[0] / (os.cpu_count() or 1)
     assert report.is_well and report.seconds < 20 * max(1, crowding)
     assert report.summary() == f"Claude Code 2.1.330: {len(BELIEFS)} of {len(BELIEFS)} work."
     assert report.capabilities.has_live_text and report.capabilities.can_resume
     assert list(home.iterdir()) == []
+    assert not (tmp_path / "asked").exists()
     assert [process for process in psutil.process_iter() if is_of_self_test(process)] == []
 
 
@@ -143,6 +153,39 @@ def test_a_claude_that_hangs_at_its_start_leaves_nothing(fake: Fake) -> None:
     report = examine(fake.write(f"{VERSION}trap '' HUP TERM\nsleep 60 & wait"), seconds=3)
     assert not report.checks[0].passed and report.checks[0].note.startswith("not seen within")
     assert {check.outcome for check in report.checks[1:]} == {"skipped"}
+
+
+def test_what_a_killed_self_test_leaves_is_ended_and_removed_by_the_next(
+    fake: Fake, tmp_path: Path
+) -> None:
+    command = fake.write(f"{VERSION}trap '' HUP TERM\nsleep 600 & wait")
+    run_one = "import asyncio, sys; from self_test import run; asyncio.run(run(sys.argv[1:], {}))"
+    words = [sys.executable, "-c", run_one, *command]
+    environment = {**os.environ, "PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
+    killed = subprocess.Popen(words, cwd=ROOT, env=environment)
+    other = tmp_path / "bridge-other"
+    other.mkdir()
+    try:
+        wait_until(lambda: len(fake.environments) > 1, "Claude Code is started in its terminal")
+    finally:
+        killed.kill()
+        killed.wait()
+    [home] = {environment["HOME"] for environment in fake.environments}
+    assert [process for process in psutil.process_iter() if home_of(process) == home]
+    sweep = [sys.executable, "-c", "from self_test import *; sweep_leftovers()"]
+    subprocess.run(sweep, cwd=ROOT, env=environment, check=True)
+    assert not Path(home).exists() and other.exists()  # the fixture looks for processes
+
+
+def test_a_self_test_that_runs_is_swept_by_no_other(fake: Fake) -> None:
+    command = fake.write(f"{VERSION}exit 1")
+
+    async def both() -> tuple[Report, Report]:
+        environ = {"PATH": os.environ["PATH"]}
+        return await asyncio.gather(run(command, environ), run(command, environ))
+
+    for report in asyncio.run(both()):
+        assert "It said" in report.checks[0].note or "exit" in report.checks[0].note
 
 
 def test_a_claude_that_shows_a_dialog_is_told_by_its_name(fake: Fake) -> None:

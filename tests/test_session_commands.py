@@ -28,6 +28,7 @@ from tests.standins.outbox_world import ANN, BOB, OutboxWorld, running
 from tests.standins.transcripts import turn
 
 OWNER, MEMBER = 1, 2
+GROUP = Chat("fake", -1001)
 GIT = GitWorktrees({})
 
 
@@ -58,7 +59,8 @@ class Desk:
             SessionFinder(root / "projects", root / "found.json"),
             Background(),
             SessionWorktrees(sessions, world.outbox, Buttons(root), GIT, Background()),
-            sees_machine=lambda person: person == OWNER,
+            may=lambda person, deed: person == OWNER,
+            sees_machine=lambda person, chat: person == OWNER and chat != GROUP,
             redact=lambda text: text.replace("secret", "[masked]"),
         )
 
@@ -94,12 +96,12 @@ class Desk:
         await self.world.settle()
         return self.world.channel.shown[chat.chat_id][-1]
 
-    async def press(self, do: str, person: int = OWNER, **action: Any) -> str:
+    async def press(self, do: str, person: int = OWNER, *, chat: Chat = ANN, **action: Any) -> str:
         """Press such a button below the last message of `/sessions`."""
-        event = ButtonPressed(ANN, Person(person, "x"), 1, "1", "data")
+        event = ButtonPressed(chat, Person(person, "x"), 1, "1", "data")
         await self.commands.presses[do](Press(event, {"do": do, **action}, "key"))
         await self.world.settle()
-        return self.world.channel.shown[ANN.chat_id][-1]
+        return self.world.channel.shown[chat.chat_id][-1]
 
 
 @pytest.fixture
@@ -130,6 +132,39 @@ async def test_a_member_never_sees_the_machine(desk: Desk) -> None:
     with pytest.raises(BridgeError, match="No session with that id"):
         await desk.hears("resume", other, MEMBER)
     assert [session.session_id for session in desk.book.store.list_sessions()] == [mine.session_id]
+
+
+async def test_in_a_group_nobody_is_shown_what_other_chats_talk_of(desk: Desk) -> None:
+    of_terminal, mine = desk.writes("of a terminal"), desk.book.create(ANN, desk.projects)
+    ours = desk.book.create(GROUP, desk.projects)
+    for session, title in ((mine, "what Ann does"), (ours, "what we do")):
+        desk.book.edit_state(session.session_id, title=title)
+    for person in (OWNER, MEMBER):
+        assert "what we do" in await desk.hears("sessions", "", person, GROUP)
+        assert desk.world.channel.keyboards[GROUP.chat_id, 1][-1][0].label == "1"  # no switch
+        desk.world.outbox.put(Post("g", GROUP, "a list"))
+        view: dict[str, Any] = {"chat": GROUP, "post": "g", "page": 0, "machine": True}
+        await desk.press("list sessions", person, **view)
+        for session_id in (of_terminal, mine.session_id):
+            await desk.press("show session", person, session=session_id, **view)
+    said = "\n".join(text for _, chat, text in desk.world.channel.calls if chat < 0)
+    assert "what we do" in said
+    assert "terminal" not in said and "Ann" not in said
+
+
+async def test_a_card_of_a_session_that_went_to_another_chat_says_no_more_of_it(desk: Desk) -> None:
+    moved = desk.book.create(ANN, desk.projects)
+    desk.book.edit_state(moved.session_id, title="what Bob does")
+    desk.book.move(moved.session_id, BOB)
+    post = post_of(desk)
+    shown = await desk.press("show session", MEMBER, post=post, session=moved.session_id)
+    assert "what Bob does" not in shown
+    assert "what Bob does" in await desk.press("show session", post=post, session=moved.session_id)
+
+
+async def test_an_owner_can_name_a_session_of_a_terminal_in_a_group(desk: Desk) -> None:
+    other = desk.writes("of a terminal")
+    assert await desk.says("resume", other, chat=GROUP) == "Continuing “of a terminal”."
 
 
 async def test_a_session_of_another_chat_is_not_taken_away(desk: Desk) -> None:

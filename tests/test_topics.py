@@ -80,6 +80,7 @@ class Desk:
         self.wait = 0.0
         self.runners: dict[str, SimpleNamespace] = {}
         self.deleted: list[int] = []
+        self.may_show: bool | None = True
         self.start()
 
     def start(self) -> None:
@@ -89,6 +90,7 @@ class Desk:
         )
         outbox = SimpleNamespace(
             reserve=lambda chat: self.wait,
+            may_show=lambda chat: self.may_show,
             put=self.posts.append,
             say=lambda chat, text: self.posts.append(Post("", chat, text)),
         )
@@ -140,6 +142,16 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+@pytest.mark.parametrize("may_show", [False, None])
+async def test_a_topic_of_a_chat_that_may_be_shown_nothing_is_left_as_it_is(
+    desk: Desk, may_show: bool | None
+) -> None:
+    topic, _ = await desk.topic_with_session()
+    desk.may_show = may_show
+    await desk.look(61)
+    assert desk.forum.names[topic] == "project"
 
 
 async def test_a_topic_takes_its_sessions_title(desk: Desk) -> None:

@@ -45,7 +45,8 @@ class Rig:
         )
         outbox = SimpleNamespace(put=self.posts.append)
         self.troubles = Troubles(
-            *(cast(Any, sessions), self.inbox, cast(Any, outbox), self.buttons, self.background)
+            *(cast(Any, sessions), self.inbox, cast(Any, outbox), self.buttons, self.background),
+            may=lambda person, deed: True,
         )
 
     async def press(self, **action: Any) -> None:

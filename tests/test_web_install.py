@@ -26,7 +26,7 @@ def run_installer(world: WebWorld, *arguments: str) -> str:
         (fakes / name).write_text("#!/bin/sh\nexit 1\n")
         (fakes / name).chmod(0o755)
     done = subprocess.run(
-        [sys.executable, str(ROOT / "installer.py"), *arguments],
+        [sys.executable, str(ROOT / "installer_start.py"), *arguments],
         env={**environment, "PATH": f"{fakes}:{environment['PATH']}"},
         cwd=world.root,
         stdin=subprocess.DEVNULL,
