@@ -7,7 +7,7 @@ import sys
 
 from tests.standins.messages_api import UseTool
 from tests.standins.telegram_state import Message
-from tests.test_bridge_cards import plays
+from tests.test_bridge_cards import card, plays
 from tests.test_bridge_requests import press
 from tests.world import World, wait_until
 
@@ -58,6 +58,7 @@ def test_a_new_mcp_server_is_trusted_and_its_form_is_filled_in_from_the_phone(wo
     asked = world.reads("Use lab: greet?")
     press(world, asked, "Allow")
     form = world.reads("Who are you?")
+    assert "🔌 lab: greet …" in card(world, "lab: greet").text
     assert not form.is_silent
     world.telegram.send_text(world.chat, world.user, "Ada", reply_to=form.message_id)
     wait_until(lambda: "Name: Ada" in now(world, form).text, "it is typed, and shown")
