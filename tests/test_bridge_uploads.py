@@ -90,12 +90,15 @@ def test_the_content_of_a_text_document_reaches_the_model(world: World) -> None:
     assert [path.name for path in uploads(world)] == ["1-no-tes.txt"]
 
 
-def test_an_archive_is_named_and_not_opened(world: World) -> None:
+def test_an_archive_and_a_video_message_are_named_and_not_opened(world: World) -> None:
     world.start_bridge()
     send(world, b"PK\x03\x04" + bytes(200), "bomb.zip", "See")
     world.reads("Echo: See")
     (path,) = uploads(world)
     assert asked(world) == [f"See\n\n[document “bomb.zip”, 204 B] {path}"]
+    send(world, bytes(2048), "", kind="video_note", duration=62)
+    world.reads("Echo: [video message, 1:02, 2 KB]")
+    assert asked(world)[-1].endswith("-video-note.mp4")
 
 
 def test_claude_may_read_what_was_sent_without_asking(world: World) -> None:
