@@ -34,10 +34,10 @@ def test_what_answers_a_command_makes_no_sound(world: World) -> None:
         ("/stop", "Claude is not doing anything."),
         ("/cost", "No session yet"),
         ("/commands", "No session yet"),
-        ("/mode", "Mode"),
-        ("/mode plan", "plan"),
         ("/help", "Claude Code on your machine"),
         ("/sessions", "No session yet"),
+        ("/mode", "Mode"),
+        ("/mode plan", "plan"),
     ):
         assert world.ask(command, shown).is_silent
     world.ask("hello", "Echo: hello")
