@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core.choices import read_choices
+from core.agent_trail import find_agent
 from core.events import PromptRecorded, TranscriptEvent
 from core.history import TERMINAL, Author, Record, read_event
 from core.keystrokes import is_same_prompt
@@ -107,12 +107,13 @@ class HistoryRecorder:
             self._histories.note(session.session_id, found, is_private=is_private)
 
     def _read(self, session: Session, event: TranscriptEvent, author: Author) -> Record | None:
+        now = self._clock()
         return read_event(
             event,
             author,
-            agent=read_choices(session.state).agent,
+            agent=find_agent(session.state, getattr(event, "at", 0.0) or now),
             directory=str(session.state.get("project_dir") or ""),
-            now=self._clock(),
+            now=now,
         )
 
     def _author_of(self, session: Session, event: TranscriptEvent, *, is_ours: bool) -> Author:

@@ -18,7 +18,15 @@ from core.conversation import read_title, render_age
 from core.events import ContextMeasured
 from core.model import Chat
 from core.transcript import parse_line
-from core.usage import Tokens, count_tokens, render_usage, sum_tokens
+from core.usage import (
+    Cost,
+    Tokens,
+    count_tokens,
+    find_cost,
+    render_cost,
+    render_usage,
+    sum_tokens,
+)
 from core.worktrees import name_worktree, read_worktree
 from git_head import find_branch
 from outbox import Outbox
@@ -29,6 +37,7 @@ from steering_commands import SteeringCommands
 
 _LAST_LINES = 20
 _NO_SESSION = "No session yet. Send a text to start one."
+_NO_COST = "Claude Code notes what that costs when its process ends: it has not yet."
 
 
 class StatusReport:
@@ -59,7 +68,7 @@ class StatusReport:
         runner = self._sessions.find_runner(session.session_id)
         runner = runner if runner is not None and runner.is_awake else None
         path = self._sessions.launcher.transcript_of(session)
-        measured, usage = await asyncio.to_thread(_measure, path)
+        measured, usage, cost = await asyncio.to_thread(_measure, path)
         directory = project_directory(session)
         branch = await asyncio.to_thread(find_branch, directory)
         worktree = read_worktree(session.state)
@@ -71,10 +80,7 @@ class StatusReport:
                 f"Branch: {branch}" if branch else "",
                 f"Worktree: {name_worktree(worktree)}" if worktree is not None else "",
             ],
-            [
-                _context_line(measured),
-                f"Tokens so far: {render_tokens(sum_tokens(usage))} (/cost)" if usage else "",
-            ],
+            [_context_line(measured), _usage_line(usage, cost)],
             [
                 f"Last activity: {_ago(session)}",
                 f"Quiet: {self._describe_quiet(chat)}",
@@ -91,13 +97,11 @@ class StatusReport:
             self._outbox.say(chat, _NO_SESSION)
             return
         path = self._sessions.launcher.transcript_of(session)
-        _, usage = await asyncio.to_thread(_measure, path)
+        _, usage, cost = await asyncio.to_thread(_measure, path)
         text = "Nothing was asked in this session yet."
         if usage:
-            text = (
-                f"Tokens of this session\n\n{render_usage(usage)}\n\n"
-                "Claude Code does not write down what that costs."
-            )
+            told = _NO_COST if cost is None else _tell_cost(cost)
+            text = f"Tokens of this session\n\n{render_usage(usage)}\n\n{told}"
         self._outbox.say(chat, text)
 
     def _choices(self, session: Session, measured: ContextMeasured | None) -> list[str]:
@@ -148,20 +152,35 @@ def _context_line(measured: ContextMeasured | None) -> str:
     return f"Context: {render_tokens(used)} of {render_tokens(window)} tokens, {left} % left"
 
 
-def _measure(path: Path | None) -> tuple[ContextMeasured | None, dict[str, Tokens]]:
-    """What was read last, and what was used in all, sub-agents included."""
+def _usage_line(usage: dict[str, Tokens], cost: Cost | None) -> str:
+    if not usage:
+        return ""
+    paid = f", {render_cost(cost)}" if cost is not None else ""
+    return f"Tokens so far: {render_tokens(sum_tokens(usage))}{paid} (/cost)"
+
+
+def _tell_cost(cost: Cost) -> str:
+    told = f"Cost: {render_cost(cost)}, at the prices of Anthropic's API, as Claude Code has it."
+    return told if cost.is_whole else f"{told} It notes that when its process ends."
+
+
+def _measure(
+    path: Path | None,
+) -> tuple[ContextMeasured | None, dict[str, Tokens], Cost | None]:
+    """What was read last, what was used in all, sub-agents included, and what that cost."""
     if path is None:
-        return None, {}
+        return None, {}, None
     last = deque(_lines(path), maxlen=_LAST_LINES)
     events = (event for line in reversed(last) for event in parse_line(line))
     measured = next((event for event in events if isinstance(event, ContextMeasured)), None)
     agents = sorted((path.parent / path.stem / "subagents").glob("agent-*.jsonl"))
-    return measured, count_tokens(line for file in (path, *agents) for line in _lines(file))
+    usage = count_tokens(line for file in (path, *agents) for line in _lines(file))
+    return measured, usage, find_cost(_lines(path), usage)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            yield from (line for line in file if b'"usage"' in line)
+            yield from (line for line in file if b'"usage"' in line or b'"cost-state"' in line)
     except OSError:
         return

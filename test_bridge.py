@@ -55,6 +55,15 @@ def test_a_long_answer_arrives_in_pieces_and_whole(world: World) -> None:
     world.ask("count 1200", "word1199")
     assert len(world.texts()) > 1
     assert " ".join(world.texts()).split() == [f"word{number}" for number in range(1200)]
+    asked = world.say("count 3000")  # too many messages: the first ones, and all of it in a file
+    world.reads("word0", after=asked)
+    messages = world.telegram.messages
+    (file,) = wait_until(
+        lambda: [m for m in messages(world.chat, from_bot=True) if m.media], "the whole as a file"
+    )
+    assert file.media.file.name.endswith(".md")
+    assert file.data.decode().split() == [f"word{number}" for number in range(3000)]
+    assert len([m for m in messages(world.chat, from_bot=True) if m.message_id > asked]) <= 5
 
 
 def test_while_claude_works_the_chat_shows_that_it_types(world: World) -> None:
@@ -105,9 +114,9 @@ def test_each_topic_has_a_session_of_its_own(world: World) -> None:
         begin = f"@bridge_test_bot my colour is {name}"
         world.telegram.send_text(group, world.user, begin, topic=topic)
         echo = f"Echo: Ada: my colour is {name}"
-        world.telegram.wait_for_text(group, echo, topic=topic, timeout=30)
+        world.reads(echo, chat=group, topic=topic)
         world.telegram.send_text(group, world.user, "recall", topic=topic)
-        said = world.telegram.wait_for_text(group, "You told me", topic=topic, timeout=30)
+        said = world.reads("You told me", chat=group, topic=topic)
         assert said.text == f"You told me: Ada: my colour is {name}"
     assert len(world.processes()) == 2
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
-from core.choices import AUTO, OWN_AGENT, read_choices, show_agent
+from core.choices import AUTO, DEFAULT, OWN_AGENT, read_choices, show_agent
 
 Why = Literal["chosen", "message", "back", "auto"]
 
@@ -66,6 +67,26 @@ def _find_why(state: dict[str, Any], steps: Sequence[Step]) -> Why:
         return "back"
     is_routed = state.get("agent") == AUTO and isinstance(state.get("routed"), dict)
     return "auto" if is_routed else "chosen"
+
+
+def find_agent(state: dict[str, Any], at: float) -> str:
+    """Who Claude was at that time (seconds since the epoch), for people; "" for its own.
+
+    A choice or a detour says who it will be, and is over before all that was said is read.
+    """
+    agent = read_choices(state.get("launched")).agent
+    steps = read_trail(state)
+    if steps:
+        agent = next((s.agent for s in reversed(steps) if _time_of(s) <= at), steps[0].agent)
+    shown = show_agent(agent)
+    return "" if shown == DEFAULT else shown
+
+
+def _time_of(step: Step) -> float:
+    try:
+        return datetime.fromisoformat(step.at).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def describe_agent(state: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ from core.events import (
 )
 from core.file_change import FileChange, inline_code, read_change, render_counts
 from core.streamed_text import StreamedText
-from core.tool_use import cut_line, find_icon, read_argument, sum_up
+from core.tool_use import cut_line, find_icon, name_tool, read_argument, sum_up
 
 Outcome = Literal["done", "failed", "stopped", "died", "unknown"]
 
@@ -299,7 +299,9 @@ def _headline(card: Card) -> str:
         first = running[-1]
         more = f" and {len(running) - 1} more" if len(running) > 1 else ""
         argument = inline_code(cut_line(first.argument, _HEADLINE_LENGTH))
-        return f"Running {_escape(first.name)}{': ' if argument else ''}{argument}{more}"
+        name = _escape(name_tool(first.name))
+        between = "" if not argument else " " if ":" in name else ": "
+        return f"Running {name}{between}{argument}{more}"
     return "Writing…" if card.text else "Thinking…"
 
 
@@ -327,7 +329,7 @@ def _plain(text: str) -> str:
 
 
 def _render_tool(tool: ToolLine) -> str:
-    words = [find_icon(tool.name), tool.name, tool.argument]
+    words = [find_icon(tool.name), name_tool(tool.name), tool.argument]
     line = " ".join(word for word in words if word)
     if tool.outcome is None:
         return f"{line} …"

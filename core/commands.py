@@ -102,7 +102,7 @@ TABLE: tuple[MenuEntry, ...] = (
     MenuEntry("compact", "[words]", "Summarise to make room", "How Claude works", is_claudes=True),
     MenuEntry("status", "", "Show how the session is, and how to attach to it", "See"),
     MenuEntry("context", "", "Show what fills the context", "See", is_claudes=True),
-    MenuEntry("cost", "", "Show the tokens used so far", "See"),
+    MenuEntry("cost", "", "Show the tokens used so far, and their cost", "See"),
     MenuEntry("screen", "", "Show the terminal", "See"),
     MenuEntry("get", "[path]", "Get a file of the project", "See"),
     MenuEntry("quiet", "[on|off|22-7]", "Choose when messages make no sound", "See"),

@@ -30,7 +30,7 @@ from core.events import (
     TurnInterrupted,
 )
 from core.foreign_text import decode_json, replace_halves
-from core.tool_use import find_icon, read_argument
+from core.tool_use import find_icon, name_tool, read_argument
 
 Kind = Literal[
     "prompt",
@@ -193,7 +193,7 @@ def render_record(record: Record, render_time: RenderTime, *, length: int | None
     agent = f" ({record.agent})" if record.agent else ""
     match record.kind:
         case "tool":
-            return f"{find_icon(record.who)} {record.who} {text}".rstrip()
+            return f"{find_icon(record.who)} {name_tool(record.who)} {text}".rstrip()
         case "decision":
             return f"☑️ {text} · {record.who}" if record.who else f"☑️ {text}"
         case "plan":

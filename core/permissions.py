@@ -23,7 +23,8 @@ from core.requests import (
     render_allow,
     render_deny,
 )
-from core.suggestions import Always, name_tool, read_always
+from core.suggestions import Always, read_always
+from core.tool_use import name_tool
 from core.visible_text import (
     cut,
     escape_line,

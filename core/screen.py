@@ -23,6 +23,7 @@ _LINES_ABOVE_BOX = 6
 _FRAME = re.compile(r"\s{0,4}(?:[─━▔]{20,}|╭─)")
 _SPOKEN = re.compile(r"[●⏺❯>] ")
 _NUMBERED = re.compile(r"( {0,4}(?:❯ |  ))([1-9][0-9]?)\. +(\S.*)")
+_GAP = re.compile(r" {3,}(?=\S)")
 _PLAIN = re.compile(r"( {0,4}(?:❯ |  ))(\S.*)")
 _FOOTER = re.compile(r"\s{0,4}(?:.*· )?(?:Esc|Enter)(?:/\S+)? to \S")
 _CONFIRM_FOOTER = "Enter to confirm · Esc to cancel"
@@ -130,13 +131,21 @@ def read_retry(plain: str) -> str | None:
 
 
 def render_screen(plain: str) -> str:
-    """A captured screen for a chat: no blank lines around it, no long runs of them within."""
-    lines = [line.rstrip() for line in strip_ansi(plain).split("\n")]
+    """A captured screen for a chat: no blank lines around it, no long runs of them within.
+
+    An option's description stands right behind it: a phone has no room for columns.
+    """
+    lines = [_close_up(line.rstrip()) for line in strip_ansi(plain).split("\n")]
     kept: list[str] = []
     for line in lines:
         if line or (kept and kept[-1]):
             kept.append(_shorten_rule(line))
     return "\n".join(kept).strip("\n")
+
+
+def _close_up(line: str) -> str:
+    option = _NUMBERED.match(line)
+    return line if option is None else f"{option[1]}{option[2]}. {_GAP.sub('  ', option[3])}"
 
 
 def _find_numbered(lines: list[str]) -> list[Option] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.conversation import shorten
+from core.tool_use import name_tool
 from core.visible_text import escape_line, make_line
 
 _LABEL_LENGTH = 60
@@ -46,12 +47,6 @@ class _Part:
     short: str
     long: str
     scope: str
-
-
-def name_tool(tool: str) -> str:
-    """A tool in words: an MCP tool by its server's name and its own."""
-    parts = tool.split("__", 2)
-    return f"{parts[1]}: {parts[2]}" if parts[0] == "mcp" and len(parts) == 3 else tool
 
 
 def read_always(suggestions: Sequence[dict[str, Any]]) -> Always | None:

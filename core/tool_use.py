@@ -52,6 +52,12 @@ def find_icon(name: str) -> str:
     return _ICONS.get(name) or ("🔌" if name.startswith("mcp__") else "🔧")
 
 
+def name_tool(tool: str) -> str:
+    """A tool in words: an MCP tool by its server's name and its own."""
+    parts = tool.split("__", 2)
+    return f"{parts[1]}: {parts[2]}" if parts[0] == "mcp" and len(parts) == 3 else tool
+
+
 def read_argument(name: str, given: dict[str, Any], directory: str) -> str:
     """The part of a tool's input that tells what it is about, on one line; "" if none does."""
     for key in (*_BY_TOOL.get(name, ()), *_TELLING):

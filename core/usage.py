@@ -1,7 +1,9 @@
-"""How many tokens a conversation has taken, by its transcripts.
+"""How many tokens a conversation has taken, and what they cost, by its transcripts.
 
-Claude Code repeats the usage of one message on each of that message's lines, so it is counted by
-message, as its last line tells it. What was paid is in no transcript.
+* Claude Code repeats the usage of one message on each of that message's lines, so it is counted by
+  message, as its last line tells it.
+* It notes the cost of the conversation when a process ends properly, and for how many tokens that
+  is: what a killed process had cost, it does not know any more. Nothing is reckoned here.
 """
 
 from __future__ import annotations
@@ -34,6 +36,31 @@ class Tokens:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What Claude Code noted: US dollars at the prices of the API.
+
+    `is_whole`: it is for all that was asked, and the price of every model was known.
+    """
+
+    dollars: float
+    is_whole: bool = True
+
+
+class _Noted(msgspec.Struct):
+    inputTokens: int = 0  # noqa: N815 - the names are the file's
+    outputTokens: int = 0  # noqa: N815
+    cacheReadInputTokens: int = 0  # noqa: N815
+    cacheCreationInputTokens: int = 0  # noqa: N815
+
+
+class _CostState(msgspec.Struct):
+    type: str = ""
+    totalCostUSD: float = 0.0  # noqa: N815
+    hasUnknownModelCost: bool = False  # noqa: N815
+    modelUsage: dict[str, _Noted] = {}  # noqa: N815
+
+
 class _Message(msgspec.Struct):
     id: str = ""
     model: Any = None
@@ -47,6 +74,7 @@ class _Line(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Line)
+_cost_decoder = msgspec.json.Decoder(_CostState)
 
 
 def count_tokens(lines: Iterable[bytes]) -> dict[str, Tokens]:
@@ -67,6 +95,48 @@ def count_tokens(lines: Iterable[bytes]) -> dict[str, Tokens]:
         if model != "<synthetic>":
             total[model] = total.get(model, Tokens()) + tokens
     return total
+
+
+def find_cost(lines: Iterable[bytes], usage: dict[str, Tokens]) -> Cost | None:
+    """The cost as it was noted last; None where none was.
+
+    `lines`: of the main transcript, `usage`: what was used in all.
+    """
+    noted: _CostState | None = None
+    is_news = False
+    for line in lines:
+        if b'"cost-state"' in line:
+            found = decode_json(_cost_decoder, line)
+            if found is not None and found.type == "cost-state" and found.totalCostUSD >= 0:
+                noted, is_news = found, False
+        else:
+            is_news = is_news or sum_tokens(count_tokens([line])) > 0
+    if noted is None:
+        return None
+    is_whole = not is_news and not noted.hasUnknownModelCost and _has_all(noted, usage)
+    return Cost(noted.totalCostUSD, is_whole)
+
+
+def _has_all(noted: _CostState, usage: dict[str, Tokens]) -> bool:
+    """Whether the cost is for all of these tokens; for more, too, such as a title's."""
+    known: dict[str, int] = {}
+    for model, found in noted.modelUsage.items():
+        name = model.partition("[")[0]  # `[1m]` after it says how large its window is
+        read = found.inputTokens + found.cacheReadInputTokens + found.cacheCreationInputTokens
+        known[name] = known.get(name, 0) + read + found.outputTokens
+    return all(
+        known.get(model.partition("[")[0], 0) >= sum_tokens({model: tokens})
+        for model, tokens in usage.items()
+    )
+
+
+def render_cost(cost: Cost) -> str:
+    """A cost in a few words: `$0.42`; small ones are told to the first figure that counts."""
+    digits = 2
+    while digits < 6 and 0 < cost.dollars < 10**-digits * 5:
+        digits += 1
+    shown = f"${cost.dollars:.{digits}f}"
+    return shown if cost.is_whole else f"{shown} or more"
 
 
 def render_usage(usage: dict[str, Tokens]) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.agent_trail import describe_agent, describe_trail, extend_trail, read_trail
+from core.agent_trail import (
+    describe_agent,
+    describe_trail,
+    extend_trail,
+    find_agent,
+    read_trail,
+)
 from core.choices import AUTO, read_choices
 
 OURS = "claude-telegram:security"
@@ -46,6 +52,17 @@ def test_the_trail_tells_who_was_there_and_why() -> None:
     assert describe_trail(state) == (
         "Before: pm. Escalations: 2. Trail: default → pm → security (@) → pm → codegen (auto)"
     )
+
+
+def test_what_was_said_belongs_to_who_ran_at_that_time() -> None:
+    state = launch({})
+    assert find_agent(state, 10.0) == ""
+    for second, agent in ((20, OURS), (40, "claude")):
+        state = launch({**state, "agent": agent}, f"1970-01-01T00:00:{second}.000000+00:00")
+    assert [find_agent(state, at) for at in (10.0, 20.0, 39.0, 40.0)] == ["", *["security"] * 2, ""]
+    assert find_agent(launch({"agent": "pm"}), 10.0) == "pm"
+    state["trail"] = [{"agent": "pm", "why": "chosen", "at": "no time"}]
+    assert find_agent(state, 10.0) == "pm"
 
 
 def test_the_trail_is_bounded_and_a_damaged_one_is_none() -> None:

@@ -73,6 +73,8 @@ def test_one_message_is_for_the_agent_that_it_names_and_the_next_is_not(world: W
     assert "@security" not in str(last.user_texts)
     shown = world.ask("/agent", "Agent:").text or ""
     assert "Escalations: 3. Trail: default → security (@) → default → security (@)" in shown
+    kept = world.ask("/history", "You told me: my cat").text or ""
+    assert "Claude (security):\nYou told me: my cat" in kept
     assert not [text for text in world.texts() if "Resumed" in text]
 
 

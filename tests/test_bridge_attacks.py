@@ -405,8 +405,8 @@ def test_an_answer_for_a_topic_that_is_gone_goes_to_its_chat(world: World) -> No
     world.wait_for_process("busy")
     world.telegram.delete_topic(group, topic)
     world.model.release("paint")
-    why = world.telegram.wait_for_text(group, "This was for a topic that is gone:", timeout=30)
-    world.telegram.wait_for_text(group, "And done.", after=why.message_id, timeout=30)
+    why = world.reads("This was for a topic that is gone:", chat=group)
+    world.reads("And done.", chat=group, after=why.message_id)
 
 
 # --- names ----------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
 
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool, answer_by_prompt
+from tests.standins.telegram_entities import entity_text
 from tests.standins.telegram_state import Message
 from tests.world import World, wait_until
 
@@ -67,17 +69,22 @@ def test_a_quick_answer_has_no_card(world: World) -> None:
 
 def test_a_turn_with_tools_has_a_card_that_folds_to_one_line(world: World) -> None:
     allows_all(world)
-    plays(world, bash("sleep 2; echo one", "First a look."), bash("exit 3"), Say(("All done.",)))
+    new = UseTool("Write", {"file_path": str(world.project / "a.txt"), "content": "one\ntwo\n"})
+    plays(world, new, bash("sleep 2; echo one", "First a look."), bash("exit 3"), Say(("Done.",)))
     world.start_bridge()
     world.say("go")
     running = card(world, "Running Bash: sleep 2; echo one")
     assert running.is_silent
     assert running.labels == ["⏹ Stop", "🖥 Screen"]
-    world.reads("All done.")
+    assert re.match(r"⏳ \d+ s · Running", running.text)
+    (details,) = [e for e in running.entities if e["type"] == "expandable_blockquote"]
+    lines = ["📝 Write a.txt — new, +2", "💻 Bash sleep 2; echo one …"]
+    assert entity_text(running.text, details).splitlines() == lines
+    world.reads("Done.")
     folded = card(world, "Done in")
     assert folded.message_id == running.message_id
-    assert "\n" not in folded.text
-    assert "2 tools" in folded.text
+    line = r"✅ Done in \d+ s · 3 tools · 1 file \+2 · context 100 \(0 %\)"
+    assert re.fullmatch(line, folded.text)
     assert folded.labels == []
 
 
@@ -91,9 +98,10 @@ def test_a_failed_tool_says_why_and_the_turn_goes_on(world: World) -> None:
     card(world, "✅ Done in")
 
 
-def test_text_is_shown_while_it_is_written_and_not_twice(world: World) -> None:
+def test_text_is_shown_while_it_is_written_and_not_twice_and_thoughts_never(world: World) -> None:
+    plays(world, Say(("Held paint.\n", "And done."), hold="paint", thinking="Hmm, paint."))
     world.start_bridge()
-    asked = world.say("hold paint")
+    asked = world.say("go")
     card(world, "Held paint.")
     first = world.model.turns[0].at
     shown = world.cards()[0]
@@ -104,6 +112,8 @@ def test_text_is_shown_while_it_is_written_and_not_twice(world: World) -> None:
     assert not answer.is_silent
     assert "And done." not in card(world, "✅ Done in").text
     assert world.texts() == ["Held paint.\nAnd done."]
+    assert "Hmm, paint." in world.transcripts()
+    assert not [text for text in states(card(world)) if "Hmm" in text]
 
 
 def test_the_stop_button_does_what_stop_does(world: World) -> None:
@@ -227,6 +237,7 @@ def test_a_subagent_is_shown_until_it_has_finished(world: World) -> None:
     world.model.release("inner")
     world.reads("The agent is back.")
     card(world, "✅ Done in")
+    assert not [text for text in world.texts() if "Held inner" in text]
 
 
 def test_the_edits_of_a_busy_turn_stay_within_the_flood_budget(world: World) -> None:

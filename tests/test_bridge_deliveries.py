@@ -212,12 +212,12 @@ def test_a_picture_is_a_photo_and_can_be_had_as_a_file(world: World) -> None:
     assert (file.media.kind, file.media.file.name, file.data) == ("document", "a.png", data)
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "link", "~/.claude.json"])
-def test_get_stays_in_the_project(world: World, path: str) -> None:
+def test_get_stays_in_the_project(world: World) -> None:
     (world.root / "secret").write_text("secret")
     (world.project / "link").symlink_to(world.root / "secret")
     world.start_bridge()
-    world.ask(f"/get {path}", "That is outside of the project")
+    for path in ("../secret", "/etc/hostname", "link", "~/.claude.json"):
+        world.ask(f"/get {path}", "That is outside of the project")
     assert files_of(world) == []
 
 

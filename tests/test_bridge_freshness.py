@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
+from core.freshness import PAUSE_SECONDS
+from session import Session, SessionStore
 from tests.test_bridge_steering import press
 from tests.world import World, wait_until
 
@@ -37,3 +40,31 @@ def test_after_a_silence_the_message_goes_to_a_new_conversation_and_a_press_goes
     assert "Grace" in (world.ask("recall", "You told me: my cat").text or "")
     asked = [turn.user_texts[-1] for turn in world.model.turns]
     assert asked.count("recall") == 4  # none was given to two conversations
+
+
+def was_silent(world: World, seconds: float) -> None:
+    """The person was last active so long ago, before the machine's start, and the hour has come."""
+    world.stop_bridge()
+    active = {"wall": time.time() - seconds, "boot": "another", "up": 0.0, "overdue": True}
+    with SessionStore(world.state) as store:
+
+        def edit(session: Session) -> Session:
+            return replace(session, state={**session.state, "active": active})
+
+        store.edit(store.list_sessions()[0].session_id, edit)
+    world.start_bridge()
+
+
+def test_a_new_day_begins_a_conversation_but_never_in_the_middle_of_one(world: World) -> None:
+    world.settings["BRIDGE_RESET_MODE"] = "daily"
+    world.start_bridge()
+    world.ask("my cat is called Grace", "Echo")
+    was_silent(world, PAUSE_SECONDS / 2)
+    assert "Grace" in (world.ask("recall", "You told me").text or "")
+    was_silent(world, PAUSE_SECONDS * 2)
+    assert world.ask("recall", "You told me").text == "You told me:"
+    told = world.reads("New conversation for the new day. The old one is in /sessions.")
+    assert told.is_silent
+    world.ask("/reset", "New session in")
+    assert world.ask("recall", "You told me").text == "You told me:"
+    assert "3. my cat is called Grace" in (world.ask("/sessions", "of this chat (3)").text or "")

@@ -41,7 +41,7 @@ def test_a_session_is_handed_over_to_a_person_with_its_memory(world: World) -> N
     listed = world.ask("/sessions", "my cat is called Grace")
     rest(world)
     offered = hand_over(world, "Bob's chat", "Move it")
-    there = world.telegram.wait_for_text(chat, "Handed over from", timeout=SECONDS)
+    there = world.reads("Handed over from", chat=chat)
     assert there.text == (
         "Handed over from Ada's chat: “my cat is called Grace”, project, 2 turns. "
         "What you send now goes on with it."
@@ -77,12 +77,12 @@ def test_a_copy_goes_to_a_topic_and_the_session_stays(world: World) -> None:
     world.ask("my cat is called Grace", "Echo")
     rest(world)
     hand_over(world, "Team › red", "Copy")
-    there = world.telegram.wait_for_text(group, "A copy of a session", timeout=SECONDS)
+    there = world.reads("A copy of a session", chat=group)
     assert there.topic == topic
     world.ask("my dog is called Linus", "Echo: my dog")  # the copy is of the moment before
     rest(world)
     world.telegram.send_text(group, world.user, "recall", topic=topic)
-    told = world.telegram.wait_for_text(group, "You told me", topic=topic, timeout=SECONDS)
+    told = world.reads("You told me", chat=group, topic=topic)
     assert told.text == "You told me: my cat is called Grace"
     told = world.ask("recall", "You told me")
     assert told.text == "You told me: my cat is called Grace | my dog is called Linus"
@@ -142,7 +142,7 @@ def test_a_crash_right_after_the_move_is_made_good(world: World) -> None:
     }
     _move_by_hand(world, bob, session.session_id, handing)
     world.start_bridge()
-    world.telegram.wait_for_text(chat, "Handed over from Ada's chat", timeout=SECONDS)
+    world.reads("Handed over from Ada's chat", chat=chat)
     world.reads("Handed over to Bob's chat")
     told = says(world, chat, bob, "recall", "You told me")
     assert told.text == "You told me: my cat is called Grace"
@@ -178,7 +178,7 @@ def test_a_session_that_never_asks_asks_where_that_is_not_allowed(world: World) 
     assert (world.root / "one").exists()
     rest(world)
     hand_over(world, "Bob's chat", "Move it")
-    world.telegram.wait_for_text(chat, "Handed over from", timeout=SECONDS)
+    world.reads("Handed over from", chat=chat)
     shell["command"] = f"touch {world.root}/two"
     says(world, chat, bob, f"tool Bash {json.dumps(shell)}", "Run this command?")
     assert not (world.root / "two").exists()

@@ -157,7 +157,7 @@ def test_another_persons_session_is_not_found(world: World) -> None:
     world.ask("my cat is called Grace", "Echo: my cat is called Grace")
     alan, there, _ = world.let_in("member", "Alan")
     sent = world.telegram.send_text(there, alan, "/search grace")
-    world.telegram.wait_for_text(there, "Nothing was found.", after=sent, timeout=30)
+    world.reads("Nothing was found.", chat=there, after=sent)
 
 
 def test_a_session_is_exported_as_markdown_and_as_a_page(world: World) -> None:
@@ -266,7 +266,7 @@ def test_the_owner_finds_what_was_said_in_every_chat_but_only_at_home(world: Wor
     world.settings["BRIDGE_ALLOWED_USERS"] = str(alan.id)
     world.start_bridge()
     world.telegram.send_text(there, alan, "my cat is called Grace")
-    world.telegram.wait_for_text(there, "Echo: my cat is called Grace", timeout=30)
+    world.reads("Echo: my cat is called Grace", chat=there)
     code = People(world.state / "bridge").issue_code()
     world.ask(f"/start {code}", "Paired")
     found = world.ask("/search grace", "my cat is called Grace")

@@ -36,6 +36,15 @@ def test_a_session_in_a_directory_that_was_picked_and_in_one_that_was_made(world
 
     begun = world.ask("/new", f"New session in {world.project}.")
     listed = press(world, begun, "Other directory…", "Where shall")
+    recent = next(label for label in listed.labels if label.endswith("/shop"))
+    browsed = press(world, listed, root, "📁 code")
+    browsed = press(world, browsed, "📁 shop", "📁 code/shop")
+    world.telegram.press(world.chat, world.user, browsed.message_id, "☆ Favourite")
+    shown = browsed.message_id
+    wait_until(lambda: "★ Unmark" in world.telegram.message(world.chat, shown).labels, "a mark")
+    browsed = press(world, browsed, "⬆ Up", "📁 code\n1 folder")
+    listed = press(world, browsed, "‹ Back", "Where shall")
+    assert f"★ {recent}" in listed.labels
     browsed = press(world, listed, root, "📁 code")
     asked = press(world, browsed, "New directory…", "Reply to this message")
     world.telegram.send_text(world.chat, world.user, "tea", reply_to=asked.message_id)
@@ -109,6 +118,9 @@ def test_uncommitted_work_is_committed_before_the_folder_goes(world: World) -> N
     asked = world.ask("/close", "Closed: “hello”.")
     assert "not committed: new.py" in asked.text
     assert asked.labels == ["Keep", "Remove"]
+    press(world, asked, "Keep", f"Kept: {place}, on “fix”.")
+    card = press(world, world.ask("/sessions", "1. hello"), "1", "Worktree: fix")
+    asked = press(world, card, "Worktree…", "not committed: new.py")
     asked = press(world, asked, "Remove", "Not committed: new.py would be lost.")
     assert (place / "new.py").exists()
     assert asked.labels == ["Commit, remove the folder", "Keep"]

@@ -61,6 +61,7 @@ def test_a_single_question_is_answered_by_one_press(world: World) -> None:
     assert "warm" in asked.text
     assert "a red block" in asked.text
     assert asked.labels == ["1. Red", "2. Blue", "Other…", "Don't answer"]
+    assert not asked.is_silent
     press(world, asked, "2. Blue")
     assert '"Which colour?"="Blue"' in world.reads("The tool said").text
     assert becomes(world, asked, "✅ Blue").endswith("Which colour?")
@@ -169,6 +170,7 @@ def test_a_plan_is_read_and_approved_with_a_mode(world: World) -> None:
         "Keep planning",
         "Comment…",
     ]
+    assert not shown.is_silent
     press(world, shown, "Approve: accept edits")
     assert "approved your plan" in world.reads("The tool said").text
     becomes(world, shown, "✅ Approved")

@@ -66,6 +66,7 @@ def test_a_message_that_waits_is_told_its_number(world: World) -> None:
 
 
 def test_the_queue_is_put_in_another_order(busy: World) -> None:
+    assert "Waiting: 3 (/queue)" in busy.ask("/status", "Session:").text
     busy.ask("/queue", order(busy, "one", "two", "three"))
     press(busy, order(busy, "one", "two", "three"), "Up 3")
     press(busy, order(busy, "one", "three", "two"), "Up 2")

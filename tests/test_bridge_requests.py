@@ -9,6 +9,7 @@ import pytest
 
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool
 from tests.standins.telegram_state import Message
+from tests.test_bridge_cards import plays
 from tests.world import World, wait_until
 
 
@@ -92,6 +93,7 @@ def test_what_would_run_is_shown_exactly_and_runs_when_it_is_allowed(world: Worl
     asked = ask_bash(world, command)
     assert command in asked.text
     assert asked.labels[:2] == ["Allow", "Deny"]
+    assert not asked.is_silent
     assert not (world.project / "made").exists()
     press(world, asked, "Allow")
     world.reads("The tool said")
@@ -109,6 +111,31 @@ def test_always_is_not_asked_again(world: World) -> None:
     world.say('tool Bash {"command":"npm run two"}')
     wait_until(lambda: sum("The tool said" in text for text in world.texts()) == 2, "it ran")
     assert sum("Run this command?" in text for text in world.texts()) == 1
+
+
+def test_a_change_is_shown_as_a_diff_a_page_by_its_address_and_claudes_own_suggestion_holds(
+    world: World,
+) -> None:
+    path = world.project / "a.txt"
+    after = ask_tool(world, "Write", file_path=str(path), content="one\n")
+    asked = world.reads("Write this file?", after=after)
+    assert "+one" in asked.text
+    assert str(path) in asked.text
+    press(world, asked, "Always: accept edits · this session")
+    world.reads("The tool said", after=asked.message_id)
+    assert path.read_text() == "one\n"
+    edit = {"file_path": str(path), "old_string": "one", "new_string": "two"}
+    after = ask_tool(world, "Edit", **edit)
+    world.reads("The tool said", after=after)  # it is not asked again
+    assert path.read_text() == "two\n"
+    search = UseTool("ToolSearch", {"query": "select:WebFetch", "max_results": 1})
+    fetch = UseTool("WebFetch", {"url": "https://example.com/a?b=c", "prompt": "Sum it up"})
+    plays(world, search, fetch)
+    asked = world.reads("https://example.com/a?b=c", after=world.say("go"))
+    assert "Sum it up" in asked.text
+    assert "Always: fetch from example.com · this project" in asked.labels
+    press(world, asked, "Deny")
+    world.reads("The tool said: The user denied this.", after=asked.message_id)
 
 
 def test_what_is_denied_does_not_run_and_claude_goes_on(world: World) -> None:

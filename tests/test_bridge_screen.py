@@ -55,6 +55,29 @@ def test_the_screen_is_a_picture_that_can_be_made_afresh(world: World) -> None:
     assert size_of(files[0].data)[0] > 1000
 
 
+def draw_draft(world: World, text: str) -> bytes:
+    """A person at the terminal replaces what stands in the input box; how that line is drawn."""
+    world.tmux("send-keys", "-t", panes(world)[0], "C-u")
+    world.tmux("send-keys", "-t", panes(world)[0], "-l", text)
+    line = f"❯\xa0{text}"
+    wait_until(lambda: line in world.screen().splitlines(), "it stands in the box")
+    row = world.screen().splitlines().index(line)
+    with Image.open(io.BytesIO(ask_for_screen(world).data or b"")) as image:
+        height = (image.height - 48) // 40  # the terminal has 40 rows, the picture a margin
+        return image.crop((0, 24 + row * height, image.width, 24 + (row + 1) * height)).tobytes()
+
+
+def test_secrets_are_masked_in_the_picture(world: World) -> None:
+    """So two of them look alike."""
+    first, second = (f"ghp_{part * 9}" for part in ("a1B2", "c3D4"))
+    world.start_bridge()
+    world.ask("hello", "Echo")
+    world.wait_for_process("idle")
+    drawn = draw_draft(world, first)
+    assert draw_draft(world, second) == drawn
+    assert draw_draft(world, second.replace("_", "-")) != drawn
+
+
 def test_a_key_below_the_screen_is_pressed_in_the_terminal(world: World) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")

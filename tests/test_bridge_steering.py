@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 from tests.standins.messages_api import ModelRequest
@@ -235,8 +236,9 @@ def test_status_tells_all_there_is_to_know(world: World) -> None:
         "Last activity: now",
     ):
         assert part in text
-    world.ask("/kill", "Ended.")
-    world.ask("/status", "Asleep; the next message wakes it")
+    world.end_claude()
+    asleep = world.ask("/status", "Asleep; the next message wakes it").text or ""
+    assert "Tokens so far: 112, $0.0006 (/cost)" in asleep
 
 
 def test_cost_is_the_sum_of_what_the_model_said(world: World) -> None:
@@ -253,6 +255,10 @@ def test_cost_is_the_sum_of_what_the_model_said(world: World) -> None:
         "claude-sonnet-5-5",
     ]
     assert "claude-opus-5-5\n300 in, 36 out\nclaude-sonnet-5-5\n100 in, 12 out" in text
+    assert "Cost: $0.0019 or more, at the prices of Anthropic's API" in text
+    world.end_claude()
+    told = world.ask("/cost", "at the prices of Anthropic's API, as Claude Code has it.").text or ""
+    assert re.search(r"\nCost: \$0\.002\d, at", told)
 
 
 def test_context_is_readable_on_a_phone(world: World) -> None:
@@ -274,6 +280,9 @@ def test_own_commands_are_listed_in_the_menu_and_come_back_as_they_are(world: Wo
     (folder / "git").mkdir(parents=True)
     (folder / "greet-me.md").write_text("---\ndescription: Greets\n---\nSay hello to $ARGUMENTS")
     (folder / "git" / "push.md").write_text("Push $ARGUMENTS now")
+    skill = world.project / ".claude" / "skills" / "tea-time" / "SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("---\nname: tea-time\ndescription: Makes tea\n---\nMake tea: $ARGUMENTS")
     world.start_bridge()
     world.ask("hello", "Echo")
 
@@ -282,13 +291,15 @@ def test_own_commands_are_listed_in_the_menu_and_come_back_as_they_are(world: Wo
         return [row["command"] for row in found]
 
     wait_until(lambda: "greet_me" in menu(), "the chat's menu has it")
-    assert "git_push" in menu()
+    assert {"git_push", "tea_time"} <= set(menu())
     assert menu()[:2] == ["new", "sessions"]
     text = world.ask("/commands", "Claude Code's:").text or ""
     assert "/git_push - Push" in text
     assert "/greet_me - Greets" in text
     assert "/security_review" in text
     world.ask("/greet_me Bob", "Echo: Say hello to Bob")
+    world.say("/tea_time oolong")
+    world.model.wait_for(lambda turn: "Make tea: oolong" in turn.user_texts[-1])
 
 
 def test_the_bridge_asks_the_model_nothing_by_itself(world: World) -> None:

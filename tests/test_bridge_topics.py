@@ -34,12 +34,12 @@ def test_a_new_session_of_a_forum_is_a_topic_that_lives_and_is_closed_with_it(
     world.start_bridge()
     says(world, group, world.user, "/new", "New session in a topic: “project”.")
     topic = only_topic(world, group)
-    world.telegram.wait_for_text(group, "New session in", topic=topic, timeout=SECONDS)
+    world.reads("New session in", chat=group, topic=topic)
     world.telegram.send_text(group, world.user, "my cat is called Grace", topic=topic)
-    world.telegram.wait_for_text(group, "Echo: Ada: my cat", topic=topic, timeout=SECONDS)
+    world.reads("Echo: Ada: my cat", chat=group, topic=topic)
     is_called(world, group, topic, "Ada: my cat is called Grace")
     world.telegram.send_text(group, world.user, "/close", topic=topic)
-    world.telegram.wait_for_text(group, "Closed:", topic=topic, timeout=SECONDS)
+    world.reads("Closed:", chat=group, topic=topic)
     world.telegram.wait_for(lambda: group.topics[topic].is_closed, SECONDS)
     session_id = world.sessions()[0].session_id
     world.stop_bridge()
@@ -47,13 +47,8 @@ def test_a_new_session_of_a_forum_is_a_topic_that_lives_and_is_closed_with_it(
     says(world, group, world.user, f"/resume {session_id}", "goes on in its topic.")
     world.telegram.wait_for(lambda: not group.topics[topic].is_closed, SECONDS)
     world.telegram.send_text(group, world.user, "recall", topic=topic)
-    told = "You told me: Ada: my cat is called Grace"  # what a card shows before is not the answer
-
-    def is_told() -> bool:
-        found = world.telegram.messages(group, from_bot=True)
-        return any(message.text == told and message.topic == topic for message in found)
-
-    world.telegram.wait_for(is_told, SECONDS, what=told)
+    told = world.reads("You told me", chat=group, topic=topic)
+    assert told.text == "You told me: Ada: my cat is called Grace"
     assert world.telegram.calls_of("deleteForumTopic") == []
 
 
@@ -63,7 +58,7 @@ def test_a_new_session_may_be_given_the_name_of_its_topic(world: World) -> None:
     says(world, group, world.user, "/new Fix the login", "in a topic: “Fix the login”.")
     topic = only_topic(world, group)
     world.telegram.send_text(group, world.user, "hello", topic=topic)
-    world.telegram.wait_for_text(group, "Echo: Ada: hello", topic=topic, timeout=SECONDS)
+    world.reads("Echo: Ada: hello", chat=group, topic=topic)
     is_called(world, group, topic, "Fix the login")
 
 
@@ -77,23 +72,31 @@ def test_without_the_right_to_manage_topics_one_line_says_so_and_all_works(world
     assert answer.topic is None
     topic = world.telegram.create_topic(group, world.user, "red")
     world.telegram.send_text(group, world.user, "@bridge_test_bot hi", topic=topic)
-    world.telegram.wait_for_text(group, "Echo: Ada: hi", topic=topic, timeout=SECONDS)
+    world.reads("Echo: Ada: hi", chat=group, topic=topic)
     texts = [m.text or "" for m in world.telegram.messages(group, from_bot=True)]
     assert sum("I may not manage topics here" in text for text in texts) == 1
     is_called(world, group, topic, "red")
 
 
-def test_a_private_chat_with_topics_has_a_session_in_each(world: World) -> None:
+def test_a_private_chat_with_topics_has_a_session_in_each_and_shows_its_state(world: World) -> None:
     world.chat.is_forum = True
     world.start_bridge()
     world.ask("my cat is called Grace", "Echo")
     world.ask("/new", "New session in a topic")
     topic = only_topic(world, world.chat)
     world.telegram.send_text(world.chat, world.user, "my dog is called Linus", topic=topic)
-    said = world.telegram.wait_for_text(world.chat, "Echo: my dog", topic=topic, timeout=SECONDS)
+    said = world.reads("Echo: my dog", chat=world.chat, topic=topic)
     assert said.text == "Echo: my dog is called Linus"  # nothing is added to it
     is_called(world, world.chat, topic, "my dog is called Linus")
     assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+    world.stop_bridge()
+    world.kill_claude()
+    world.start_bridge()
+    world.telegram.wait_for(
+        lambda: world.telegram.topics(world.chat)[topic] == "💤 my dog is called Linus",
+        SECONDS,
+        what="the sign of a session that sleeps",
+    )
 
 
 def test_a_place_where_something_takes_long_holds_up_no_other_and_keeps_its_own_order(

@@ -90,12 +90,15 @@ def test_the_content_of_a_text_document_reaches_the_model(world: World) -> None:
     assert [path.name for path in uploads(world)] == ["1-no-tes.txt"]
 
 
-def test_an_archive_is_named_and_not_opened(world: World) -> None:
+def test_an_archive_and_a_video_message_are_named_and_not_opened(world: World) -> None:
     world.start_bridge()
     send(world, b"PK\x03\x04" + bytes(200), "bomb.zip", "See")
     world.reads("Echo: See")
     (path,) = uploads(world)
     assert asked(world) == [f"See\n\n[document “bomb.zip”, 204 B] {path}"]
+    send(world, bytes(2048), "", kind="video_note", duration=62)
+    world.reads("Echo: [video message, 1:02, 2 KB]")
+    assert asked(world)[-1].endswith("-video-note.mp4")
 
 
 def test_claude_may_read_what_was_sent_without_asking(world: World) -> None:
@@ -205,7 +208,7 @@ def test_a_download_holds_up_no_other_chat(world: World) -> None:
     held = world.telegram.hold("getFile", "before")
     send_picture(world, caption="slow")
     world.telegram.send_text(group, world.user, "@bridge_test_bot quick")
-    world.telegram.wait_for_text(group, "Echo: Ada: quick", timeout=30)
+    world.reads("Echo: Ada: quick", chat=group)
     held.end()
     world.reads("Echo: slow")
 

@@ -79,8 +79,8 @@ def test_a_prompt_that_is_not_ours_came_from_the_terminal(desk: Desk) -> None:
     assert desk.told() == [("prompt", TERMINAL, "typed"), ("answer", "Claude", "seen")]
 
 
-def test_the_agent_is_the_one_that_was_chosen(desk: Desk) -> None:
-    desk.edit(agent="security")
+def test_the_agent_is_the_one_that_ran_and_not_the_one_that_is_to_run(desk: Desk) -> None:
+    desk.edit(launched={"agent": "security"}, agent="claude")
     desk.record((AnswerGiven("b", "seen"), False))
     assert [r.agent for r in desk.histories.read(desk.session.session_id)] == ["security"]
 

@@ -133,6 +133,13 @@ def test_a_screen_for_a_chat_is_short_and_plain() -> None:
     assert shown == f"Hello\n\n{'═' * 30}\n  there"
 
 
+def test_the_columns_of_a_choice_are_closed_up_for_a_phone() -> None:
+    shown = render_screen(
+        "  ❯ 1. Default (recommended) ✔   Opus\n    2. Haiku           x    y\n    z"
+    )
+    assert shown == "  ❯ 1. Default (recommended) ✔  Opus\n    2. Haiku  x  y\n    z"
+
+
 @pytest.mark.parametrize("name", sorted(SCREENS))
 def test_a_real_screen_keeps_its_words(name: str) -> None:
     shown = render_screen(SCREENS[name])

@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from core.usage import Tokens, count_tokens, render_usage, sum_tokens
+import pytest
+
+from core.usage import (
+    Cost,
+    Tokens,
+    count_tokens,
+    find_cost,
+    render_cost,
+    render_usage,
+    sum_tokens,
+)
 
 
 def line(identifier: str, model: str = "opus", **usage: Any) -> bytes:
@@ -39,6 +49,47 @@ def test_what_is_no_usage_counts_nothing() -> None:
         b'{"type":"assistant","isApiErrorMessage":true,"message":{"id":"m4","usage":{"a":1}}}',
     ]
     assert sum_tokens(count_tokens(lines)) == 0
+
+
+def noted(dollars: Any, tokens: int = 5, **more: Any) -> bytes:
+    models = {"opus[1m]": {"inputTokens": tokens - 1, "outputTokens": 1, "costUSD": dollars}}
+    state = {"type": "cost-state", "totalCostUSD": dollars, "modelUsage": models, **more}
+    return json.dumps(state).encode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "cost"),
+    [
+        ([], None),
+        ([line("m1", input_tokens=5)], None),
+        ([line("m1", input_tokens=5), noted(0.5), noted(0.5)], Cost(0.5)),
+        ([noted(0.5), line("m1", input_tokens=5)], Cost(0.5, is_whole=False)),
+        ([noted(0.5), line("m1", input_tokens=5), noted(0.75)], Cost(0.75)),
+        ([line("m1", input_tokens=6), noted(0.5)], Cost(0.5, is_whole=False)),
+        ([line("m1", "haiku", input_tokens=1), noted(0.5)], Cost(0.5, is_whole=False)),
+        ([line("m1", input_tokens=6), noted(0.5, 700)], Cost(0.5)),
+        ([noted(0.5), line("m1", "<synthetic>", input_tokens=5)], Cost(0.5)),
+        ([noted(0.5, hasUnknownModelCost=True)], Cost(0.5, is_whole=False)),
+        ([noted(1), b'{"type":"cost-state"', noted("much"), noted(-3)], Cost(1.0)),
+        ([b'{"type":"user","message":{"content":"a \\"cost-state\\" of 7"}}'], None),
+    ],
+)
+def test_the_cost_is_what_was_noted_last(lines: list[bytes], cost: Cost | None) -> None:
+    assert find_cost(lines, count_tokens(lines)) == cost
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        (Cost(0.0), "$0.00"),
+        (Cost(12.345), "$12.35"),
+        (Cost(0.06), "$0.06"),
+        (Cost(0.00064), "$0.0006"),
+        (Cost(0.5, is_whole=False), "$0.50 or more"),
+    ],
+)
+def test_a_cost_in_words(cost: Cost, shown: str) -> None:
+    assert render_cost(cost) == shown
 
 
 def test_the_words_for_it() -> None:

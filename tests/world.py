@@ -211,7 +211,7 @@ class World:
         user = self.telegram.user(first_name=name)
         chat = self.telegram.private_chat(user)
         sent = self.telegram.send_text(chat, user, f"/start {code}")
-        self.telegram.wait_for_text(chat, "You are in", after=sent, timeout=WAIT_SECONDS)
+        self.reads("You are in", after=sent, chat=chat)
         self.reads(f"{name} is in now, as {role}.")
         return user, chat, code
 
@@ -326,13 +326,19 @@ class World:
         """Send a text to the bot."""
         return self.telegram.send_text(self.chat, self.user, text)
 
-    def reads(self, part: str, *, after: int = 0) -> Message:
-        """Wait until a message of the bot, other than the card of a turn, says it."""
+    def reads(
+        self, part: str, *, after: int = 0, chat: Chat | None = None, topic: int | None = None
+    ) -> Message:
+        """Wait until a message of the bot, other than the card of a turn, says it.
+
+        In the owner's own chat, unless another one is named.
+        """
 
         def found() -> Message | None:
-            said = self._messages(are_cards=False)
+            said = self._messages(are_cards=False, chat=chat)
             new = (message for message in said if message.message_id > after)
-            return next((message for message in new if part in message.text), None)
+            there = (message for message in new if topic is None or message.topic == topic)
+            return next((message for message in there if part in message.text), None)
 
         try:
             message = self.telegram.wait_for(found, WAIT_SECONDS, what=repr(part))
@@ -357,8 +363,8 @@ class World:
         """The live cards of turns, and those that were folded, oldest first."""
         return self._messages(are_cards=True)
 
-    def _messages(self, *, are_cards: bool) -> list[Message]:
-        said = self.telegram.messages(self.chat, from_bot=True)
+    def _messages(self, *, are_cards: bool, chat: Chat | None = None) -> list[Message]:
+        said = self.telegram.messages(chat or self.chat, from_bot=True)
         return [message for message in said if is_card(message) == are_cards]
 
 

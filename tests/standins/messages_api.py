@@ -28,12 +28,13 @@ OAUTH_TOKEN = "sk-ant-oat01-test-000000000000000000000000000000000000"
 class Say:
     """Text, in pieces as they are streamed; `hold` names an event that each piece waits for.
 
-    `tokens`: how many the model claims to have read for it.
+    `tokens`: how many the model claims to have read for it; `thinking`: what it thinks before it.
     """
 
     pieces: tuple[str, ...]
     hold: str | None = None
     tokens: int = 100
+    thinking: str = ""
 
 
 @dataclass(frozen=True)
@@ -256,10 +257,10 @@ class MessagesApi:
         tokens = reply.tokens if isinstance(reply, Say) else 100
         yield {"type": "message_start", "message": _message(body, [], None, tokens)}
         for index, block in enumerate(_blocks(reply)):
-            empty: dict[str, Any] = {"text": ""} if block["type"] == "text" else {"input": {}}
-            yield {"type": "content_block_start", "index": index, "content_block": block | empty}
+            start = {"type": "content_block_start", "index": index}
+            yield {**start, "content_block": block | _EMPTY[block["type"]]}
             for delta in _deltas(block, reply):
-                if isinstance(reply, Say) and reply.hold and delta["text"] != reply.pieces[0]:
+                if isinstance(reply, Say) and reply.hold and delta.get("text") in reply.pieces[1:]:
                     await self._event(reply.hold).wait()
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
@@ -268,9 +269,18 @@ class MessagesApi:
         yield {"type": "message_stop"}
 
 
+_EMPTY: dict[str, dict[str, Any]] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "tool_use": {"input": {}},
+}
+
+
 def _blocks(reply: Say | UseTool) -> list[dict[str, Any]]:
     if isinstance(reply, Say):
-        return [{"type": "text", "text": "".join(reply.pieces)}]
+        thought = {"type": "thinking", "thinking": reply.thinking, "signature": "c2lnbmVk"}
+        text = {"type": "text", "text": "".join(reply.pieces)}
+        return [thought, text] if reply.thinking else [text]
     blocks: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
     identifier = f"toolu_{uuid.uuid4().hex[:24]}"
     call = {"type": "tool_use", "id": identifier, "name": reply.name, "input": reply.arguments}
@@ -280,6 +290,11 @@ def _blocks(reply: Say | UseTool) -> list[dict[str, Any]]:
 def _deltas(block: dict[str, Any], reply: Say | UseTool) -> list[dict[str, Any]]:
     if block["type"] == "tool_use":
         return [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]
+    if block["type"] == "thinking":
+        return [
+            {"type": "thinking_delta", "thinking": block["thinking"]},
+            {"type": "signature_delta", "signature": block["signature"]},
+        ]
     pieces = reply.pieces if isinstance(reply, Say) else (block["text"],)
     return [{"type": "text_delta", "text": piece} for piece in pieces]
 
