@@ -107,10 +107,8 @@ def test_a_place_where_something_takes_long_holds_up_no_other_and_keeps_its_own_
     held = world.telegram.hold("createForumTopic", "before")
     world.telegram.send_text(group, world.user, "/new Fix the login")
     world.telegram.wait_for(lambda: held.hits, SECONDS)
-    world.telegram.inject({"message": {"message_id": "no number"}})
     behind = world.telegram.send_text(group, world.user, "/new nowhere/at all")
     world.ask("/help", "Claude Code on your machine")
-    world.reads("set aside")
     assert world.telegram.messages(group, from_bot=True) == []
     held.end()
     world.telegram.wait_for_text(group, "There is no directory", after=behind, timeout=SECONDS)
