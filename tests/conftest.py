@@ -10,10 +10,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.web_world import WebWorld, running_chromium, watched
 from tests.world import World, find_claude
+
+# How long an example takes says more of the machine than of the program.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,8 @@ class TelegramServer:
         """Lets the faults that are on order have the call; an answer if they gave one."""
         with self._state.changed:
             faults = self._faults.take(call.method, call.chat_id, when)
+            if faults:
+                self._state.changed.notify_all()
         for fault in faults:
             if fault.kind == "drop":
                 raise DroppedError
