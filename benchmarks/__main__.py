@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import latency, sessions, store, turn
+from benchmarks import histories, latency, sessions, store, turn
 
 if __name__ == "__main__":
-    sys.exit(max(store.main(), sessions.main(), latency.main(), turn.main()))
+    sys.exit(max(store.main(), sessions.main(), histories.main(), latency.main(), turn.main()))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import claude_hook
 from core.events import SessionStarted
 from core.hooks import parse_hook
 
@@ -181,14 +182,13 @@ def test_a_bridge_that_hangs_holds_claude_up_for_seconds_at_most(tmp_path: Path)
     assert spooled(tmp_path) == []
 
 
-def test_with_the_bridge_away_the_hook_is_quick(tmp_path: Path) -> None:
-    run(tmp_path, PROMPT)
+def test_with_the_bridge_away_the_hook_waits_for_nothing(tmp_path: Path) -> None:
     times = []
     for _ in range(5):
         before = time.monotonic()
         run(tmp_path, PROMPT)
         times.append(time.monotonic() - before)
-    assert min(times) < 0.5
+    assert min(times) < claude_hook._SECONDS
 
 
 # --- a request for permission ------------------------------------------------------------------

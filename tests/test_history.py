@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -341,20 +340,3 @@ def test_a_record_is_one_json_object_a_line(tmp_path: Path) -> None:
         "who": "Ada",
         "person": 7,
     }
-
-
-def test_a_thousand_histories_are_searched_in_two_seconds(tmp_path: Path) -> None:
-    """200 MB; what is not in them is the worst case."""
-    folder = tmp_path / "histories"
-    folder.mkdir()
-    said = "the quick brown fox jumps over the lazy dog, für größere Häuser "
-    lines = b"".join(render_line(record(number, said * 15)) for number in range(200))
-    assert len(lines) > 200_000
-    (folder / "s0.jsonl").write_bytes(lines)
-    for number in range(1, 1000):  # links: a real disk is not what is measured
-        (folder / f"s{number}.jsonl").hardlink_to(folder / "s0.jsonl")
-    histories = open_histories(tmp_path)
-    began = time.perf_counter()
-    ids = [f"s{number}" for number in range(1000)]
-    assert list(histories.search(ids, split_words("nowhere größere"))) == []
-    assert time.perf_counter() - began < 2.0

@@ -138,7 +138,7 @@ def test_another_text_is_another_prompt(sent: str, received: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["a\u200e", "\u05d0\u200e.", "\u0e01\u200b", "\u0628\u200c", "\u0301\u200d", "\x1b]"]
 )
-def test_a_long_hostile_text_is_prepared_within_a_second(unit: str) -> None:
-    started = time.perf_counter()
+def test_a_long_hostile_text_takes_no_second_of_the_processor(unit: str) -> None:
+    started = time.process_time()
     prepare_prompt(f"x{unit * 4000}.")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
