@@ -405,8 +405,13 @@ def test_an_answer_for_a_topic_that_is_gone_goes_to_its_chat(world: World) -> No
     world.wait_for_process("busy")
     world.telegram.delete_topic(group, topic)
     world.model.release("paint")
-    why = world.telegram.wait_for_text(group, "This was for a topic that is gone:", timeout=30)
-    world.telegram.wait_for_text(group, "And done.", after=why.message_id, timeout=30)
+    world.telegram.wait_for_text(group, "And done.", timeout=30)
+    moved = "Team › red is gone. Its session is in /sessions here."
+    world.telegram.wait_for_text(group, moved, timeout=30)
+    world.reads("Team › red is gone. Its session is in /sessions of its chat.")
+    asked = world.telegram.send_text(group, world.user, "@bridge_test_bot recall")
+    told = world.telegram.wait_for_text(group, "You told me", after=asked, timeout=30)
+    assert "hold paint" in (told.text or "")
 
 
 # --- names ----------------------------------------------------------------------------------------
