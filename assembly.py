@@ -139,7 +139,6 @@ def _connect(base: Base, features: Features) -> None:
         *(features.cards, features.errors, features.deliveries),
     ]
     base.admission.is_awaited = requests.awaits
-    base.outbox.may_show = base.admission.may_show
     base.outbox.on_unknown, base.outbox.is_quiet = troubles.ask_about, features.quiet.is_quiet
     desk = _build_desk(base)
     for channel in base.channels.values():

@@ -18,6 +18,7 @@ from core.model import AT_THE_PAGE, Place, private_chat
 from core.ports import Channels
 from core.redaction import Redactor
 from devices import Devices
+from gone_places import GonePlaces
 from history import Histories
 from inbox import Inbox
 from outbox import Outbox
@@ -86,8 +87,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         Replays(histories, files),
     )
     sessions.launcher.is_trusted = partial(_is_trusted, people)
-    audit = AuditLog(directory, redactor, retention_days=config.retention_days)
-    admission = _build_admission(config, people, audit, outbox, sessions)
+    admission = _build_admission(config, people, redactor, outbox, sessions)
     background, places = Background(), Places(directory)
     if config.web:
         places.note(Place(private_chat(AT_THE_PAGE), "The page", is_private=True, is_forum=True))
@@ -96,6 +96,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         is_known=admission.is_known,
     )
     sessions.book.listeners.append(topics.touch)
+    _connect_outbox(outbox, admission, places, sessions, people)
     return Base(
         config=config,
         environ=environ,
@@ -120,9 +121,17 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     )
 
 
+def _connect_outbox(
+    outbox: Outbox, admission: Admission, places: Places, sessions: Sessions, people: People
+) -> None:
+    gone = GonePlaces(places, sessions.book, outbox, to_be_told=lambda: people.to_be_told)
+    outbox.may_show, outbox.on_gone = admission.may_show, gone.hear
+
+
 def _build_admission(
-    config: Config, people: People, audit: AuditLog, outbox: Outbox, sessions: Sessions
+    config: Config, people: People, redactor: Redactor, outbox: Outbox, sessions: Sessions
 ) -> Admission:
+    audit = AuditLog(config.bridge_dir, redactor, retention_days=config.retention_days)
     return Admission(
         *(people, config.allowed_groups, audit),
         put=outbox.put,

@@ -37,6 +37,8 @@ from core.errors import (
     NotSentError,
     OutcomeUnknownError,
     StoreWriteError,
+    TopicClosedError,
+    TopicGoneError,
 )
 from core.flood import FloodBudget
 from core.model import Chat, Keyboard, Piece, Post, Sign
@@ -54,6 +56,8 @@ UNKNOWN = "unknown:"
 _PATIENCE = 5.0
 _LONGEST_PAUSE = 60.0
 _LOCKED_SECONDS = 5.0
+_OF_GONE = "This was for a topic that is gone:"
+_OF_CLOSED = "This was for a topic that is closed:"
 
 
 @dataclass(slots=True)
@@ -89,6 +93,7 @@ class Outbox:
         self.on_unknown: Callable[[Post], None] = lambda post: None
         self.is_quiet: Callable[[Chat], bool] = lambda chat: False
         self.may_show: Callable[[Chat], bool | None] = lambda chat: True
+        self.on_gone: Callable[[Chat, ChatUnreachableError], None] = lambda chat, error: None
         self._redact = redact
         self._sleep = sleep
         self._clock = clock
@@ -341,7 +346,8 @@ class Outbox:
             log.warning("a message was refused for good: %s", error)
             self._records.finish(waiting, "refused")
             if isinstance(error, ChatUnreachableError):
-                self._send_elsewhere(waiting.post)
+                self.on_gone(waiting.post.chat, error)
+                self._send_elsewhere(waiting.post, error)
         finally:
             traffic.at_rest.set()
 
@@ -396,17 +402,29 @@ class Outbox:
         except StoreWriteError as error:
             log.error("a chat can't be asked about a message that may be lost: %s", error)
 
-    def _send_elsewhere(self, post: Post) -> None:
+    def _send_elsewhere(self, post: Post, error: ChatUnreachableError) -> None:
         """What a topic can't take any more goes to its chat, so that it is not lost."""
         if post.chat.topic is None or post.edits or post.live:
             return
-        chat = replace(post.chat, topic=None)
-        self.put(
-            Post(f"{post.key}:why", chat, "This was for a topic that is gone:", silent=True),
-            replace(post, key=f"{post.key}:elsewhere", chat=chat, keyboard=()),
-        )
+        match error:
+            case TopicGoneError():
+                why = Post(f"{_name(post.chat)}:why", _root(post.chat), _OF_GONE, silent=True)
+            case TopicClosedError():
+                why = Post(f"{post.key}:why", _root(post.chat), _OF_CLOSED, silent=True)
+            case _:
+                return
+        elsewhere = replace(post, key=f"{post.key}:elsewhere", chat=_root(post.chat), keyboard=())
+        self.put(why, elsewhere)
 
     def _find_surplus(self, edit: Waiting, pieces: int) -> int | None:
         """The last message of what it edits that it has no piece for."""
         messages = self._records.messages_of(edit.post.edits) if edit.post.edits else ()
         return messages[-1] if len(messages) > pieces else None
+
+
+def _root(chat: Chat) -> Chat:
+    return replace(chat, topic=None)
+
+
+def _name(chat: Chat) -> str:
+    return f"gone:{chat.channel}:{chat.chat_id}:{chat.topic}"

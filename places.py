@@ -3,6 +3,7 @@
 * One file, replaced whole when something in it changes. Losing it loses names alone: a file that
   can't be read is set aside, and what is heard next is noted anew.
 * A topic whose name is not known for ours counts as named by a person.
+* A chat that was found gone is there again as soon as somebody is heard in it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class _Known(msgspec.Struct, frozen=True, omit_defaults=True):
     is_forum: bool = False
     people: list[int] = []
     topics: dict[int, TopicState] = {}
+    is_gone: bool = False
 
 
 _decoder = msgspec.json.Decoder(dict[str, _Known])
@@ -75,6 +77,20 @@ class Places:
     def find_topic(self, topic: Chat) -> TopicState:
         """What is known of a topic."""
         return self._known(topic).topics.get(topic.topic or 0, TopicState())
+
+    def note_gone(self, chat: Chat) -> None:
+        """Take note that nothing can be shown there any more."""
+        known = self._known(chat)
+        if chat.topic is None:
+            is_private = known.is_private or chat.chat_id > 0
+            self._put(chat, replace(known, is_private=is_private, is_gone=True))
+        else:
+            self.set_topic(chat, replace(self.find_topic(chat), is_gone=True))
+
+    def is_gone(self, chat: Chat) -> bool:
+        """Whether it is known that nothing can be shown there any more."""
+        known = self._known(chat)
+        return known.is_gone if chat.topic is None else self.find_topic(chat).is_gone
 
     def find(self, chat: Chat) -> KnownPlace | None:
         """What is known of a chat or of a topic."""
@@ -125,11 +141,16 @@ def _expand(key: str, known: _Known) -> list[KnownPlace]:
     about = (known.is_private, known.is_forum, frozenset(known.people))
     topics = [
         KnownPlace(
-            Chat(channel, int(number), topic), known.title, state.name or f"topic {topic}", *about
+            Chat(channel, int(number), topic),
+            known.title,
+            state.name or f"topic {topic}",
+            *about,
+            is_gone=known.is_gone or state.is_gone,
         )
         for topic, state in known.topics.items()
     ]
-    return [KnownPlace(Chat(channel, int(number)), known.title, "", *about), *topics]
+    root = Chat(channel, int(number))
+    return [KnownPlace(root, known.title, "", *about, is_gone=known.is_gone), *topics]
 
 
 def _key(chat: Chat) -> str:

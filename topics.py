@@ -219,6 +219,7 @@ class Topics:
         except ChatUnreachableError as error:
             log.info("a topic is gone: %s", error)
             self._gone.add(topic)
+            self._outbox.on_gone(topic, error)
         except FloodLimitError as error:
             self._paused_until[topic.chat_id] = self._clock() + error.seconds
             return error.seconds

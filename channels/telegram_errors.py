@@ -24,12 +24,15 @@ from core.errors import (
     MessageRefusedError,
     NotSentError,
     OutcomeUnknownError,
+    TopicClosedError,
+    TopicGoneError,
 )
 from core.redaction import Redactor
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _REDACTOR = Redactor()
-_GONE = ("chat not found", "thread not found", "topic_closed", "topic_deleted", "group chat was")
+_GONE = ("chat not found", "group chat was")
+_TOPIC_GONE = ("thread not found", "topic_deleted")
 _MARKUP = ("can't parse entities", "entity", "entities")
 _FIRST_OF_ALBUM = re.compile(r"failed to send message #1 .*retry after (\d+)")
 
@@ -65,6 +68,10 @@ def _translate_refusal(text: str) -> ChannelError:
         return FloodLimitError(float(pause[1]))
     if any(part in lower for part in _GONE):
         return ChatUnreachableError(text)
+    if any(part in lower for part in _TOPIC_GONE):
+        return TopicGoneError(text)
+    if "topic_closed" in lower:
+        return TopicClosedError(text)
     if any(part in lower for part in _MARKUP):
         return MarkupRefusedError(text)
     return MessageRefusedError(text)

@@ -16,7 +16,7 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 
 from channels.telegram_errors import translate
 from channels.telegram_incoming import read_place
-from core.errors import ChatUnreachableError, TopicRefusedError
+from core.errors import TopicGoneError, TopicRefusedError
 from core.model import Chat, Place
 
 LONGEST_NAME = 128
@@ -53,7 +53,7 @@ class TelegramForum:
         return Chat(chat.channel, chat.chat_id, made.message_thread_id)
 
     async def rename_topic(self, topic: Chat, name: str) -> None:
-        """Give a topic a name. Raises TopicRefusedError, ChatUnreachableError, ChannelError."""
+        """Give a topic a name. Raises TopicRefusedError, TopicGoneError, ChannelError."""
         await _change(self._bot.edit_forum_topic(topic.chat_id, topic.topic or 0, name=_cut(name)))
 
     async def close_topic(self, topic: Chat) -> None:
@@ -82,7 +82,7 @@ def _explain(error: TelegramError) -> Exception:
     if _says(error, _RIGHTS):
         return TopicRefusedError(_NO_RIGHT)
     if _says(error, _GONE):
-        return ChatUnreachableError("That topic is gone.")
+        return TopicGoneError("That topic is gone.")
     return translate(error)
 
 

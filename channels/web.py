@@ -27,7 +27,7 @@ from channels.web_store import ROOT, Body, WebStore
 from channels.web_terminal import WatchedTerminals
 from core.commands import MenuEntry
 from core.config import Config
-from core.errors import ChatUnreachableError, NotSentError, StoreError
+from core.errors import NotSentError, StoreError, TopicGoneError
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
 from core.page_address import make_link
@@ -67,22 +67,22 @@ class WebForum:
             return chat_of(self._store.create_topic(name))
 
     async def rename_topic(self, topic: Chat, name: str) -> None:
-        """Give a topic a name. Raises ChatUnreachableError."""
+        """Give a topic a name. Raises TopicGoneError."""
         self._change(topic, name=name)
 
     async def close_topic(self, topic: Chat) -> None:
-        """Close a topic. Raises ChatUnreachableError."""
+        """Close a topic. Raises TopicGoneError."""
         self._change(topic, closed=True)
 
     async def reopen_topic(self, topic: Chat) -> None:
-        """Open a closed topic again. Raises ChatUnreachableError."""
+        """Open a closed topic again. Raises TopicGoneError."""
         self._change(topic, closed=False)
 
     def _change(self, topic: Chat, *, name: str | None = None, closed: bool | None = None) -> None:
         with _translated():
             is_there = self._store.change_topic(topic_of(topic), name=name, closed=closed)
         if not is_there:
-            raise ChatUnreachableError("The page has no such conversation.")
+            raise TopicGoneError("The page has no such conversation.")
 
 
 class WebChannel:
@@ -219,7 +219,7 @@ class WebChannel:
                 return known
             topic = topic_of(piece.post.chat)
             if topic != ROOT and self._store.find_topic(topic) is None:
-                raise ChatUnreachableError("This conversation was deleted at the page.")
+                raise TopicGoneError("This conversation was deleted at the page.")
             body = await self._make_body(piece)
             return self._store.post(piece.post.key, topic, body, piece.post.text)
 

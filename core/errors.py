@@ -129,6 +129,14 @@ class ChatUnreachableError(ChannelError):
     """The chat is gone, or its owner has blocked the bot."""
 
 
+class TopicGoneError(ChatUnreachableError):
+    """The topic was deleted; its chat is there."""
+
+
+class TopicClosedError(ChatUnreachableError):
+    """The topic was closed by somebody, and only admins may write in it; its chat is there."""
+
+
 class ChannelRefusedError(ChannelError):
     """The channel does not accept the bridge at all: the token is wrong."""
 

@@ -24,7 +24,10 @@ GENERAL = "General"
 
 @dataclass(frozen=True, slots=True)
 class KnownPlace:
-    """A chat or a topic, and who was heard in the chat; `topic_name` is empty for no topic."""
+    """A chat or a topic, and who was heard in the chat; `topic_name` is empty for no topic.
+
+    `is_gone`: nothing can be shown there.
+    """
 
     chat: Chat
     title: str
@@ -32,6 +35,7 @@ class KnownPlace:
     is_private: bool
     is_forum: bool
     people: frozenset[int]
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def find_targets(
     return [
         Target(place.chat, name_place(place, person, sees_all=sees_all), place.is_private)
         for place in places
-        if place.chat != here and is_open(place)
+        if place.chat != here and not place.is_gone and is_open(place)
     ]
 
 

@@ -139,7 +139,7 @@ class Forum(Protocol):
     async def rename_topic(self, topic: Chat, name: str) -> None:
         """Give a topic a name; the one that it has is no error.
 
-        Raises TopicRefusedError, ChatUnreachableError (it is gone), ChannelError.
+        Raises TopicRefusedError, TopicGoneError, ChannelError.
         """
 
     async def close_topic(self, topic: Chat) -> None:

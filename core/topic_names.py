@@ -27,13 +27,14 @@ class TopicState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a topic.
 
     `name`: without a sign; `shown`: the whole of it as it is at Telegram; `is_chosen`: a person
-    named it; `is_closed`: we closed it.
+    named it; `is_closed`: we closed it; `is_gone`: somebody deleted it.
     """
 
     name: str = ""
     shown: str = ""
     is_chosen: bool = True
     is_closed: bool = False
+    is_gone: bool = False
 
 
 def render_name(topic: TopicState, title: str, state: State) -> str:

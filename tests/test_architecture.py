@@ -71,7 +71,7 @@ HUB = {
         "service_errors",
         *("quiet_hours", "privacy", "history_recorder", "history_pages", "forgetting", "replay"),
         "file_changes",
-        "troubles",
+        *("troubles", "gone_places"),
         *("uploads", "waiting_text"),
         "deliveries",
         *("file_browser", "new_sessions", "project_picker", "session_worktrees"),

@@ -405,8 +405,12 @@ def test_an_answer_for_a_topic_that_is_gone_goes_to_its_chat(world: World) -> No
     world.wait_for_process("busy")
     world.telegram.delete_topic(group, topic)
     world.model.release("paint")
-    why = world.reads("This was for a topic that is gone:", chat=group)
-    world.reads("And done.", chat=group, after=why.message_id)
+    world.reads("And done.", chat=group)
+    world.reads("Team › red is gone. Its session is in /sessions here.", chat=group)
+    world.reads("Team › red is gone. Its session is in /sessions of its chat.")
+    asked = world.telegram.send_text(group, world.user, "@bridge_test_bot recall")
+    told = world.reads("You told me", chat=group, after=asked)
+    assert "hold paint" in told.text
 
 
 # --- names ----------------------------------------------------------------------------------------

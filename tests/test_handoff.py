@@ -126,6 +126,11 @@ def test_a_target_is_always_another_place_where_somebody_may_talk(
             assert target.chat.chat_id in groups
 
 
+def test_a_place_that_is_gone_is_no_target() -> None:
+    gone = replace(private(BOB, "Bob"), is_gone=True)
+    assert find_targets(ADA, Chat("telegram", ADA), [gone], role_of=ROLES.get, groups=()) == []
+
+
 def test_a_hostile_name_is_only_a_name() -> None:
     place = private(EVE, "/clear\n\u202eBob")
     assert name_place(place, ADA) == "clear Bob's chat"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from core.errors import (
     MessageRefusedError,
     NotSentError,
     OutcomeUnknownError,
+    TopicClosedError,
+    TopicGoneError,
 )
 from core.model import Chat
-from tests.standins.outbox_world import BOB, OutboxWorld, post, running
+from tests.standins.outbox_world import ANN, BOB, OutboxWorld, post, running
 
 
 @pytest.fixture
@@ -174,6 +177,39 @@ async def test_what_is_refused_for_good_holds_up_no_other(
     await world.until_empty()
     assert world.texts() == ["b"]
     assert world.unknown == []
+
+
+_CLOSED = "This was for a topic that is closed:"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (TopicGoneError("x"), ["This was for a topic that is gone:", "a", "b"]),
+        (
+            TopicClosedError("x"),
+            [
+                *("This was for a topic that is closed:", "a"),
+                *("This was for a topic that is closed:", "b"),
+            ],
+        ),
+        (ChatUnreachableError("x"), []),
+    ],
+)
+async def test_what_a_topic_can_not_take_goes_to_its_chat_if_that_is_there(
+    world: OutboxWorld, error: ChatUnreachableError, shown: list[str]
+) -> None:
+    heard: list[tuple[Chat, ChatUnreachableError]] = []
+    world.outbox.on_gone = lambda chat, error: heard.append((chat, error))
+    topic = replace(ANN, topic=7)
+    world.answer(error)
+    world.outbox.put(post("a", chat=topic))
+    await world.until_empty()
+    world.answer(error)
+    world.outbox.put(post("b", chat=topic))
+    await world.until_empty()
+    assert world.texts() == shown
+    assert heard == [(topic, error)] * 2
 
 
 async def test_markup_that_is_refused_goes_out_as_plain_text(world: OutboxWorld) -> None:

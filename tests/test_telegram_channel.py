@@ -27,6 +27,8 @@ from core.errors import (
     NotSentError,
     OutcomeUnknownError,
     StoreWriteError,
+    TopicClosedError,
+    TopicGoneError,
 )
 from core.model import Button, ButtonPressed, Piece, Post, TextSent
 from core.model import Chat as Place
@@ -476,7 +478,9 @@ def test_errors_become_ours_by_what_they_mean() -> None:
         (NetworkError("Bad Gateway"), OutcomeUnknownError),
         (Forbidden("bot was blocked by the user"), ChatUnreachableError),
         (ChatMigrated(-1001), ChatUnreachableError),
-        (BadRequest("Message thread not found"), ChatUnreachableError),
+        (BadRequest("Message thread not found"), TopicGoneError),
+        (BadRequest("TOPIC_CLOSED"), TopicClosedError),
+        (BadRequest("Chat not found"), ChatUnreachableError),
         (BadRequest("Can't parse entities: x"), MarkupRefusedError),
         (BadRequest("Message is too long"), MessageRefusedError),
     ]

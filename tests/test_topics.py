@@ -12,9 +12,9 @@ import pytest
 
 from core.errors import (
     ChannelError,
-    ChatUnreachableError,
     FloodLimitError,
     NotSentError,
+    TopicGoneError,
     TopicRefusedError,
 )
 from core.model import Chat, Person, Place, Post, TextSent
@@ -81,6 +81,7 @@ class Desk:
         self.runners: dict[str, SimpleNamespace] = {}
         self.deleted: list[int] = []
         self.may_show: bool | None = True
+        self.gone: list[Chat] = []
         self.start()
 
     def start(self) -> None:
@@ -91,6 +92,7 @@ class Desk:
         outbox = SimpleNamespace(
             reserve=lambda chat: self.wait,
             may_show=lambda chat: self.may_show,
+            on_gone=lambda chat, error: self.gone.append(chat),
             put=self.posts.append,
             say=lambda chat, text: self.posts.append(Post("", chat, text)),
         )
@@ -308,12 +310,13 @@ async def test_missing_rights_are_told_once_and_nothing_is_tried_again(desk: Des
 
 
 async def test_a_topic_that_is_gone_is_left_alone(desk: Desk) -> None:
-    _, session_id = await desk.topic_with_session()
-    desk.forum.errors = [ChatUnreachableError("gone")]
+    topic, session_id = await desk.topic_with_session()
+    desk.forum.errors = [TopicGoneError("gone")]
     await desk.look(61)
     desk.book.edit_state(session_id, name="another")
     assert await desk.look(61) is None
     assert desk.forum.calls == ["create", "rename"] and desk.posts == []
+    assert desk.gone == [topic]
 
 
 async def test_a_network_that_is_away_is_tried_again(desk: Desk) -> None:
