@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.topic_names import strip_mark
 from tests.standins.telegram_state import Chat
 from tests.test_bridge_people import SECONDS, says
-from tests.world import World
+from tests.world import World, wait_until
 
 
 def team(world: World) -> Chat:
@@ -103,7 +103,7 @@ def test_a_place_where_something_takes_long_holds_up_no_other_and_keeps_its_own_
     world.start_bridge()
     held = world.telegram.hold("createForumTopic", "before")
     world.telegram.send_text(group, world.user, "/new Fix the login")
-    world.telegram.wait_for(lambda: held.hits, SECONDS)
+    wait_until(lambda: held.hits, "the topic is being made")
     world.telegram.inject({"message": {"message_id": "no number"}})
     behind = world.telegram.send_text(group, world.user, "/new nowhere/at all")
     world.ask("/help", "Claude Code on your machine")
