@@ -295,13 +295,15 @@ async def run(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
 
 def main() -> int:
     """Run the bridge in the foreground; returns the exit status."""
-    environ = dict(os.environ)
+    environ, words = dict(os.environ), sys.argv[1:]
     try:
+        if words not in ([], ["doctor"], ["doctor", "--fix"]):
+            raise ConfigError(f"{' '.join(words)}: only `doctor` and `doctor --fix` are known.")
         path = config_path(environ)
         config = load_config(environ, read_settings(path))
-        if sys.argv[1:2] == ["doctor"]:
+        if words:
             # it loads what the bridge itself may have no use for
-            return int(import_module("doctor").run(config, environ, fix="--fix" in sys.argv[2:]))
+            return int(import_module("doctor").run(config, environ, fix="--fix" in words))
         if not config.telegram_bot_token and not config.web:
             raise ConfigError(
                 "There is no bot token, and the page is off; run ./install.sh, or set "

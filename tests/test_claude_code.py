@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core import transcript
 from core.claude_code import (
     BELIEFS,
@@ -16,6 +18,8 @@ from core.claude_code import (
 )
 from core.events import TurnInterrupted
 from core.hooks import parse_version, render_settings
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_only_hooks_that_a_version_knows_are_asked_for() -> None:
@@ -53,3 +57,12 @@ def test_every_mark_of_an_interruption_is_read() -> None:
 def test_every_belief_has_a_key_of_its_own_and_says_what_is_done_instead() -> None:
     assert len({belief.key for belief in BELIEFS}) == len(BELIEFS)
     assert all(belief.text and belief.instead for belief in BELIEFS)
+
+
+def test_the_compatibility_table_shows_the_versions_that_were_tested_and_beliefs_of_ours() -> None:
+    table = (ROOT / "docs" / "compatibility.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    assert rows[0] == [render_version(version) for version in TESTED_VERSIONS]
+    assert len(rows[0]) >= 8 and rows[0][0] == "2.1.0" and rows[0][-1] == "2.1.330"
+    texts = {belief.text.lower() for belief in BELIEFS}
+    assert [row[0] for row in rows[1:] if row[0].lower() not in texts] == []

@@ -234,3 +234,16 @@ def test_an_old_tmux_and_a_missing_claude_are_told(
     lines = lines_of(capsys)
     assert any(line.startswith("✗ tmux 3.1c is too old, 3.2 is needed") for line in lines)
     assert any(line.startswith("✗ Claude Code is missing (no-such-claude)") for line in lines)
+
+
+def test_a_word_that_is_not_known_starts_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py"), "docter"],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "BRIDGE_WEB": "on"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "docter: only `doctor` and `doctor --fix` are known.\n"
+    assert list(tmp_path.iterdir()) == []

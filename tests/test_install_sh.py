@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -220,6 +221,14 @@ def test_the_cli_for_the_tests_is_pinned_and_names_no_registry() -> None:
     assert '"@anthropic-ai/claude-code": "2.1.330"' in (folder / "package.json").read_text()
     for lock in (folder / "package-lock.json", ROOT / "tests" / "axe" / "package-lock.json"):
         assert "http" not in lock.read_text()
+
+
+def test_every_package_is_pinned() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = (ROOT / name).read_text().splitlines()
+        needed = [line.split("#")[0].strip() for line in lines if not line.startswith(("#", "-r"))]
+        loose = [line for line in needed if line and not re.fullmatch(r"[\w.-]+==[\w.]+", line)]
+        assert needed and loose == []
 
 
 def test_shellcheck_finds_nothing() -> None:
