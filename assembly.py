@@ -12,6 +12,7 @@ from base_assembly import Base, build_base
 from chat_messages import ChatMessages
 from command_menu import CommandMenu
 from core.config import Config
+from core.errors import BridgeError
 from core.model import Chat
 from core.ports import Channels
 from core.redaction import Redactor
@@ -44,6 +45,7 @@ class Parts:
     """What the hub works with; `stops` ends them, in this order."""
 
     channels: Channels
+    broken: Mapping[str, BridgeError]
     people: People
     inbox: Inbox
     outbox: Outbox
@@ -88,6 +90,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
     )
     return Parts(
         channels=base.channels,
+        broken=base.broken,
         people=base.people,
         inbox=base.inbox,
         outbox=base.outbox,

@@ -14,6 +14,7 @@ from channel_list import open_channels
 from chat_settings import ChatSettings
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
+from core.errors import BridgeError
 from core.model import AT_THE_PAGE, Place, private_chat
 from core.ports import Channels
 from core.redaction import Redactor
@@ -44,6 +45,7 @@ class Base:
     version: tuple[int, ...]
     redactor: Redactor
     channels: Channels
+    broken: Mapping[str, BridgeError]
     people: People
     background: Background
     buttons: Buttons
@@ -77,7 +79,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     inbox = Inbox(directory)
     redact = redactor.redact if config.mask_secrets else str
     devices = Devices(directory)
-    channels = open_channels(config, devices, redact)
+    channels, broken = open_channels(config, devices, redact)
     outbox = Outbox(directory, channels, redact=redact)
     people = People(directory, allowed_users=config.owners)
     files = SessionFiles(config.files_dir)
@@ -104,6 +106,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         version=version,
         redactor=redactor,
         channels=channels,
+        broken=broken,
         people=people,
         background=background,
         buttons=Buttons(directory),

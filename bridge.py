@@ -27,10 +27,12 @@ from typing import Any
 import msgspec
 
 from assembly import Parts, build_parts
+from channel_watch import ChannelWatch
 from core.commands import TABLE
 from core.config import Config, config_path, load_config
 from core.errors import AlreadyRunningError, BridgeError, ConfigError, StoreError, StoreWriteError
 from core.model import (
+    AT_THE_PAGE,
     ButtonPressed,
     Chat,
     FilesSent,
@@ -94,8 +96,10 @@ class Hub:
         self._parts.background.run(self._tell_of_version())
         self._parts.background.run(self._parts.note_earlier())
         async with asyncio.TaskGroup() as tasks:
+            watch = ChannelWatch(self._channels, self._parts.broken, self._tell_of_channel)
+            watch.tell_of_broken()
             for channel in self._channels.values():
-                tasks.create_task(self._run_channel(channel))
+                tasks.create_task(self._run_channel(watch, channel))
             tasks.create_task(self._sessions.keep_watch())
             tasks.create_task(self._parts.topics.run())
             tasks.create_task(self._parts.menu.run())
@@ -109,14 +113,22 @@ class Hub:
             if isinstance(sent, TextSent):
                 self._parts.admission.expect_more(sent)
 
-    async def _run_channel(self, channel: Channel) -> None:
-        """Connect it, however long that takes, and go on with what its people sent before."""
-        await channel.start([entry for entry in TABLE if entry.is_in_menu])
+    async def _run_channel(self, watch: ChannelWatch, channel: Channel) -> None:
+        """Connect it, however long that takes, and take what its people send."""
+        menu = [entry for entry in TABLE if entry.is_in_menu]
+        await watch.keep(
+            channel.name,
+            partial(channel.start, menu),
+            partial(self._begin, channel),
+            partial(keep_receiving, channel, partial(self._take, channel.name)),
+        )
+
+    def _begin(self, channel: Channel) -> None:
+        """Go on with what its people sent before, and with what waits for them."""
         for entry in self._inbox.pending():
             if entry.step == "received" and entry.arrival.channel == channel.name:
                 self._lanes.put(self._find_lane(entry), entry)
         self._parts.outbox.start(channel.name)
-        await keep_receiving(channel, partial(self._take, channel.name))
 
     async def _tell_of_version(self) -> None:
         """Tell who looks after the bridge how an untested Claude Code does."""
@@ -270,6 +282,13 @@ class Hub:
         replace_file(folder / f"update-{name}.json", msgspec.json.encode(entry.arrival.raw))
         text = "One message could not be handled and was set aside; the log has the reason."
         self._tell_owner(f"poison:{entry.key}", text)
+
+    def _tell_of_channel(self, name: str, text: str) -> None:
+        """Tell, by the other channels, why one does not work."""
+        for user_id in {*self._parts.people.to_be_told, AT_THE_PAGE}:
+            chat = private_chat(user_id)
+            if chat.channel != name and chat.channel in self._channels:
+                self._parts.outbox.put(Post(f"channel:{name}:{text}:{user_id}", chat, text))
 
     def _tell_owner(self, key: str, text: str) -> None:
         for user_id in self._parts.people.to_be_told:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.config import Config
+from core.errors import BridgeError
 from core.model import Incoming
 from core.ports import Channel, Channels
 from inbox import Arrival
@@ -20,18 +21,29 @@ if TYPE_CHECKING:
     from devices import Devices
 
 
-def open_channels(
-    config: Config, devices: Devices, redact: Callable[[str], str]
-) -> dict[str, Channel]:
-    """The channels by name, none of them started. Raises BridgeError."""
+class Opened(NamedTuple):
+    """The channels by name, none of them started, and why others could not be opened."""
+
+    channels: dict[str, Channel]
+    broken: dict[str, BridgeError]
+
+
+def open_channels(config: Config, devices: Devices, redact: Callable[[str], str]) -> Opened:
+    """The channels. Raises BridgeError when none could be opened."""
     found: list[Channel] = []
+    broken: dict[str, BridgeError] = {}
     if config.telegram_bot_token:
         telegram: type[TelegramChannel] = import_module("channels.telegram").TelegramChannel
         found.append(telegram(config.telegram_bot_token, config.telegram_api_url))
     if config.web:
         web: type[WebChannel] = import_module("channels.web").WebChannel
-        found.append(web(config, devices, redact=redact))
-    return {channel.name: channel for channel in found}
+        try:
+            found.append(web(config, devices, redact=redact))
+        except BridgeError as error:
+            if not found:
+                raise
+            broken[web.name] = error
+    return Opened({channel.name: channel for channel in found}, broken)
 
 
 def read_arrival(channels: Channels, arrival: Arrival) -> Incoming | None:

@@ -80,13 +80,16 @@ class Devices:
                 return None
             token, now = secrets.token_urlsafe(32), self._clock()
             device = Device(secrets.token_hex(8), name, digest(token), now, now)
+            everybody = (*record.devices, device)
             self._write(
                 replace(
                     record,
                     keys=tuple(kept for kept in record.keys if kept not in used),
-                    devices=(*record.devices, device)[-_MOST_DEVICES:],
+                    devices=everybody[-_MOST_DEVICES:],
                 )
             )
+        for lost in everybody[:-_MOST_DEVICES]:
+            self.on_removed(lost.id)
         log.info("a browser may use the page now: %s", device.id)
         return token
 

@@ -27,7 +27,12 @@ from channels.web_store import ROOT, Body, WebStore
 from channels.web_terminal import WatchedTerminals
 from core.commands import MenuEntry
 from core.config import Config
-from core.errors import NotSentError, StoreError, TopicGoneError
+from core.errors import (
+    ChannelRefusedError,
+    NotSentError,
+    StoreError,
+    TopicGoneError,
+)
 from core.flood import FloodLimit
 from core.model import Chat, Incoming, Piece, Place, Post, RemoteFile, Sign
 from core.page_address import make_link
@@ -38,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _LIMITS = (FloodLimit(200, 1, live=8),)
 _RETRY_SECONDS = 5.0
+_MOST_TRIES = 6
 _SHUTDOWN_SECONDS = 2.0
 
 
@@ -47,6 +53,10 @@ def _translated() -> Iterator[None]:
         yield
     except StoreError as error:
         raise NotSentError(str(error)) from error
+
+
+def _plain(text: str) -> Body:
+    return make_body(Post("", chat_of(ROOT), text), (), (), ())
 
 
 class WebForum:
@@ -110,14 +120,14 @@ class WebChannel:
         self._store = WebStore(folder, clock=clock)
         self._files = WebFiles(folder / "files", self._store)
         self._pages = OpenPages(self._store)
-        guard = Guard(
+        self._guard = Guard(
             devices,
             address=config.web_address,
             port=config.web_port,
             page_url=config.web_url,
         )
         self._server = WebServer(
-            *(self._store, self._files, self._pages, guard),
+            *(self._store, self._files, self._pages, self._guard),
             upload_bytes=int(config.upload_megabytes * (1 << 20)),
             redact=redact,
             clock=clock,
@@ -131,23 +141,36 @@ class WebChannel:
         self._closing: set[asyncio.Task[None]] = set()
         devices.on_removed = self._shut_out
         self.forum: Forum = WebForum(self._store)
+        if self._store.set_aside:
+            text = (
+                "What this page showed was damaged and is gone from here; your sessions are as "
+                f"they were. It is kept as {self._store.set_aside}."
+            )
+            self._store.post(f"damaged {self._store.set_aside}", ROOT, _plain(text), text)
 
     async def start(self, menu: Sequence[MenuEntry]) -> None:
-        """Listen, waiting as long as the address is taken."""
+        """Listen, waiting a while if the address is taken. Raises ChannelRefusedError."""
         self._server.menu = [(entry.name, entry.description) for entry in menu]
         application = self._server.make_application()
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
         )
         await self._runner.setup()
-        while True:
+        host, port = self._address
+        for number in range(_MOST_TRIES):
+            if number:
+                await self._sleep(_RETRY_SECONDS)
             try:
-                await web.TCPSite(self._runner, *self._address).start()
+                await web.TCPSite(self._runner, host, port).start()
                 return
             except OSError as error:
-                host, port = self._address
-                log.error("the page can't listen at %s, port %d: %s", host, port, error.strerror)
-            await self._sleep(_RETRY_SECONDS)
+                reason = error.strerror
+                log.warning("the page can't listen at %s, port %d: %s", host, port, reason)
+        await self._runner.cleanup()
+        raise ChannelRefusedError(
+            f"The page can't listen at {host}, port {port}: {reason}. End the program that has the "
+            "port, or give the page another one: BRIDGE_WEB_PORT=8428 ./install.sh --web."
+        )
 
     async def set_menu(self, chat: Chat, menu: Sequence[tuple[str, str]]) -> bool:
         """Offer these commands in that conversation."""
@@ -182,7 +205,8 @@ class WebChannel:
         self._store.close()
 
     def _shut_out(self, device_id: str) -> None:
-        """Close the pages of a device that was removed."""
+        """Close all that a device which was removed has open."""
+        self._guard.cut_off(device_id)
         task = asyncio.create_task(self._pages.close(lambda page: page.device == device_id))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -2,16 +2,21 @@
 
 * The host must be ours and what changes something must come from the page itself, so that no other
   page can act through the person's browser.
-* A key becomes a cookie that scripts can't read; a device that was removed is out at once.
+* A key becomes a cookie that scripts can't read. It comes by a post of the page's own: whoever only
+  looks at a link (a mail's scanner, a chat's preview) uses up no key.
+* A device that was removed is out at once, also with what it is just being given.
 * Nothing in an answer may run but the page's own script; nothing is loaded from elsewhere.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -77,6 +82,7 @@ class Guard:
         self._clock = clock
         self._wrong_keys = FloodBudget(_WRONG_KEYS)
         self._budgets: dict[str, FloodBudget] = {}
+        self._working: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -84,23 +90,20 @@ class Guard:
         refusal = self._find_refusal(request)
         if refusal is not None:
             log.warning("a request to the page was refused: %s", refusal[1])
-            return web.Response(status=refusal[0], text=refusal[1], headers=_HEADERS)
-        try:
-            answer = await handler(request)
-        except web.HTTPException as error:
-            error.headers.update(_HEADERS)
-            raise
-        if not answer.prepared:
-            for name, value in _HEADERS.items():
-                answer.headers.setdefault(name, value)
-        return answer
+            return web.Response(status=refusal[0], text=refusal[1])
+        return await handler(request)
+
+    async def close(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Put on every answer what keeps anything in it from acting."""
+        for name, value in _HEADERS.items():
+            answer.headers.setdefault(name, value)
 
     def _find_refusal(self, request: web.Request) -> tuple[int, str] | None:
         host = request.headers.get(hdrs.HOST, "")
         if not is_ours(host, self._names):
             text = "This name is not known here. BRIDGE_WEB_URL tells which one the page has."
             return HTTPStatus.MISDIRECTED_REQUEST, text
-        is_socket = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+        is_socket = _is_socket(request)
         if request.method in _CHANGING or is_socket:
             origin = request.headers.get(hdrs.ORIGIN)
             if not is_same_origin(origin, host, self._page_url):
@@ -131,26 +134,38 @@ class Guard:
             if request.method in _CHANGING and not self._spend(device):
                 raise web.HTTPTooManyRequests(text="That was too much at once; wait a moment.")
             request[DEVICE] = device
+            if not _is_socket(request):  # that one is told why it is closed
+                self._note_work(device)
             return await handler(request)
 
         return handle
 
-    def redeem(self, request: web.Request, key: str) -> str | None:
-        """The cookie for a browser that brings a good key; None for any other.
+    def _note_work(self, device: Device) -> None:
+        """The request's task ends once its answer was sent, a file to its end."""
+        task = asyncio.current_task()
+        if task is not None:
+            working = self._working[device.id]
+            working.add(task)
+            task.add_done_callback(working.discard)
 
-        Raises web.HTTPException.
-        """
+    def cut_off(self, device_id: str) -> None:
+        """End what is being done for a device, whose connections break."""
+        for task in self._working.pop(device_id, ()):
+            task.cancel()
+
+    def redeem(self, request: web.Request, key: str) -> str:
+        """The cookie for a browser that brings a good key. Raises web.HTTPException."""
         now = self._clock()
         if self._wrong_keys.wait(now) > 0:
             raise web.HTTPTooManyRequests(text="Too many wrong keys; wait a minute.")
         name = name_browser(request.headers.get(hdrs.USER_AGENT, ""))
         try:
-            token = self._devices.redeem(key, name) if len(key) <= _LONGEST_TOKEN else None
+            token = self._devices.redeem(key, name)
         except StoreWriteError as error:
             raise web.HTTPServiceUnavailable(text=str(error)) from error
         if token is None:
             self._wrong_keys.spend(now)
-            return None
+            raise web.HTTPUnauthorized(text="This link was used, or is too old.")
         # No Path: a browser takes the page's own folder, also below a prefix of a proxy's.
         is_secure = request.headers.get("X-Forwarded-Proto") == "https" or request.secure
         more = "; Secure" if is_secure else ""
@@ -166,3 +181,7 @@ class Guard:
             return False
         budget.spend(now)
         return True
+
+
+def _is_socket(request: web.Request) -> bool:
+    return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"

@@ -31,6 +31,12 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 _FileId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
 
 
+class EnterRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The key of the link that a browser was opened by."""
+
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
 class SendRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A message, in a new topic when `topic` is none. `key` is the page's own, one for each."""
 

@@ -93,19 +93,25 @@ class OpenPages:
         sending = asyncio.create_task(self._send(page))
         try:
             async for message in socket:
-                if message.type is WSMsgType.TEXT:
+                if message.type is WSMsgType.TEXT and page in self._pages:
                     self._hear(page, message.data)
         finally:
-            self._pages.discard(page)
+            self._leave(page)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-            self.on_closed(page)
         return socket
 
     async def close(self, is_meant: Callable[[OpenPage], bool] = lambda page: True) -> None:
         """Close the sockets of those pages."""
-        for page in [page for page in self._pages if is_meant(page)]:
-            await page.socket.close(code=4001, message=b"closed")
+        meant = [page for page in self._pages if is_meant(page)]
+        for page in meant:
+            self._leave(page)
+        await asyncio.gather(*(page.socket.close(code=4001, message=b"closed") for page in meant))
+
+    def _leave(self, page: OpenPage) -> None:
+        """It is told nothing more."""
+        self._pages.discard(page)
+        self.on_closed(page)
 
     def _stir(self) -> None:
         for page in self._pages:

@@ -1,6 +1,8 @@
 """The page's server: its files, its history, its socket, and what is done at it.
 
 * All addresses are relative to the page's own, so that it works below a path prefix.
+* Its own files are for everybody, as they tell nothing: who comes by a link on another site is
+  known only once the page itself asks.
 * What is done carries a key that the page made: sent again, it is done once.
 * A file is given out to be saved, and a picture to be shown; neither can run.
 """
@@ -22,6 +24,7 @@ from channels.web_files import WebFiles, describe, is_picture
 from channels.web_guard import DEVICE, Guard, Handler
 from channels.web_incoming import (
     EditRequest,
+    EnterRequest,
     KeysRequest,
     PressRequest,
     RemoveRequest,
@@ -84,10 +87,12 @@ class WebServer:
     def make_application(self) -> web.Application:
         """The application, with all its addresses."""
         made = web.Application(middlewares=[self._guard.check], client_max_size=_JSON_BYTES)
-        made.router.add_get("/", self._open, allow_head=False)
+        made.on_response_prepare.append(self._guard.close)
+        made.router.add_get("/", _give_own(PAGE / "index.html"), allow_head=False)
         for path in sorted(PAGE.iterdir()):
             if path.suffix in _TYPES and path.name != "index.html":
                 made.router.add_get(f"/{path.name}", _give_own(path))
+        made.router.add_post("/enter", _told(self._enter))
         self._add(made, "GET", "/api/state", self._state)
         self._add(made, "GET", "/api/history", self._history)
         self._add(made, "GET", "/api/search", self._search)
@@ -107,19 +112,13 @@ class WebServer:
 
     # --- getting in -----------------------------------------------------------------------------
 
-    async def _open(self, request: web.Request) -> web.StreamResponse:
-        """The page, for a browser that was let in, or brings a key."""
-        key, is_in = request.query.get("key"), self._guard.find_device(request) is not None
-        if key is None and is_in:
-            return _give(PAGE / "index.html")
-        cookie = self._guard.redeem(request, key) if key and not is_in else None
-        if is_in or cookie is not None:
-            headers = {"Location": "./", "Cache-Control": "no-store"}
-            answer = web.Response(status=303, headers=headers)
-            if cookie is not None:
-                answer.headers.add("Set-Cookie", cookie)
-            return answer
-        return _give(PAGE / "closed.html", status=401)
+    async def _enter(self, request: web.Request) -> web.StreamResponse:
+        """A browser brings the key of its link; one that was let in before needs none."""
+        sent = await _read(request, EnterRequest)
+        answer = _json({})
+        if self._guard.find_device(request) is None:
+            answer.headers.add("Set-Cookie", self._guard.redeem(request, sent.key))
+        return answer
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -129,6 +128,7 @@ class WebServer:
         return _json(
             {
                 "upto": self._store.upto,
+                "newest": self._store.newest,
                 "topics": topics,
                 "has_root": bool(self._store.read_page(ROOT, None, 1)),
                 "menu": self.menu,
@@ -139,14 +139,18 @@ class WebServer:
         )
 
     async def _history(self, request: web.Request) -> web.StreamResponse:
-        """A page of a topic's messages, and whether there are older ones."""
+        """A page of a topic's messages: the last ones, or those `before` or `after` one.
+
+        `has_more`: whether it goes on there; with `after` that is towards the newest.
+        """
         topic, most = _number(request, "topic", 0), _number(request, "most", 50)
         most = max(1, min(most, _MOST_MESSAGES))
+        if "after" in request.query:
+            found = self._store.read_on(topic, _number(request, "after", 0), most + 1)
+            return _json({"messages": found[:most], "has_more": len(found) > most})
         before = _number(request, "before", 0) or None
-        upto = self._store.upto
         found = self._store.read_page(topic, before, most + 1)
-        has_more = len(found) > most
-        return _json({"messages": found[-most:], "has_more": has_more, "upto": upto})
+        return _json({"messages": found[-most:], "has_more": len(found) > most})
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
         """The messages that hold some words."""
@@ -289,15 +293,15 @@ def _told(handler: Handler) -> Handler:
 
 def _give_own(path: Path) -> Handler:
     async def give(request: web.Request) -> web.StreamResponse:
-        return _give(path)
+        return _own(path)
 
     return give
 
 
-def _give(path: Path, *, status: int = 200) -> web.Response:
+def _own(path: Path) -> web.Response:
     """A file of the page's own, which a browser looks for anew each time."""
     headers = {"Content-Type": f"{_TYPES[path.suffix]}; charset=utf-8", "Cache-Control": "no-cache"}
-    return web.Response(body=path.read_bytes(), status=status, headers=headers)
+    return web.Response(body=path.read_bytes(), headers=headers)
 
 
 def _json(value: Any) -> web.Response:

@@ -6,7 +6,7 @@
   changes up to a number asks for what came after it, and has missed and repeats nothing.
 * A message has a key: the same one twice is one message. Of a deleted message its place stays; a
   conversation goes only when a person deletes it.
-* A database that is damaged is set aside, and the page begins anew.
+* A database that is damaged, wherever that is, is set aside, and the page begins anew.
 * What a person does is an update until it was taken: written down together with what the page shows
   of it, so that neither is there without the other.
 """
@@ -117,6 +117,7 @@ class WebStore:
         self.on_change: Callable[[], None] = lambda: None
         self.on_update: Callable[[], None] = lambda: None
         self._path = folder / "page.db"
+        self.set_aside = ""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
@@ -128,7 +129,10 @@ class WebStore:
                 self._set_aside()
                 self._open()
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"What the page shows can't be read: {error}.") from error
+            raise StoreError(
+                f"The page is off, as {self._path} can't be used: {error}. "
+                "See to that, and run ./install.sh."
+            ) from error
 
     def _open(self) -> None:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
@@ -138,6 +142,9 @@ class WebStore:
                 f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
                 f"PRAGMA secure_delete=ON; BEGIN; {_SCHEMA} COMMIT"
             )
+            found = str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
             self._last = max(
                 self._number("SELECT max(change) FROM messages"),
                 self._number("SELECT max(change) FROM topics"),
@@ -148,11 +155,11 @@ class WebStore:
 
     def _set_aside(self) -> None:
         """Keep what can't be read under another name."""
-        mark = secrets.token_hex(8)
+        self.set_aside = f"{self._path.name}.damaged-{secrets.token_hex(8)}"
         for end in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 old = self._path.with_name(self._path.name + end)
-                old.rename(self._path.with_name(f"{self._path.name}.damaged-{mark}{end}"))
+                old.rename(self._path.with_name(self.set_aside + end))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -163,6 +170,11 @@ class WebStore:
         """The number of the last change."""
         return self._last
 
+    @property
+    def newest(self) -> int:
+        """The id of the message that was shown last."""
+        return int(self._query("SELECT max(id) FROM messages")[0][0] or 0)
+
     # --- what there is ------------------------------------------------------------------------
 
     def read_page(self, topic: int, before: int | None, most: int) -> list[Message]:
@@ -170,6 +182,11 @@ class WebStore:
         query = f"{_MESSAGE} WHERE topic = ? AND id < ? AND NOT is_deleted ORDER BY id DESC LIMIT ?"
         rows = self._query(query, topic, before if before is not None else 1 << 62, most)
         return [_message(row) for row in reversed(rows)]
+
+    def read_on(self, topic: int, after: int, most: int) -> list[Message]:
+        """The first messages of a topic with a larger id than `after`, oldest first."""
+        query = f"{_MESSAGE} WHERE topic = ? AND id > ? AND NOT is_deleted ORDER BY id LIMIT ?"
+        return [_message(row) for row in self._query(query, topic, after, most)]
 
     def read_topics(self) -> list[Topic]:
         """All topics, the one that something happened in last at the beginning."""

@@ -52,7 +52,7 @@ HUB = {
         "chat_messages",
         "presses",
         "assembly",
-        "channel_list",
+        *("channel_list", "channel_watch"),
         *("device_commands", "page_link", "page_desk"),
         "claude_status",
         "running_claude",

@@ -302,3 +302,28 @@ def test_a_refused_token_is_one_line(world: World) -> None:
     assert done.returncode == 1
     assert "get it anew from @BotFather" in done.stderr
     assert "wrong-token" not in done.stderr
+
+
+def test_a_page_that_is_broken_costs_the_bot_nothing_and_its_owner_is_told_once(
+    world: World,
+) -> None:
+    folder = world.state / "bridge" / "web"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("no folder")
+    world.settings["BRIDGE_WEB"] = "on"
+    for _ in range(2):
+        world.start_bridge()
+        world.ask("hello", "Echo: hello")
+        world.kill_bridge()
+    (told,) = [text for text in world.texts() if "Echo" not in text]
+    assert told.startswith("The page is off, as ") and told.endswith("run ./install.sh.")
+    world.settings["TELEGRAM_BOT_TOKEN"] = "999:wrong-token-of-nobody-at-all-000000"
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py")],
+        env=world.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "The page is off, as " in done.stderr and "@BotFather" in done.stderr

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buttons import Buttons, Press
@@ -66,6 +66,7 @@ def test_a_damaged_file_lets_nobody_in_until_a_new_key_is_issued(
     assert [path.read_bytes() for path in tmp_path.glob("devices.json.damaged-*")] == [data]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_is_in_the_file_is_read_or_damaged(data: bytes) -> None:
     for text in (data, render_record(Record())[:-5] + data):

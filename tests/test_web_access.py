@@ -4,42 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from tests.web_site import KEY, Site, send
+from core.model import Attachment, Chat
+from core.screen_rows import ShownScreen
+from tests.web_site import KEY, Site, enter, history, send, until
 
 pytest_plugins = ["tests.standins.web_fixtures"]
 
 # --- getting in --------------------------------------------------------------------------------
 
 
-async def test_a_key_lets_in_one_browser_once_and_leaves_the_address(
-    site: Site, stranger: aiohttp.ClientSession
-) -> None:
-    link = site.url(f"?key={site.devices.issue_key()}")
-    async with stranger.get(link, allow_redirects=False) as answer:
-        assert (answer.status, answer.headers["Location"]) == (303, "./")
+async def test_a_key_lets_in_one_browser_once(site: Site, stranger: aiohttp.ClientSession) -> None:
+    url, body = site.url("enter"), {"key": site.devices.issue_key()}
+    headers = {"Origin": site.origin}
+    async with stranger.post(url, json=body, headers=headers) as answer:
         cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly; SameSite=Strict" in cookie
     assert "Path" not in cookie  # the page's own folder, whatever prefix it has
-    async with stranger.get(site.url("")) as answer:
+    async with stranger.get(site.url("api/state")) as answer:
         assert answer.status == 200
-    async with aiohttp.ClientSession() as other, other.get(link) as answer:
+    other = aiohttp.ClientSession(headers=headers)
+    async with other, other.post(url, json=body) as answer:
         assert answer.status == 401
         assert "Set-Cookie" not in answer.headers
     assert [device.name for device in site.devices.everybody()] == ["A browser"]
+
+
+async def test_a_key_is_not_used_up_by_looking_at_the_link_nor_by_who_is_in(
+    site: Site, stranger: aiohttp.ClientSession, browser: aiohttp.ClientSession
+) -> None:
+    key = site.devices.issue_key()
+    async with stranger.get(site.url(f"?key={key}")) as answer:  # a mail's scanner
+        assert (answer.status, "Set-Cookie" in answer.headers) == (200, False)
+    assert await enter(browser, site, key) == 200
+    assert len(site.devices.everybody()) == 1
+    assert await enter(stranger, site, key) == 200
+
+
+async def test_another_page_lets_no_browser_in(site: Site, stranger: aiohttp.ClientSession) -> None:
+    body = {"key": site.devices.issue_key()}
+    for origin in ("", "null", "http://evil.example"):
+        headers = {"Origin": origin} if origin else None
+        async with stranger.post(site.url("enter"), json=body, headers=headers) as answer:
+            assert answer.status == 403
+    assert site.devices.everybody() == ()
 
 
 async def test_on_the_disk_there_is_neither_a_key_nor_a_cookie(
     site: Site, stranger: aiohttp.ClientSession
 ) -> None:
     unused, key = site.devices.issue_key(), site.devices.issue_key()
-    async with stranger.get(site.url(f"?key={key}"), allow_redirects=False) as answer:
-        token = answer.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+    await enter(stranger, site, key)
+    (token,) = [cookie.value for cookie in stranger.cookie_jar]
     path = site.config.bridge_dir / "devices.json"
     kept = path.read_text()
     assert all(secret not in kept for secret in (unused, key, token))
@@ -61,35 +84,62 @@ async def test_who_was_not_let_in_gets_nothing(
     headers = {"Origin": site.origin}
     async with stranger.request(method, site.url(path), headers=headers) as answer:
         assert answer.status == 401
-    async with stranger.get(site.url("")) as answer:
-        assert answer.status == 401
-        assert "not let in" in await answer.text()
 
 
 async def test_wrong_keys_are_tried_ten_times_a_minute_at_most(
     site: Site, stranger: aiohttp.ClientSession
 ) -> None:
-    statuses = []
-    for number in range(12):
-        async with stranger.get(site.url(f"?key=wrong{number}")) as answer:
-            statuses.append(answer.status)
+    statuses = [await enter(stranger, site, f"wrong{number}") for number in range(12)]
     assert statuses == [401] * 10 + [429] * 2
-    async with stranger.get(site.url(f"?key={site.devices.issue_key()}")) as answer:
-        assert answer.status == 429
+    assert await enter(stranger, site, site.devices.issue_key()) == 429
 
 
-async def test_a_device_that_is_removed_is_out_at_once_and_its_socket_is_closed(
-    site: Site, browser: aiohttp.ClientSession
+async def test_a_device_that_is_removed_is_out_at_once_with_all_that_it_has_open(
+    site: Site, browser: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    async with browser.ws_connect(site.url("api/live?since=0")) as socket:
-        (device,) = site.devices.everybody()
-        assert site.devices.remove(device.id)
-        async with asyncio.timeout(5):
-            while (await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
-                pass
-        assert socket.close_code == 4001
+    big = tmp_path / "big"
+    with big.open("wb") as file:
+        file.truncate(100 << 20)
+    await site.show("here", attachments=(Attachment("big", str(big)),))
+    (shown,) = (await history(browser, site))["messages"]
+    looked: list[Chat] = []
+    site.channel.equip(Watched(looked))
+    live = site.url("api/live?since=0")
+    file_url = site.url(f"files/{shown['body']['files'][0]['id']}/big")
+    async with browser.ws_connect(live) as one, browser.ws_connect(live) as other:
+        await one.send_json({"watch": 0})
+        await until(lambda: looked)
+        async with browser.get(file_url) as download:
+            await download.content.readexactly(1)
+            (device,) = site.devices.everybody()
+            assert site.devices.remove(device.id)
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await download.read()
+        for socket in (one, other):
+            async with asyncio.timeout(30):
+                while (said := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                    pass
+            assert said.data == 4001
+    assert site.channel._terminals._watched == {}
     assert (await send(browser, site, key=KEY, text="hello"))[0] == 401
     assert site.taken == []
+
+
+class Watched:
+    """A desk whose terminals are empty; `looked` has who looked at one."""
+
+    def __init__(self, looked: list[Chat]) -> None:
+        self._looked = looked
+
+    async def list_sessions(self) -> list[dict[str, Any]]:
+        return []
+
+    async def look(self, chat: Chat) -> ShownScreen | None:
+        self._looked.append(chat)
+        return None
+
+    async def press(self, chat: Chat, keys: Sequence[str], mark: str) -> ShownScreen | None:
+        return None
 
 
 # --- other pages -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 from devices import Devices
 from tests.standins.telegram_state import Message
 from tests.test_bridge_takeover import Terminal
-from tests.web_world import PATIENCE, WebWorld, free_port, message, reads, say
+from tests.web_world import WebWorld, free_port, is_ready, message, open_link, reads, say
 from tests.world import World, wait_until
 
 
@@ -48,7 +48,7 @@ def test_a_text_goes_in_and_the_answer_comes_out(
     say(page, "hello")
     reads(page, "Echo: hello")
     sign = message(page, "hello").first.get_by_role("img", name="Answered")
-    expect(sign).to_be_visible(timeout=PATIENCE)
+    expect(sign).to_be_visible()
     say(page, "and again")
     reads(page, "Echo: and again")
     assert texts(page) == ["hello", "Echo: hello", "and again", "Echo: and again"]
@@ -81,12 +81,12 @@ def test_a_reload_in_the_middle_and_a_second_tab_miss_nothing_and_repeat_nothing
     web_world.start_bridge()
     first = web_world.open_page(browser_context)
     say(first, "hold paint")
-    expect(message(first, "Held paint.").last).to_be_visible(timeout=PATIENCE)
+    expect(message(first, "Held paint.").last).to_be_visible()
     second = browser_context.new_page()
     second.goto(first.url)
     first.reload()
     for page in (first, second):
-        expect(message(page, "Held paint.").last).to_be_visible(timeout=PATIENCE)
+        expect(message(page, "Held paint.").last).to_be_visible()
     web_world.model.release("paint")
     for page in (first, second):
         reads(page, "And done.")
@@ -107,7 +107,7 @@ def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
     say(page, "hello")
     reads(page, "Echo: hello")
     web_world.kill_bridge()
-    expect(page.locator("#state")).to_have_text("Not connected", timeout=PATIENCE)
+    expect(page.locator("#state")).to_have_text("Not connected")
     say(page, "are you there")
     expect(page.locator(".waiting")).to_have_count(1)
     page.evaluate("window.old = true")
@@ -133,12 +133,10 @@ def test_each_conversation_has_a_session_of_its_own(
     reads(page, "Echo: another")
     assert texts(page) == ["another", "Echo: another"]
     wait_until(lambda: len(web_world.sessions()) == 2, "two sessions")
-    side = page.get_by_role("navigation", name="Conversations")
-    side.get_by_role("button", name="hello").click()
-    expect(message(page, "Echo: hello")).to_be_visible()
+    page.locator("#topics").get_by_role("button", name="hello").click()
     say(page, "recall")
-    reads(page, "hello").get_by_text("hello")
-    assert "another" not in " ".join(texts(page))
+    reads(page, "You told me: hello")
+    assert texts(page) == ["hello", "Echo: hello", "recall", "You told me: hello"]
 
 
 def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserContext) -> None:
@@ -154,7 +152,7 @@ def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserC
     (web_world.project / "report.txt").write_text("fifty-four")
     say(page, "/get report.txt")
     with page.expect_download() as saving:
-        page.get_by_role("link", name="report.txt").click(timeout=PATIENCE)
+        page.get_by_role("link", name="report.txt").click()
     assert Path(saving.value.path()).read_text() == "fifty-four"
 
 
@@ -168,15 +166,14 @@ def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
     web_world.wait_for_process("idle")
     page.get_by_role("button", name="Terminal").click()
     terminal = page.get_by_role("application", name="Terminal")
-    expect(terminal).to_contain_text("Echo: hello", timeout=PATIENCE)
+    expect(terminal).to_contain_text("Echo: hello")
     colours = terminal.locator("span").evaluate_all("all => all.map(one => one.style.color)")
     assert any(colours)
     terminal.focus()
     page.keyboard.type("say it")
-    expect(terminal).to_contain_text("say it", timeout=PATIENCE)
+    expect(terminal).to_contain_text("say it")
     page.keyboard.press("Enter")
-    reads(page, "it")
-    expect(terminal).to_contain_text("it", timeout=PATIENCE)
+    shows(page, "it")
 
 
 def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
@@ -188,13 +185,13 @@ def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
         web_world.start_bridge()
         page = web_world.open_page(browser_context)
         machine = page.get_by_role("region", name="On this machine")
-        machine.get_by_role("button", name="my cat is called Grace").click(timeout=PATIENCE)
+        machine.get_by_role("button", name="my cat is called Grace").click()
         expect(machine).to_contain_text("open in tmux “work”")
         machine.get_by_role("button", name="Continue here").click()
         reads(page, "Joined where it is open")
         say(page, "recall")
-        expect(page.locator("article.markdown").last).to_contain_text("Grace", timeout=PATIENCE)
-        expect(machine).to_be_hidden(timeout=PATIENCE)
+        reads(page, "You told me: my cat is called Grace")
+        expect(machine).to_be_hidden()
     finally:
         terminal.tmux("kill-server")
 
@@ -214,17 +211,17 @@ def test_a_conversation_goes_from_telegram_to_the_page_and_back(
     world.telegram.press(world.chat, world.user, asked.message_id, "Move it")
     wait_until(lambda: "Open it: " in now(world, asked).text, "the link")
     link = now(world, asked).text.partition("Open it: ")[2]
-    page = browser_context.new_page()
     key = Devices(world.state / "bridge").issue_key()
-    page.goto(f"http://127.0.0.1:{port}/?key={key}")
+    page = open_link(browser_context, f"http://127.0.0.1:{port}/?key={key}")
     page.goto(link)
+    is_ready(page)
     reads(page, "Handed over from Ada's chat")
     before = world.texts()
     say(page, "recall")
-    reads(page, "Grace")
+    reads(page, "You told me: my cat is called Grace")
     assert world.texts() == before
     sign = message(page, "recall").first.get_by_role("img", name="Answered")
-    expect(sign).to_be_visible(timeout=PATIENCE)
+    expect(sign).to_be_visible()
     world.wait_for_process("idle")
     wait_until(lambda: "card" not in world.sessions()[0].state, "the turn is over")
     say(page, "/handoff")

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext
 
-from tests.web_world import WebWorld, reads, say
+from tests.web_world import WebWorld, open_link, reads, say
 from tests.world import ROOT
 
 SECONDS = 90.0
@@ -55,9 +55,7 @@ def test_without_a_token_the_installer_prints_a_link_that_opens_the_chat(
         printed = run_installer(web_world)
         (link,) = re.findall(r"http://127\.0\.0\.1:\d+/\?key=\S+", printed)
         assert "./install.sh --telegram" in printed
-        page = browser_context.new_page()
-        page.goto(link)
-        expect(page.locator("body[data-ready]")).to_be_visible()
+        page = open_link(browser_context, link)
         say(page, "hello")
         reads(page, "Echo: hello")
         (again,) = re.findall(r"http://\S+\?key=\S+", run_installer(web_world, "--web"))

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Route, expect
 
 from core.errors import ChatUnreachableError
 from core.model import Attachment
 from tests.web_rig import WebRig, keys
-from tests.web_world import message, say, watched
+from tests.web_world import is_ready, message, open_link, open_topic, say, watched
+
+pytest_plugins = ["tests.standins.web_fixtures"]
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[WebRig]:
-    """A page whose posts the test decides."""
-    with WebRig(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def page(rig: WebRig, browser_context: BrowserContext) -> Page:
-    """The page, open at no conversation."""
-    made = browser_context.new_page()
-    made.goto(rig.link())
-    expect(made.locator("body[data-ready]")).to_be_visible()
-    return made
-
-
-def open_topic(page: Page, topic: int) -> None:
-    page.evaluate(f"location.hash = '#t{topic}'")
-    expect(page.locator("#log")).not_to_have_attribute("aria-busy", "true")
-
-
-def test_what_claude_says_is_never_markup(rig: WebRig, page: Page) -> None:
+def test_nothing_runs_that_is_not_the_pages_own(rig: WebRig, page: Page) -> None:
     topic = rig.make_topic("attack")
     open_topic(page, topic)
     evil = (
@@ -57,9 +37,6 @@ def test_what_claude_says_is_never_markup(rig: WebRig, page: Page) -> None:
     assert links == []
     assert log.inner_text().count("<script>alert(1)</script>") >= 4
     assert dialogs == []
-
-
-def test_no_script_runs_that_is_not_the_pages_own(page: Page) -> None:
     refused = page.evaluate(
         """() => new Promise((done) => {
             document.addEventListener("securitypolicyviolation", (e) => done(e.violatedDirective));
@@ -72,20 +49,28 @@ def test_no_script_runs_that_is_not_the_pages_own(page: Page) -> None:
     assert page.evaluate("window.ran") is None
 
 
-def test_a_press_reaches_the_bridge_and_its_answer_the_person(rig: WebRig, page: Page) -> None:
+def test_a_reply_and_a_press_reach_the_bridge_and_its_answer_the_person(
+    rig: WebRig, page: Page
+) -> None:
     topic = rig.make_topic("ask")
     open_topic(page, topic)
     asked = rig.show("May I?", topic=topic, keyboard=keys("Yes|No"))
-    page.get_by_role("button", name="Yes").click()
-    expect(page.get_by_role("button", name="Yes")).to_have_class(re.compile("waits"))
-    page.wait_for_function("document.querySelector('.waits')")
+    message(page, "May I?").hover()
+    page.get_by_role("button", name="Reply", exact=True).click()
+    say(page, "why?")
+    expect(page.locator("article.mine:not(.waiting) .quote")).to_have_text(re.compile("May I"))
+    assert rig.hear("message")["reply_to"] == asked
+    button = page.get_by_role("button", name="Yes")
+    button.click()
+    expect(button).to_have_class(re.compile("waits"))
+    rig.wait(lambda: len(rig.heard) == 2)
     (pressed,) = [raw for _, raw in rig.heard if raw["kind"] == "press"]
     assert (pressed["press"], pressed["message"]) == ("press Yes", asked)
     rig.do(lambda: rig.channel.answer_press(pressed["press_key"], "Allowed."))
     expect(page.get_by_role("status").filter(has_text="Allowed.")).to_be_visible()
     rig.change(asked, "✅ Allowed", topic=topic)
     expect(page.get_by_role("button", name="Yes")).to_have_count(0)
-    expect(message(page, "May I?")).to_have_count(0)
+    expect(page.locator("article:not(.mine)").filter(has_text="May I?")).to_have_count(0)
 
 
 def test_a_message_that_waits_can_be_changed(rig: WebRig, page: Page) -> None:
@@ -93,29 +78,23 @@ def test_a_message_that_waits_can_be_changed(rig: WebRig, page: Page) -> None:
     expect(page.locator("article.mine:not(.waiting)")).to_be_visible()
     number = int(page.locator("article.mine").get_attribute("data-id") or 0)
     rig.do(lambda: rig.channel._store.sign(number, "received"))
-    page.locator("article.mine").hover()
-    page.get_by_role("button", name="Change").click()
     box = page.get_by_role("textbox", name="Message Claude")
+    box.fill("the next thought")
+    page.locator("article.mine").hover()
+    change = page.get_by_role("button", name="Change")
+    change.click()
     expect(box).to_have_value("helo")
+    page.keyboard.press("Escape")
+    expect(box).to_have_value("the next thought")  # it is not lost by that
+    change.click()
     box.fill("hello")
     box.press("Enter")
     expect(message(page, "changed").filter(has_text="hello")).to_be_visible()
-    kinds = [raw["kind"] for _, raw in rig.heard]
-    assert kinds == ["message", "edit"]
+    rig.wait(lambda: [raw["kind"] for _, raw in rig.heard] == ["message", "edit"])
+    expect(box).to_have_value("the next thought")
 
 
-def test_a_reply_names_its_message(rig: WebRig, page: Page) -> None:
-    topic = rig.make_topic("ask")
-    open_topic(page, topic)
-    asked = rig.show("Which colour?", topic=topic, keyboard=keys("Red"))
-    message(page, "Which colour?").hover()
-    page.get_by_role("button", name="Reply", exact=True).click()
-    say(page, "green")
-    expect(page.locator("article.mine .quote")).to_have_text(re.compile("Which colour"))
-    assert rig.heard[-1][1]["reply_to"] == asked
-
-
-def test_a_picture_is_pasted_and_a_file_is_dropped(rig: WebRig, page: Page) -> None:
+def test_a_picture_is_pasted_a_file_is_dropped_and_one_is_saved(rig: WebRig, page: Page) -> None:
     page.evaluate(
         """() => {
             const png = new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10, 1, 2, 3]);
@@ -134,14 +113,10 @@ def test_a_picture_is_pasted_and_a_file_is_dropped(rig: WebRig, page: Page) -> N
     page.get_by_role("button", name="Send").click()
     expect(page.locator("article.mine .picture img")).to_have_count(1)
     expect(page.locator("article.mine").get_by_role("link", name="notes.txt")).to_be_visible()
-    files = rig.heard[-1][1]["files"]
-    assert [file["name"] for file in files] == ["shot.png", "notes.txt"]
-
-
-def test_a_file_of_the_bridges_is_saved(rig: WebRig, page: Page, tmp_path: Path) -> None:
-    topic = rig.make_topic("files")
-    open_topic(page, topic)
-    rig.show("here", topic=topic, attachments=(Attachment("a.html", text="<b>x</b>"),))
+    sent = rig.hear("message")
+    assert [file["name"] for file in sent["files"]] == ["shot.png", "notes.txt"]
+    shown = (Attachment("a.html", text="<b>x</b>"),)
+    rig.show("here", topic=sent["topic"], attachments=shown)
     with page.expect_download() as saving:
         page.get_by_role("link", name="a.html").click()
     assert Path(saving.value.path()).read_text() == "<b>x</b>"
@@ -162,8 +137,8 @@ def test_everything_can_be_done_with_the_keyboard(rig: WebRig, page: Page) -> No
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("two")
     page.keyboard.press("Enter")
-    expect(page.locator("article.mine").last).to_have_text(re.compile("one\ntwo"))
-    expect(page.locator("#log")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("article.mine:not(.waiting)").last).to_have_text(re.compile("one\ntwo"))
+    is_ready(page)
     page.keyboard.press("Control+k")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("two")
@@ -171,13 +146,6 @@ def test_everything_can_be_done_with_the_keyboard(rig: WebRig, page: Page) -> No
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("article.shown")).to_have_text(re.compile("one\ntwo"))
-
-
-def test_a_draft_lives_through_a_reload(page: Page) -> None:
-    page.keyboard.type("half a thought")
-    page.reload()
-    box = page.get_by_role("textbox", name="Message Claude")
-    expect(box).to_have_value("half a thought")
 
 
 def test_on_a_phone_there_is_one_column_and_a_drawer(rig: WebRig, chromium: Browser) -> None:
@@ -191,8 +159,7 @@ def test_on_a_phone_there_is_one_column_and_a_drawer(rig: WebRig, chromium: Brow
         viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True
     )
     with watched(phone) as context:
-        page = context.new_page()
-        page.goto(rig.link())
+        page = open_link(context, rig.link())
         expect(message(page, "A long word")).to_be_visible()
         wide = "document.documentElement.scrollWidth > innerWidth"
         assert page.evaluate(wide) is False
@@ -243,21 +210,153 @@ const post = { method: "POST", credentials: "include", body };
 </script>"""
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_an_attack_page_on_another_origin_can_do_nothing(
-    rig: WebRig, page: Page, host: str
-) -> None:
+def test_an_attack_page_on_another_origin_can_do_nothing(rig: WebRig, page: Page) -> None:
     rig.show("private")
-    attack = page.context.new_page()
-    attack.route(
-        f"http://{host}:9/**",
-        lambda route: route.fulfill(content_type="text/html", body=ATTACK % rig.url),
-    )
-    attack.goto(f"http://{host}:9/")
-    attack.wait_for_function("window.tries")
-    tried = attack.evaluate("window.tries")
-    assert [one for one in tried if "private" in one or one.startswith("frame: Claude")] == []
+    for host in ("127.0.0.1", "localhost"):  # the same site, and another one
+        attack = page.context.new_page()
+        attack.route(
+            f"http://{host}:9/**",
+            lambda route: route.fulfill(content_type="text/html", body=ATTACK % rig.url),
+        )
+        attack.goto(f"http://{host}:9/")
+        attack.wait_for_function("window.tries")
+        tried = attack.evaluate("window.tries")
+        assert [one for one in tried if "private" in one or one.startswith("frame: Claude")] == []
     assert rig.heard == []
+
+
+def test_a_link_on_another_site_opens_the_page_signed_in(
+    rig: WebRig, browser_context: BrowserContext
+) -> None:
+    topic = rig.make_topic("Build")
+    rig.show("it is built", topic=topic)
+    links = f"<a href='{rig.link()}#t{topic}'>first</a> <a href='{rig.url}#t{topic}'>later</a>"
+    chat = browser_context.new_page()
+    chat.route(
+        "http://chat.example/",
+        lambda route: route.fulfill(content_type="text/html", body=links),
+    )
+    for link in ("first", "later"):
+        chat.goto("http://chat.example/")
+        chat.get_by_role("link", name=link).click()
+        expect(message(chat, "it is built")).to_be_visible()
+        is_ready(chat)
+        assert chat.url == f"{rig.url}#t{topic}"
+    assert len(rig.devices.everybody()) == 1
+    (cookie,) = browser_context.cookies()
+    assert (cookie.get("sameSite"), cookie.get("httpOnly")) == ("Strict", True)
+
+
+def test_a_browser_that_is_removed_shows_nothing_more_in_any_of_its_tabs(
+    rig: WebRig, page: Page
+) -> None:
+    topic = rig.make_topic("private")
+    rig.show("a private thing", topic=topic)
+    open_topic(page, topic)
+    page.get_by_role("button", name="Terminal").click()
+    tabs = [page, open_link(page.context, f"{rig.url}#t{topic}")]
+    for tab in tabs:
+        expect(message(tab, "a private thing")).to_be_visible()
+    (device,) = rig.devices.everybody()
+    rig.do(lambda: rig.devices.remove(device.id))
+    for tab in tabs:
+        expect(tab.get_by_role("heading", level=1)).to_have_text("This browser is not let in")
+        assert "private" not in tab.content()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This browser is not let in")
+
+
+def test_a_conversation_opens_with_the_click(rig: WebRig, page: Page) -> None:
+    first, second = rig.make_topic("first"), rig.make_topic("second")
+    open_topic(page, first)
+    page.locator("#file").set_input_files(
+        [FilePayload(name="of the first.txt", mimeType="text/plain", buffer=b"x")]
+    )
+    expect(page.locator("#uploads progress")).to_have_count(0)
+    page.get_by_role("textbox", name="Message Claude").fill("begun in the first")
+    page.evaluate(
+        """() => {
+            const buttons = [...document.querySelectorAll("#topics button")];
+            buttons.find((one) => one.textContent === "second").click();
+            const box = document.querySelector("#composer-text");
+            box.value += "for the second";
+            box.dispatchEvent(new Event("input", { bubbles: true }));
+            document.querySelector("#composer").requestSubmit();
+        }"""
+    )
+    expect(page.locator("article.mine:not(.waiting)")).to_have_text(re.compile("for the second"))
+    sent = rig.hear("message")
+    assert (sent["text"], sent["topic"], sent["files"]) == ("for the second", second, [])
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("first")
+    expect(page.get_by_role("textbox", name="Message Claude")).to_have_value("begun in the first")
+    expect(page.locator("#uploads li")).to_have_text(re.compile("of the first"))
+
+
+KEEPS_NOTHING = """
+    Object.defineProperty(window, "sessionStorage", {
+        get() { throw new DOMException("", "SecurityError"); }
+    });
+    Storage.prototype.setItem = () => { throw new DOMException("", "QuotaExceededError"); };
+"""
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_no_text_is_lost_whether_or_not_the_browser_keeps_any(
+    rig: WebRig, browser_context: BrowserContext, keeps: bool
+) -> None:
+    if not keeps:
+        browser_context.add_init_script(KEEPS_NOTHING)
+    topics = [rig.make_topic(name) for name in ("first", "second")]
+    browser_context.route("**/api/send", lambda route: route.abort())  # the network is gone
+    tabs = []
+    for number, topic in enumerate(topics):
+        link = rig.link() if number == 0 else rig.url
+        page = open_link(browser_context, f"{link}#t{topic}")
+        say(page, f"unsent {number}")
+        expect(page.locator("article.waiting")).to_have_text(re.compile(f"unsent {number}"))
+        page.keyboard.type("half a thought")
+        page.get_by_role("button", name="New conversation").click()
+        box = page.get_by_role("textbox", name="Message Claude")
+        expect(box).to_have_value("")
+        page.go_back()
+        expect(box).to_have_value("half a thought")
+        tabs.append(page)
+    for page in tabs:
+        if keeps:
+            page.reload()
+            is_ready(page)
+        else:  # the browser asks first
+            with page.expect_event("dialog") as asking:
+                page.evaluate("() => { setTimeout(() => location.reload()); }")
+            assert asking.value.type == "beforeunload"
+            asking.value.dismiss()
+        expect(page.get_by_role("textbox", name="Message Claude")).to_have_value("half a thought")
+        expect(page.locator("article.waiting")).to_have_count(1)
+    browser_context.unroute("**/api/send")
+    for number, page in enumerate(tabs):
+        sent = page.locator("article.mine:not(.waiting)")
+        expect(sent).to_have_text(re.compile(f"unsent {number}"))
+    texts = sorted((raw["topic"], raw["text"]) for _, raw in rig.heard)
+    assert texts == [(topic, f"unsent {number}") for number, topic in enumerate(topics)]
+
+
+def test_a_break_while_an_answer_is_streamed_loses_and_repeats_nothing(
+    rig: WebRig, page: Page
+) -> None:
+    topic = rig.make_topic("stream")
+    open_topic(page, topic)
+    live = rig.show("word 0", topic=topic, style="card", silent=True)
+    expect(message(page, "word 0")).to_be_visible()
+    for number in range(1, 4):
+        rig.do(rig.channel._pages.close)
+        rig.change(live, f"word {number}", topic=topic, style="card")
+        rig.show(f"line {number}", topic=topic)
+    rig.change(live, "the end", topic=topic, style="markdown")
+    expect(message(page, "the end")).to_be_visible()
+    shown = page.locator("article .text")
+    expect(shown).to_have_text(["the end", "line 1", "line 2", "line 3"])
+    expect(page.locator("#state")).to_have_text("")
 
 
 def test_a_conversation_is_deleted_for_good_with_its_files(rig: WebRig, page: Page) -> None:
@@ -293,9 +392,7 @@ def test_what_is_not_silent_notifies_who_looks_elsewhere(
         document.hasFocus = () => false;"""
     )
     topic = rig.make_topic("Build")
-    page = browser_context.new_page()
-    page.goto(rig.link())
-    expect(page.locator("body[data-ready]")).to_be_visible()
+    page = open_link(browser_context, rig.link())
     rig.show("quiet", topic=topic, silent=True)
     loud = rig.show("**Done** now", topic=topic, style="markdown")
     rig.change(loud, "changed", topic=topic, style="markdown")

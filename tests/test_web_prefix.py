@@ -9,12 +9,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from core.model import Attachment
 from tests.standins.loop_thread import LoopThread
 from tests.web_rig import WebRig
-from tests.web_world import message, say
+from tests.web_world import is_ready, message, say
 
 PREFIX = "/desk/claude"
 
@@ -71,7 +71,7 @@ def proxied(tmp_path: Path) -> Iterator[tuple[WebRig, str]]:
         proxy.stop()
 
 
-def test_below_a_prefix_everything_works(
+def test_below_a_prefix_everything_works_and_the_page_can_be_installed(
     proxied: tuple[WebRig, str], browser_context: BrowserContext
 ) -> None:
     rig, address = proxied
@@ -79,15 +79,40 @@ def test_below_a_prefix_everything_works(
     wrong: list[str] = []
     page.on("response", lambda answer: wrong.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}?key={rig.devices.issue_key()}")
+    is_ready(page)
     assert page.url == address
     say(page, "hello")
     expect(message(page, "hello")).to_be_visible()
-    topic = rig.heard[-1][1]["topic"]
+    topic = rig.hear("message")["topic"]
     picture = rig.folder / "a.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     rig.show("here", topic=topic, attachments=(Attachment("a.png", str(picture), "photo"),))
     expect(page.locator("article img")).to_have_count(1)
     (cookie,) = browser_context.cookies()
     assert cookie.get("path") == PREFIX
+    find_installed(page, address)
     page.close()
     assert wrong == []
+
+
+def find_installed(page: Page, address: str) -> None:
+    """What Chromium makes of it, were it added to a home screen."""
+    protocol = page.context.new_cdp_session(page)
+    found = protocol.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [one["errorId"] for one in found] == ["in-incognito"]  # as every page is in a test
+    manifest = protocol.send("Page.getAppManifest")["manifest"]
+    assert (manifest["startUrl"], manifest["scope"], manifest["id"]) == (address,) * 3
+    assert manifest["display"] == "kStandalone"
+    for icon in manifest["icons"]:
+        width = page.evaluate(
+            """async (address) => {
+                const picture = new Image();
+                picture.src = address;
+                await picture.decode();
+                return [picture.naturalWidth, picture.naturalHeight];
+            }""",
+            icon["url"],
+        )
+        if icon["type"] == "image/png":
+            assert icon["sizes"] == "{}x{}".format(*width)
+    assert {"192x192", "512x512"} <= {icon["sizes"] for icon in manifest["icons"]}

@@ -14,6 +14,7 @@ from core.config import Config
 from core.model import AT_THE_PAGE, Button, Chat, Post
 from devices import Devices
 from tests.web_world import free_port
+from tests.world import wait_until
 
 Value = TypeVar("Value")
 
@@ -60,6 +61,16 @@ class WebRig:
             return await result if asyncio.iscoroutine(result) else result
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
+
+    def wait(self, is_true: Callable[[], bool]) -> None:
+        """Until that is so; the page goes on meanwhile."""
+        wait_until(is_true, "what the page does")
+
+    def hear(self, kind: str) -> dict[str, Any]:
+        """The one update of that kind, once it was taken."""
+        self.wait(lambda: any(raw["kind"] == kind for _, raw in self.heard))
+        (found,) = [raw for _, raw in self.heard if raw["kind"] == kind]
+        return found
 
     def show(self, text: str, *, topic: int | None = None, **more: Any) -> int:
         """Show a post; returns the message's id."""

@@ -64,6 +64,13 @@ class Site:
         await self.channel.stop()
 
 
+async def enter(browser: aiohttp.ClientSession, site: Site, key: str) -> int:
+    """Bring a key, as the page does when it was opened by a link; returns the status."""
+    headers = {"Origin": site.origin}
+    async with browser.post(site.url("enter"), json={"key": key}, headers=headers) as answer:
+        return answer.status
+
+
 async def send(
     browser: aiohttp.ClientSession, site: Site, what: str = "send", **body: Any
 ) -> tuple[int, Any]:

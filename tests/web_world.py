@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -25,7 +25,8 @@ _OPTIONS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 PATIENCE = 30_000
-"""Milliseconds for what a real Claude Code does."""
+"""Milliseconds for what a real Claude Code does, and a page on a busy machine."""
+expect.set_options(timeout=PATIENCE)
 
 
 def free_port() -> int:
@@ -100,10 +101,8 @@ class WebWorld(World):
         def answers() -> bool:
             assert bridge.poll() is None, self.log()
             with suppress(URLError, ConnectionError):
-                try:
-                    urlopen(self.url, timeout=5).close()
-                except HTTPError as error:
-                    return error.code == 401
+                urlopen(self.url, timeout=5).close()
+                return True
             return False
 
         wait_until(answers, "the page answers")
@@ -114,10 +113,28 @@ class WebWorld(World):
 
     def open_page(self, context: BrowserContext) -> Page:
         """The page, in a browser that is let in by a link."""
-        page = context.new_page()
-        page.goto(self.link())
-        expect(page.locator("body[data-ready]")).to_be_visible()
-        return page
+        return open_link(context, self.link())
+
+
+def open_link(context: BrowserContext, link: str) -> Page:
+    """A page that hears what the person does, at that link."""
+    page = context.new_page()
+    page.goto(link)
+    is_ready(page)
+    return page
+
+
+def open_topic(page: Page, topic: int) -> None:
+    """Another conversation, opened as by its link."""
+    page.evaluate(f"location.hash = '#t{topic}'")
+    expect(page.locator("#topics [aria-current]")).to_have_attribute("data-topic", str(topic))
+    is_ready(page)
+
+
+def is_ready(page: Page) -> None:
+    """Wait until the page hears what the person does, and shows what was said."""
+    expect(page.locator("body[data-ready]")).to_be_visible()
+    expect(page.locator("#log")).not_to_have_attribute("aria-busy", "true")
 
 
 def say(page: Page, text: str) -> None:
@@ -135,5 +152,5 @@ def message(page: Page, text: str) -> Locator:
 def reads(page: Page, text: str) -> Locator:
     """Wait until a message of the bridge's says it; that message."""
     found = page.locator("article:not(.mine, .card)").filter(has_text=text).last
-    expect(found).to_be_visible(timeout=PATIENCE)
+    expect(found).to_be_visible()
     return found

@@ -24,10 +24,26 @@ export async function post(path, value) {
   return await attempt(() => fetch(`./api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body }));
 }
 
+/** Bring the key of the link that the page was opened by. It leaves the address bar. */
+export async function enter() {
+  const key = new URLSearchParams(location.search).get("key");
+  if (key === null) return;
+  await attempt(() => fetch("./enter", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key }) }));
+  history.replaceState(null, "", `./${location.hash}`);
+}
+
+/** This browser is out: what was shown goes. */
+function shutOut() {
+  document.body.replaceChildren();
+  location.replace("./closed.html");
+  return new Promise(() => {}); // nothing goes on from here
+}
+
 /** Do something that must not be done twice: tried once. */
 export async function once(path, value) {
   const answer = await fetch(`./api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
   if (answer.ok) return await answer.json();
+  if (answer.status === 401) await shutOut();
   throw new Refused(await answer.text());
 }
 
@@ -39,8 +55,11 @@ export function upload(file, onProgress) {
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("X-File-Name", encodeURIComponent(file.name || "file"));
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded / (event.total || 1)));
-    request.addEventListener("load", () => (request.status === 200
-      ? done(JSON.parse(request.responseText)) : fail(new Refused(request.responseText || "The file was refused."))));
+    request.addEventListener("load", () => {
+      if (request.status === 200) done(JSON.parse(request.responseText));
+      else if (request.status === 401) shutOut();
+      else fail(new Refused(request.responseText || "The file was refused."));
+    });
     request.addEventListener("error", () => fail(new Refused("The file did not arrive; add it again.")));
     request.send(file);
   });
@@ -51,7 +70,7 @@ async function attempt(ask) {
     try {
       const answer = await ask();
       if (answer.ok) return await answer.json();
-      if (answer.status === 401) document.dispatchEvent(new Event("shut-out"));
+      if (answer.status === 401) await shutOut();
       if (answer.status < 500 && answer.status !== 429) throw new Refused(await answer.text());
     } catch (error) {
       if (error instanceof Refused) throw error;

@@ -1,6 +1,6 @@
 // The page: what is open, what comes in over the live line, and what the person does.
 
-import { get, Line, newKey, post } from "./api.js";
+import { enter, get, Line, newKey, post } from "./api.js";
 import { Chat } from "./chat.js";
 import { Machine } from "./machine.js";
 import { Composer } from "./composer.js";
@@ -17,7 +17,6 @@ class Page {
   constructor(state) {
     this.state = state;
     this.presses = new Map();
-    this.rung = new Set();
     this.typing = new Map();
     this.bell = new Bell((topic) => this.go(topic));
     this.chat = new Chat(this);
@@ -33,7 +32,6 @@ class Page {
     addEventListener("focus", () => this.sidebar.select(this.topic));
     at("export").addEventListener("click", () => this.sent.add(this.topic, "/export", [], null));
     at("remove").addEventListener("click", () => this.remove());
-    document.addEventListener("shut-out", () => location.reload());
   }
 
   async begin() {
@@ -47,8 +45,8 @@ class Page {
 
   go(topic) {
     const hash = topic === null ? "#new" : `#t${topic}`;
-    if (location.hash === hash) this.open(topic);
-    else location.hash = hash;
+    if (location.hash !== hash) history.pushState(null, "", hash);
+    this.open(topic); // at once: what is typed from now on belongs there
   }
 
   async open(topic) {
@@ -57,7 +55,7 @@ class Page {
     this.sidebar.select(topic);
     this.drawHead();
     const loading = this.chat.open(topic);
-    for (const entry of this.sent.of(topic)) this.showWaiting(entry);
+    for (const entry of this.sent.entries) this.showWaiting(entry);
     const menu = (topic !== null && this.state.menus[topic]) || this.state.menu;
     this.composer.menu = menu;
     this.composer.open(topic, topic !== null && topic === this.followed);
@@ -90,7 +88,7 @@ class Page {
         for (const topic of said.topics) this.sidebar.put(topic);
         if (said.topics.some((topic) => topic.is_gone && topic.id === this.topic)) this.go(null);
         if (said.topics.length) this.drawHead();
-        for (const message of said.messages) this.take(message);
+        this.takeAll(said.messages);
         this.machine.soon();
         break;
       case "typing":
@@ -112,18 +110,22 @@ class Page {
     }
   }
 
-  take(message) {
-    const isNew = this.chat.put(message);
-    if (isNew) this.chat.noteNew();
-    if (message.topic !== this.topic ? !message.is_deleted : isNew) {
-      this.sidebar.note(message, message.topic === this.topic && document.hasFocus());
+  takeAll(messages) {
+    const newest = this.state.newest;
+    for (const message of messages) {
+      this.chat.put(message);
+      if (message.id > newest && !message.is_deleted) this.tell(message);
+      this.state.newest = Math.max(this.state.newest, message.id);
+      if (!message.is_mine && message.body.style === "markdown") this.typing.delete(message.topic);
     }
-    if (!message.is_mine && !message.is_deleted && !message.body.silent && !this.rung.has(message.id)) {
-      this.rung.add(message.id);
-      this.bell.ring(this.sidebar.nameOf(message.topic), message);
-    }
-    if (!message.is_mine && message.body.style === "markdown") this.typing.delete(message.topic);
     this.drawTyping();
+  }
+
+  /** The person learns of a message that is new. */
+  tell(message) {
+    if (message.topic === this.topic) this.chat.noteNew();
+    this.sidebar.note(message, message.topic === this.topic && document.hasFocus());
+    if (!message.is_mine && !message.body.silent) this.bell.ring(this.sidebar.nameOf(message.topic), message);
   }
 
   async restart() {
@@ -153,10 +155,14 @@ class Page {
 
   send({ text, files, replyTo, editing }) {
     if (editing) {
-      post("edit", { key: newKey(), message: editing, text }).catch((error) => this.toast(error.message));
+      post("edit", { key: newKey(), message: editing, text }).catch((error) => {
+        this.composer.giveBack(text);
+        this.toast(error.message);
+      });
       return;
     }
     this.sent.add(this.topic, text, files, replyTo, this.conversation);
+    this.chat.toEnd(true);
   }
 
   remove() {
@@ -167,15 +173,16 @@ class Page {
   /** Go on with a session of the machine, in a conversation of its own. */
   resume(session) {
     this.sidebar.choose(null);
-    this.sent.add(null, `/resume ${session.id}`, [], null, newKey());
+    this.sent.add(null, `/resume ${session.id}`, [], null, this.conversation);
   }
 
   showWaiting(entry) {
-    if (entry.topic === this.topic) this.chat.putWaiting(entry);
+    const isHomeless = entry.refused && entry.topic && !this.sidebar.topics.has(entry.topic);
+    if ((isHomeless ? null : entry.topic) === this.topic) this.chat.putWaiting(entry);
   }
 
   taken(entry, taken) {
-    if (entry.topic !== null || this.topic !== null) return;
+    if (this.topic !== null || entry.conversation !== this.conversation) return;
     this.followed = taken.topic; // the same conversation, which has a number now
     this.go(taken.topic);
   }
@@ -183,8 +190,7 @@ class Page {
   takeBack(entry) {
     this.sent.takeBack(entry);
     this.chat.dropWaiting(entry.key);
-    this.composer.box.value ||= entry.text;
-    this.composer.changed();
+    this.composer.giveBack(entry.text);
   }
 
   press(message, button, done) {
@@ -218,4 +224,6 @@ class Page {
   }
 }
 
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }); // it may be out since
+await enter();
 new Page(await get("state")).begin();

@@ -1,6 +1,7 @@
 // The box for a message: grows with its text, keeps a draft, takes files, offers commands.
 
 import { upload } from "./api.js";
+import { drafts } from "./kept.js";
 import { sizeOf } from "./message.js";
 import { make } from "./tree.js";
 
@@ -14,6 +15,7 @@ export class Composer {
     this.limits = limits;
     this.box = at("composer-text");
     this.files = [];
+    this.others = new Map(); // the files of the other conversations' drafts
     this.replyTo = null;
     this.editing = null;
     this.topic = undefined;
@@ -50,23 +52,40 @@ export class Composer {
   /** `isSame`: what is being typed goes on; so does what was typed before the page was ready. */
   open(topic, isSame) {
     const typed = isSame || this.topic === undefined ? this.box.value : "";
-    if (isSame) sessionStorage.removeItem(this.draftName());
-    else this.drop();
+    if (isSame) drafts.remove(this.draftName());
+    else this.changeFiles(topic);
     this.topic = topic;
-    this.box.value = typed || sessionStorage.getItem(this.draftName()) || "";
+    this.box.value = typed || drafts.read(this.draftName()) || "";
     this.keepDraft();
     this.changed();
     if (hasKeyboard.matches) this.box.focus();
   }
 
+  /** What was added for the other conversation stays there. */
+  changeFiles(topic) {
+    this.drop();
+    if (this.topic !== undefined) this.others.set(this.topic, this.files);
+    this.files = (this.others.get(topic) || []).filter((entry) => !entry.failed);
+    this.others.delete(topic);
+    at("uploads").replaceChildren(...this.files.map((entry) => entry.element));
+  }
+
   draftName() {
-    return `draft ${this.topic}`;
+    return `draft ${location.pathname} ${this.topic}`;
+  }
+
+  /** A text that did not arrive is the person's again, before what they write now. */
+  giveBack(text) {
+    this.drop();
+    this.box.value = [text, this.box.value].filter(Boolean).join("\n");
+    this.keepDraft();
+    this.changed();
   }
 
   keepDraft() {
     if (this.editing) return;
-    if (this.box.value) sessionStorage.setItem(this.draftName(), this.box.value);
-    else sessionStorage.removeItem(this.draftName());
+    if (this.box.value) drafts.write(this.draftName(), this.box.value);
+    else drafts.remove(this.draftName());
   }
 
   changed() {
@@ -134,7 +153,7 @@ export class Composer {
         this.files.push(entry);
         upload(file, (part) => { bar.value = part; })
           .then((kept) => { entry.id = kept.id; bar.remove(); this.changed(); })
-          .catch((error) => { this.files = this.files.filter((other) => other !== entry); this.fail(entry, bar, error.message); });
+          .catch((error) => { entry.failed = true; this.files = this.files.filter((other) => !other.failed); this.fail(entry, bar, error.message); });
       }
       at("uploads").append(entry.element);
     }
@@ -172,19 +191,23 @@ export class Composer {
   }
 
   drop() {
-    if (this.editing) { this.box.value = ""; this.changed(); }
+    const wasEditing = this.editing;
     this.replyTo = this.editing = null;
     at("reply").hidden = true;
+    if (!wasEditing) return;
+    this.box.value = drafts.read(this.draftName()) || ""; // what was being written before
+    this.changed();
   }
 
   submit() {
     if (at("send").disabled) return;
     const sent = { text: this.box.value, files: this.files.map((file) => file.id), replyTo: this.replyTo, editing: this.editing };
-    this.box.value = "";
-    this.editing = null;
-    this.files = [];
-    at("uploads").replaceChildren();
-    this.keepDraft();
+    if (!this.editing) {
+      this.box.value = "";
+      this.files = [];
+      at("uploads").replaceChildren();
+      this.keepDraft();
+    }
     this.drop();
     this.changed();
     this.sendNow(sent);

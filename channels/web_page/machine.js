@@ -22,7 +22,8 @@ export class Machine {
 
   async look() {
     clearTimeout(this.timer);
-    if (document.visibilityState !== "visible") return;
+    if (document.visibilityState !== "visible" || this.isLooking) return;
+    this.isLooking = true;
     try {
       const { sessions } = await get("sessions");
       const text = JSON.stringify(sessions.map((session) => ({ ...session, seconds: ageOf(session.seconds) })));
@@ -33,6 +34,7 @@ export class Machine {
         this.draw();
       }
     } finally {
+      this.isLooking = false;
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.look(), PERIOD);
     }

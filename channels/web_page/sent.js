@@ -1,6 +1,7 @@
 // What the person sends, kept in the browser until the bridge has it: a reload loses nothing.
 
 import { newKey, post, Refused } from "./api.js";
+import { unsent } from "./kept.js";
 
 const NAME = `waiting ${location.pathname} `;
 
@@ -11,8 +12,8 @@ export class Sent {
     this.onTaken = onTaken;
     this.topics = new Map(); // of conversations that have begun meanwhile
     this.last = Promise.resolve();
-    this.entries = Object.keys(localStorage).filter((name) => name.startsWith(NAME))
-      .map((name) => JSON.parse(localStorage.getItem(name))).sort((one, other) => one.at - other.at);
+    this.entries = unsent.names().filter((name) => name.startsWith(NAME)).map(read).filter(Boolean)
+      .sort((one, other) => one.at - other.at);
     for (const entry of this.entries) if (!entry.refused) this.deliver(entry);
   }
 
@@ -26,13 +27,9 @@ export class Sent {
     return entry;
   }
 
-  of(topic) {
-    return this.entries.filter((entry) => entry.topic === topic);
-  }
-
   takeBack(entry) {
     this.entries = this.entries.filter((other) => other.key !== entry.key);
-    localStorage.removeItem(NAME + entry.key);
+    unsent.remove(NAME + entry.key);
   }
 
   /** One after the other, so that they arrive in order. */
@@ -43,10 +40,10 @@ export class Sent {
         const { key, topic, text, files, reply_to } = entry;
         const taken = await post("send", { key, topic, text, files, reply_to });
         this.takeBack(entry);
-        if (topic === null) this.topics.set(entry.conversation, taken.topic);
+        if (topic === null) this.begun(entry.conversation, taken.topic);
         this.onTaken(entry, taken);
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
+        if (!(error instanceof Refused)) { reportError(error); return; }
         entry.refused = error.message || "This was refused.";
         this.keep(entry);
         this.onChange(entry);
@@ -54,7 +51,25 @@ export class Sent {
     });
   }
 
+  /** What was to begin a conversation together with another one goes there, after a reload too. */
+  begun(conversation, topic) {
+    this.topics.set(conversation, topic);
+    for (const entry of this.entries) {
+      if (entry.topic !== null || entry.conversation !== conversation) continue;
+      entry.topic = topic;
+      this.keep(entry);
+    }
+  }
+
   keep(entry) {
-    localStorage.setItem(NAME + entry.key, JSON.stringify(entry));
+    unsent.write(NAME + entry.key, JSON.stringify(entry));
+  }
+}
+
+function read(name) {
+  try {
+    return JSON.parse(unsent.read(name));
+  } catch {
+    return null; // not ours
   }
 }

@@ -1,6 +1,7 @@
 // The terminal beside the chat: the pane in its colours, live, and keys for it.
 
 import { once, Refused } from "./api.js";
+import { tastes } from "./kept.js";
 import { make } from "./tree.js";
 
 const PAD = [["1", "1"], ["2", "2"], ["3", "3"], ["↑", "Up"], ["↓", "Down"], ["←", "Left"], ["→", "Right"],
@@ -30,7 +31,7 @@ export class Terminal {
     this.place.append(make("header", {}, make("h2", {}, "Terminal"), close), this.screen, this.note, pad);
     this.screen.addEventListener("keydown", (event) => this.typed(event));
     new ResizeObserver(() => this.fit()).observe(this.screen);
-    if (localStorage.getItem("terminal") === "on" && innerWidth >= 1200) this.toggle();
+    if (tastes.read("terminal") === "on" && innerWidth >= 1200) this.toggle();
   }
 
   get isOpen() {
@@ -41,7 +42,7 @@ export class Terminal {
     this.place.hidden = this.isOpen;
     document.body.classList.toggle("with-terminal", this.isOpen);
     this.button.setAttribute("aria-pressed", String(this.isOpen));
-    localStorage.setItem("terminal", this.isOpen ? "on" : "off");
+    tastes.write("terminal", this.isOpen ? "on" : "off");
     this.tell();
     if (!this.isOpen) this.button.focus();
   }

@@ -1,14 +1,17 @@
-"""A page that listens, and browsers: one that was let in, and one that was not."""
+"""A page that listens, and browsers: one that was let in, one that was not, and Chromium."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from playwright.sync_api import BrowserContext, Page
 
-from tests.web_site import Site
+from tests.web_rig import WebRig
+from tests.web_site import Site, enter
+from tests.web_world import open_link
 
 
 @pytest.fixture
@@ -33,6 +36,18 @@ async def browser(site: Site) -> AsyncIterator[aiohttp.ClientSession]:
     """A browser that was let in; what it posts says where it comes from."""
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(cookie_jar=jar, headers={"Origin": site.origin}) as session:
-        async with session.get(site.url(f"?key={site.devices.issue_key()}")) as answer:
-            assert answer.status == 200
+        assert await enter(session, site, site.devices.issue_key()) == 200
         yield session
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[WebRig]:
+    """A page whose posts the test decides."""
+    with WebRig(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def page(rig: WebRig, browser_context: BrowserContext) -> Page:
+    """The page of `rig`, open at no conversation."""
+    return open_link(browser_context, rig.link())
