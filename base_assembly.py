@@ -90,9 +90,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     )
     sessions.launcher.is_trusted = partial(_is_trusted, people)
     admission = _build_admission(config, people, redactor, outbox, sessions)
-    background, places = Background(), Places(directory)
-    if config.web:
-        places.note(Place(private_chat(AT_THE_PAGE), "The page", is_private=True, is_forum=True))
+    background, places = Background(), _open_places(config)
     topics = Topics(
         *(channels, places, sessions, outbox, background),
         is_known=admission.is_known,
@@ -122,6 +120,13 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
         admission=admission,
         devices=devices,
     )
+
+
+def _open_places(config: Config) -> Places:
+    places = Places(config.bridge_dir)
+    if config.web:
+        places.note(Place(private_chat(AT_THE_PAGE), "The page", is_private=True, is_forum=True))
+    return places
 
 
 def _connect_outbox(
