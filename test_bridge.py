@@ -6,6 +6,11 @@ reached the model can be repeated by it.
 
 from __future__ import annotations
 
+from tests.own_python import use_own_python
+
+if __name__ == "__main__":
+    use_own_python()
+
 import sys
 import time
 

@@ -1,5 +1,10 @@
 """The contract of the session store, on the real thing in a scratch folder."""
 
+from tests.own_python import use_own_python
+
+if __name__ == "__main__":
+    use_own_python()
+
 import stat
 import subprocess
 import sys
@@ -19,25 +24,20 @@ from core.errors import (
     StoreError,
     StoreWriteError,
 )
-from core.session_file import (
-    MAX_BYTES,
-    InvalidSessionError,
-)
+from core.session_file import MAX_BYTES, InvalidSessionError
 from session import Session, SessionStore, get_session_store, session_directory, utc_now
 
 ROOT = Path(__file__).resolve().parent
 COUNTING = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+import concurrent.futures, dataclasses, sys
 from session import SessionStore
 
 def count(_):
     for _ in range(int(sys.argv[3])):
-        store.edit("counter", lambda s: replace(s, state={**s.state, "n": s.state["n"] + 1}))
+        store.edit("counter", lambda s: dataclasses.replace(s, state={"n": s.state["n"] + 1}))
 
 store, threads = SessionStore(sys.argv[1]), int(sys.argv[2])
-with ThreadPoolExecutor(threads) as pool:
+with concurrent.futures.ThreadPoolExecutor(threads) as pool:
     list(pool.map(count, range(threads)))
 """
 
