@@ -34,7 +34,7 @@ from tests.standins.telegram_api import TelegramApi
 from tests.standins.telegram_state import Chat, Message, User
 
 ROOT = Path(__file__).resolve().parent.parent
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 _ABOUT_QUEUE = ("Waiting, number", "Waiting: ", "Nothing waits any more.")
 
 

@@ -12,7 +12,7 @@ from tests.chaos.experiments import EXPERIMENTS, SEED
 
 # The faults that are provoked leave clients of the experiments with half-open connections.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.key)
 def test_the_figure_is_met(experiment: Experiment, tmp_path: Path, claude_command: Path) -> None:
     figure = experiment.take(experiment.short, SEED, tmp_path / "w")
