@@ -21,13 +21,14 @@ def colour(code: str, language: str) -> list[tuple[str, str]]:
     except ClassNotFound:
         return [("", code)]
     parts: list[tuple[str, str]] = []
-    for kind, text in lexer.get_tokens(code):
+    for kind, text in lexer.get_tokens(f"{code}\n"):  # a diff knows only whole lines
         name = _class_of(kind) if text.strip() else ""
         if parts and parts[-1][0] == name:
             parts[-1] = (name, parts[-1][1] + text)
         else:
             parts.append((name, text))
-    return parts
+    name, text = parts.pop()
+    return [*parts, (name, text[:-1])] if text != "\n" else parts
 
 
 def _class_of(kind: _TokenType) -> str:

@@ -39,23 +39,6 @@ def shows(page: Page, *wanted: str) -> None:
         assert texts(page)[-len(wanted) :] == list(wanted)
 
 
-def test_a_text_goes_in_and_the_answer_comes_out(
-    web_world: WebWorld, browser_context: BrowserContext
-) -> None:
-    web_world.start_bridge()
-    page = web_world.open_page(browser_context)
-    assert "key=" not in page.url
-    say(page, "hello")
-    reads(page, "Echo: hello")
-    sign = message(page, "hello").first.get_by_role("img", name="Answered")
-    expect(sign).to_be_visible()
-    say(page, "and again")
-    reads(page, "Echo: and again")
-    assert texts(page) == ["hello", "Echo: hello", "and again", "Echo: and again"]
-    (session,) = web_world.sessions()
-    assert session.state["channel"] == "web"
-
-
 def test_a_permission_is_given_and_a_question_is_answered_by_buttons(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
@@ -121,18 +104,22 @@ def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
     assert asked == ["hello", "are you there"]
 
 
-def test_each_conversation_has_a_session_of_its_own(
+def test_each_text_is_answered_and_each_conversation_has_a_session_of_its_own(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
     web_world.start_bridge()
     page = web_world.open_page(browser_context)
+    assert "key=" not in page.url
     say(page, "hello")
     reads(page, "Echo: hello")
+    sign = message(page, "hello").first.get_by_role("img", name="Answered")
+    expect(sign).to_be_visible()
     page.get_by_role("button", name="New conversation").click()
     say(page, "another")
     reads(page, "Echo: another")
     assert texts(page) == ["another", "Echo: another"]
     wait_until(lambda: len(web_world.sessions()) == 2, "two sessions")
+    assert {session.state["channel"] for session in web_world.sessions()} == {"web"}
     page.locator("#topics").get_by_role("button", name="hello").click()
     say(page, "recall")
     reads(page, "You told me: hello")

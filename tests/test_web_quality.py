@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,19 +37,25 @@ ANSWER = (
 
 def fill(rig: WebRig, topic: int, count: int) -> None:
     """So many messages, turn and turn about a person's and Claude's, in one write."""
+    store = rig.channel._store
+
+    def row(number: int) -> tuple[object, ...]:
+        turn, is_mine = number // 2, number % 2 == 0
+        text = f"question {turn}" if is_mine else f"answer {turn}"
+        nodes = [["p", {}, ANSWER.format(n=turn)], ["pre", {"language": ""}, "x = 1\n" * 5]]
+        body = {"text": text} if is_mine else {"style": "markdown", "nodes": nodes}
+        change = store.upto + number + 1
+        return topic, change, f"fill {change}", time.time(), is_mine, json.dumps(body), text
 
     def write() -> None:
-        store = rig.channel._store
-        store._db.execute("PRAGMA synchronous=OFF")
-        for number in range(count // 2):
-            rig.channel._store.take_message(
-                *(f"fill-{topic}-{number:06}", topic, {"text": f"question {number}"}),
-                *(f"question {number}", lambda taken: {}),
-            )
-            nodes = [["p", {}, ANSWER.format(n=number)], ["pre", {"language": ""}, "x = 1\n" * 5]]
-            body = {"style": "markdown", "nodes": nodes}
-            store.post(f"fill-{topic}-{number}", topic, body, f"answer {number}")
-        store._db.execute("PRAGMA synchronous=FULL")
+        query = (
+            "INSERT INTO messages (topic, change, key, at, is_mine, body, words) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        rows = [row(number) for number in range(count)]
+        with store._changing():
+            store._db.executemany(query, rows)
+            store._last += count
 
     rig.do(write)
 
@@ -106,7 +113,7 @@ def test_five_thousand_messages_are_there_within_a_second_and_stream_without_a_h
 
 def test_history_of_any_length_is_walked_through_in_a_window(rig: WebRig, page: Page) -> None:
     topic = rig.make_topic("long")
-    count = MOST_ELEMENTS + 200
+    count = MOST_ELEMENTS + 80
     fill(rig, topic, count)
     open_topic(page, topic)
     pane, state = page.locator("#scroll"), "document.querySelector('%s').hidden"

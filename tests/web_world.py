@@ -14,7 +14,15 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    WebError,
+    expect,
+    sync_playwright,
+)
 
 from devices import Devices
 from tests.world import ROOT, World, wait_until
@@ -57,11 +65,23 @@ def running_chromium() -> Iterator[Browser]:
 
 @contextmanager
 def watched(context: BrowserContext) -> Iterator[BrowserContext]:
-    """The context, in which no script of the page's may have failed at the end."""
+    """The context, closed at the end, in which no script of the page's may have failed."""
+    with without_failures(context):
+        yield context
+        context.close()
+
+
+@contextmanager
+def without_failures(context: BrowserContext) -> Iterator[None]:
+    """No script of the page's may fail meanwhile."""
     troubles: list[str] = []
-    context.on("weberror", lambda found: troubles.append(str(found.error)))
-    yield context
-    context.close()
+
+    def note(found: WebError) -> None:
+        troubles.append(str(found.error))
+
+    context.on("weberror", note)
+    yield
+    context.remove_listener("weberror", note)
     assert troubles == []
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.web_rig import WebRig
 from tests.web_site import Site, enter
-from tests.web_world import open_link
+from tests.web_world import open_link, without_failures
 
 
 @pytest.fixture
@@ -47,7 +47,19 @@ def rig(tmp_path: Path) -> Iterator[WebRig]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def usual_context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A person's browser, for tests that leave nothing behind in it but cookies."""
+    size = ViewportSize(width=1000, height=640)  # what is drawn costs time
+    context = chromium.new_context(viewport=size, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(rig: WebRig, browser_context: BrowserContext) -> Page:
+def page(rig: WebRig, usual_context: BrowserContext) -> Iterator[Page]:
     """The page of `rig`, open at no conversation."""
-    return open_link(browser_context, rig.link())
+    with without_failures(usual_context):
+        yield open_link(usual_context, rig.link())
+        for tab in usual_context.pages:
+            tab.close()
