@@ -388,7 +388,7 @@ class Doctor:
             return True
 
     def _answers(self) -> bool:
-        """Whether the hook socket takes an empty message and ends the connection, as it should."""
+        """Whether the hook socket takes an empty message: it answers or ends the connection."""
         with tempfile.TemporaryDirectory() as short:  # a socket's path has to be short
             link = Path(short) / "d"
             link.symlink_to(self._folder)
@@ -397,7 +397,8 @@ class Doctor:
                     connection.settimeout(_ANSWER_SECONDS)
                     connection.connect(str(link / "hook.sock"))
                     connection.shutdown(socket.SHUT_WR)
-                    return connection.recv(1) == b""
+                    connection.recv(1)
+                    return True
             except OSError:
                 return False
 
