@@ -95,8 +95,10 @@ async def start_child(
         if child.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
+        # A pipe may not be read to its end, or somebody else holds it; that would be waited for.
+        transport.close()
+        if child.returncode is None:
             await child.wait()
-        transport.close()  # a pipe that was not read to its end, or that somebody else holds
 
 
 async def _tell(child: Process, said: bytes | None) -> None:

@@ -35,6 +35,11 @@ class ChangeLog:
         self._identity = (0, 0)
         self._in_flight: list[str] = []
 
+    def __del__(self) -> None:
+        """Let go of the file also where nobody said that it is not needed any more."""
+        if self._fd is not None:
+            os.close(self._fd)
+
     def announce_locked(self, session_id: str) -> None:
         """Say that the session is about to change; `read_news` was called under the same lock.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from core.freshness import PAUSE_SECONDS
+from core.freshness import PAUSE_SECONDS, Activity, note_activity
+from machine_clock import read_moment
 from session import Session, SessionStore
 from tests.test_bridge_steering import press
 from tests.world import World, wait_until
@@ -43,9 +44,11 @@ def test_after_a_silence_the_message_goes_to_a_new_conversation_and_a_press_goes
 
 
 def was_silent(world: World, seconds: float) -> None:
-    """The person was last active so long ago, before the machine's start, and the hour has come."""
+    """The person was last active so long ago, and the hour has come."""
     world.stop_bridge()
-    active = {"wall": time.time() - seconds, "boot": "another", "up": 0.0, "overdue": True}
+    now = read_moment()
+    then = replace(now, wall=now.wall - seconds, uptime=now.uptime - seconds)
+    active = note_activity(Activity(then, is_overdue=True))
     with SessionStore(world.state) as store:
 
         def edit(session: Session) -> Session:

@@ -277,6 +277,13 @@ def _screen(world: World) -> str:
     return world.tmux("capture-pane", "-p", "-e", "-t", f"={name}:")
 
 
+def _find_draft(world: World) -> str | None:
+    """What stands in the input box, and stays there; a prompt that was just taken is drawn late."""
+    with suppress(AssertionError):
+        wait_until(lambda: not read_input_box(_screen(world)), "the box is empty", 10)
+    return read_input_box(_screen(world))
+
+
 def _find_dialog_faults(
     world: World, folder: Path, texts: list[str], allowed: set[str]
 ) -> dict[str, list[str]]:
@@ -285,7 +292,7 @@ def _find_dialog_faults(
     twice = [text for text in wanted if count[text] > wanted[text]]
     said = world.transcripts()
     wait_until(lambda: not [p for p in world.processes() if p.status != "idle"], "all is quiet")
-    draft = read_input_box(_screen(world))
+    draft = _find_draft(world)
     return {
         "tools that ran without a press": sorted(made - allowed),
         "models set": re.findall(r"Set model to[^\"]{0,40}", said),
