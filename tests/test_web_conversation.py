@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,30 @@ def test_a_permission_is_given_and_a_question_is_answered_by_buttons(
     reads(page, "Which colour?").get_by_role("button", name="2. Blue").click()
     reads(page, '"Which colour?"="Blue"')
     reads(page, "✅ Blue")
+
+
+def test_a_plan_is_approved_and_the_conversation_saved(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
+    web_world.settings["BRIDGE_PERMISSION_MODE"] = "plan"
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "hello")
+    reads(page, "Echo: hello")
+    folder = web_world.home / ".claude" / "plans"
+    told = re.search(rf"{folder}/[a-z0-9-]+\.md", json.dumps(web_world.model.turns[-1].body))
+    assert told is not None
+    folder.mkdir(exist_ok=True)
+    Path(told[0]).write_text("# Plan\n\n1. do **A**\n2. do B")
+    use_tool(page, "ExitPlanMode")
+    asked = reads(page, "Is this plan right?")
+    expect(asked.get_by_text("A", exact=True)).to_be_visible()
+    asked.get_by_role("button", name="Approve: accept edits").click()
+    expect(message(page, "✅ Approved").last).to_be_visible()
+    page.get_by_role("button", name="Save this conversation").click()
+    with page.expect_download() as saving:
+        page.get_by_role("link", name=re.compile(r"\.md")).click()
+    assert "Echo: hello" in saving.value.path().read_text()
 
 
 def test_a_reload_in_the_middle_and_a_second_tab_miss_nothing_and_repeat_nothing(
