@@ -20,7 +20,8 @@ from buttons import Action, Buttons, Press, PressHandler
 from core.conversation import shorten
 from core.errors import BridgeError
 from core.model import Keyboard, Post, TextSent
-from core.screen import Option, find_options, next_key, render_screen
+from core.screen import Option, find_options, render_screen
+from option_choice import choose_option, is_seen
 from outbox import Outbox
 from session_book import chat_of
 from session_runner import SessionRunner
@@ -35,9 +36,6 @@ _ROWS = (
     (("Enter ⏎", "Enter"), ("Tab", "Tab"), ("Esc", "Escape")),
 )
 _STILL_SECONDS = 0.4
-_CHANGE_SECONDS = 0.05
-_CHANGE_LOOKS = 30
-_MOST_KEYS = 12
 _MOST_OPTIONS = 8
 _LABEL_LENGTH = 60
 _LONGEST_TEXT = 200
@@ -106,7 +104,8 @@ class Keypad:
         before = await self._sessions.terminal.capture(terminal)
         await self._sessions.terminal.press(terminal, *message.text)
         shown.needs_keys = True
-        if not await self._has_changed(found[0], before):  # Claude Code loses keys when it is busy
+        if not await is_seen(self._sessions.terminal, terminal, before):
+            # Claude Code loses keys when it is busy.
             raise BridgeError("The screen shows nothing of that. Look, and reply again if need be.")
         return True
 
@@ -133,30 +132,14 @@ class Keypad:
         return ""
 
     async def _choose(self, press: Press) -> str:
-        """Choose the button's option, by one key after the other, each at a screen looked at."""
+        """Choose the button's option."""
         found = await self._find(press.action)
         if isinstance(found, str):
             return found
         runner, shown = found
         shown.needs_keys = True
-        for _ in range(_MOST_KEYS):
-            screen = await self._sessions.terminal.capture(runner.name)
-            options = find_options(screen) or []
-            key = next_key(options, press.action["number"], press.action["label"])
-            if key is None:
-                is_other = _steady(render_screen(screen)) != _steady(shown.screen)
-                return "" if is_other else "Use the keys, please."
-            await self._sessions.terminal.press(runner.name, key)
-            if await self._has_changed(runner, screen) and key not in ("Up", "Down"):
-                return ""
-        return "That did not work; use the keys, please."
-
-    async def _has_changed(self, runner: SessionRunner, before: str) -> bool:
-        for _ in range(_CHANGE_LOOKS):
-            if await self._sessions.terminal.capture(runner.name) != before:
-                return True
-            await self._sleep(_CHANGE_SECONDS)
-        return False
+        number, label = press.action["number"], press.action["label"]
+        return await choose_option(self._sessions.terminal, runner.name, number, label)
 
     async def _find(self, action: Action) -> tuple[SessionRunner, _Shown] | str:
         """The terminal whose dialog is as the person saw it; else what to say instead."""

@@ -126,12 +126,20 @@ class Phone:
         """Percent of one processor while nothing happens, and resident megabytes, with helpers."""
         assert self.world.bridge is not None
         bridge = psutil.Process(self.world.bridge.pid)
+        self._wait_for_menu()
         time.sleep(_SETTLE_SECONDS)
         start, used = time.monotonic(), cpu_seconds(bridge)
         time.sleep(_IDLE_SECONDS)
         percent = (cpu_seconds(bridge) - used) / (time.monotonic() - start) * 100
         family = [bridge, *bridge.children(recursive=True)]
         return percent, sum(process.memory_info().rss for process in family) / 1e6
+
+    def _wait_for_menu(self) -> None:
+        """A chat that has rested is given its menu, once: Claude Code is asked for it, for a second."""
+        calls = partial(self.world.telegram.calls_of, "setMyCommands")
+        wait_closely(
+            lambda: any("chat_id" in str(call.params.get("scope")) for call in calls()), "its menu"
+        )
 
 
 class Hand:

@@ -59,6 +59,7 @@ HUB = {
         "typist",
         "session_runner",
         *("sessions", "resting", "taking_up", "wakings", "at_rest"),
+        "option_choice",
         "keypad",
         "pending_requests",
         "request_posts",

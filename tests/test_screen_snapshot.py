@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import os
 import shutil
@@ -18,8 +17,9 @@ from PIL import Image
 from core.claude_code import typing_for
 from core.errors import PaneNotFoundError
 from core.redaction import Redactor
-from core.screen import Option, find_options, next_key, read_input_box
+from core.screen import Option, find_options
 from core.screen_colours import PALETTE
+from option_choice import choose_option
 from screen_picture import ScreenPictures
 from terminal import Terminal
 from tests.world import World, wait_until
@@ -98,6 +98,7 @@ async def test_what_a_terminal_shows_is_what_the_picture_shows(
 
 
 def test_an_option_is_chosen_key_by_key_in_the_real_dialog(world: World) -> None:
+    """The first one is "No, exit", and marked; below, the dialog's options are numbered."""
     world.write_claude_settings(trusted=[])
     environment = {k: v for k, v in world.environment.items() if not k.startswith("TELEGRAM")}
     folder = world.root / "typing"
@@ -106,25 +107,20 @@ def test_an_option_is_chosen_key_by_key_in_the_real_dialog(world: World) -> None
     )
     control.open("real", [str(world.claude), "--permission-mode", "default"], world.project)
 
-    def options() -> list[Option]:
-        return find_options(control.capture("real")) or []
+    seen: list[str] = []
 
-    def has_changed(before: list[Option]) -> bool:
-        return options() != before
+    def find_still(label: str) -> Option | None:
+        """The option, once the screen stands still: a key is lost while a dialog opens."""
+        seen.append(control.capture("real"))
+        is_still = len(seen) > 10 and len(set(seen[-10:])) == 1
+        options = find_options(seen[-1]) or [] if is_still else []
+        return next((option for option in options if option.label == label), None)
 
     def choose(label: str) -> None:
-        wanted: Option = wait_until(
-            lambda: next((option for option in options() if option.label == label), None), label
-        )
-        before = options()
-        while key := next_key(before, wanted.number, wanted.label):
-            control.press("real", key)
-            with contextlib.suppress(AssertionError):  # a key is lost while the dialog opens
-                wait_until(partial(has_changed, before), "the key did something", 2.0)
-            before = options()
-        wait_until(
-            lambda: read_input_box(control.capture("real", colours=True)) == "", "it is answered"
-        )
+        option = wait_until(partial(find_still, label), label)
+        terminal = Terminal(control)
+        said = asyncio.run(choose_option(terminal, "real", option.number, label, looks=1000))
+        assert said == ""
 
     choose("Yes, I trust this folder")
     world.wait_for_process("idle")
