@@ -135,7 +135,7 @@ class Phone:
         return percent, sum(process.memory_info().rss for process in family) / 1e6
 
     def _wait_for_menu(self) -> None:
-        """A chat that has rested is given its menu, once: Claude Code is asked for it, for a second."""
+        """A rested chat is given its menu, once: Claude Code is asked for it, for a second."""
         calls = partial(self.world.telegram.calls_of, "setMyCommands")
         wait_closely(
             lambda: any("chat_id" in str(call.params.get("scope")) for call in calls()), "its menu"

@@ -107,14 +107,13 @@ def test_an_option_is_chosen_key_by_key_in_the_real_dialog(world: World) -> None
     )
     control.open("real", [str(world.claude), "--permission-mode", "default"], world.project)
 
-    seen: list[str] = []
+    seen: list[list[Option]] = []
 
     def find_still(label: str) -> Option | None:
-        """The option, once the screen stands still: a key is lost while a dialog opens."""
-        seen.append(control.capture("real"))
-        is_still = len(seen) > 10 and len(set(seen[-10:])) == 1
-        options = find_options(seen[-1]) or [] if is_still else []
-        return next((option for option in options if option.label == label), None)
+        """The option, once the dialog stands still: a key is lost while one opens."""
+        seen.append(find_options(control.capture("real")) or [])
+        is_still = all(options == seen[-1] for options in seen[-10:])
+        return next((o for o in seen[-1] if o.label == label and is_still), None)
 
     def choose(label: str) -> None:
         option = wait_until(partial(find_still, label), label)
