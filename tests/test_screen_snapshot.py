@@ -112,7 +112,7 @@ def test_an_option_is_chosen_key_by_key_in_the_real_dialog(world: World) -> None
     def find_still(label: str) -> Option | None:
         """The option, once the dialog stands still: a key is lost while one opens."""
         seen.append(find_options(control.capture("real")) or [])
-        is_still = all(options == seen[-1] for options in seen[-10:])
+        is_still = len(seen) > 10 and all(options == seen[-1] for options in seen[-10:])
         return next((o for o in seen[-1] if o.label == label and is_still), None)
 
     def choose(label: str) -> None:
