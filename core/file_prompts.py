@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from core.conversation import quote
 from core.file_names import name_in_prompt, render_size
+from core.keystrokes import clean
 from core.model import FileKind, FilesSent, LocationSent
 
 MOST_BYTES_OF_TEXT = 100_000
@@ -38,7 +39,7 @@ def render_file_prompt(words: str, files: Sequence[KeptFile]) -> str:
     lines = "\n".join(_render_file(file) for file in files)
     if not words.strip():
         return lines
-    if words.lstrip().startswith(_RUN_AT_THE_TERMINAL):
+    if clean(words).lstrip().startswith(_RUN_AT_THE_TERMINAL):
         return f"{lines}\n\n{words}"
     return f"{words}\n\n{lines}"
 

@@ -129,7 +129,7 @@ def prepare_prompt(text: str) -> str:
     Raises:
         EmptyPromptError: nothing is left. PromptTooLongError: too much is.
     """
-    prompt = _clean(text)
+    prompt = clean(text)
     if not prompt:
         raise EmptyPromptError("The message has no text that Claude could read.")
     if prompt.startswith("!"):
@@ -192,12 +192,12 @@ def _piece_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _clean(text: str) -> str:
-    """Until nothing changes, since what is taken away may give a neighbour another meaning."""
+def clean(text: str) -> str:
+    """What of it can be typed at all, without white space at its end."""
     # Two halves of a character become one, a half alone becomes U+FFFD.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     before = None
-    while text != before:
+    while text != before:  # what is taken away may give a neighbour another meaning
         before = text
         text = unicodedata.normalize("NFC", _ESCAPE_SEQUENCE.sub("", text))
         text = _CONTROL.sub("", _NEW_LINE.sub("\n", text).replace("\t", "    "))

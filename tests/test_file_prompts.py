@@ -39,6 +39,7 @@ CHAT = Chat("t", 1)
             "[video message, 1:02, 2 KB] /in/3-video-note.mp4",
         ),
         ("/new", [PHOTO], '[photo] @"/in/1-photo.jpg"\n\n/new'),
+        ("\u200b/new", [PHOTO], '[photo] @"/in/1-photo.jpg"\n\n\u200b/new'),
         (" !ls", [PHOTO], '[photo] @"/in/1-photo.jpg"\n\n !ls'),
     ],
 )
@@ -53,7 +54,7 @@ def test_a_path_that_would_end_its_quotes_is_only_named() -> None:
     assert render_file_prompt("", [file]) == '[photo] /a"b/1.png'
 
 
-@given(st.text())
+@given(st.text() | st.from_regex(r"[\s\x00-\x1f\u200b\u2060]{0,3}[/!]\w*", fullmatch=True))
 def test_files_are_never_a_command_whatever_is_written_to_them(words: str) -> None:
     for text in (render_file_prompt(words, [PHOTO]), render_dictation("", words)):
         assert not Prompt("", prepare_prompt(text)).is_command
