@@ -84,12 +84,6 @@ def begin_to_hold(world: World, name: str) -> None:
 # --- typing ---------------------------------------------------------------------------------------
 
 
-def test_a_text_of_special_characters_arrives_exactly_and_is_answered(old: World) -> None:
-    old.start_bridge()
-    old.ask(SPECIAL, "Echo")
-    assert asked(old) == [SPECIAL]
-
-
 @pytest.mark.parametrize("text", [TEN_LINES, LONG], ids=["lines", "long"])
 def test_a_long_text_arrives_exactly(old: World, text: str) -> None:
     if not is_real(old):
@@ -100,38 +94,32 @@ def test_a_long_text_arrives_exactly(old: World, text: str) -> None:
     assert asked(old) == ["warm", text]
 
 
-def test_texts_one_after_the_other_are_each_answered_once(old: World) -> None:
+def test_texts_arrive_exactly_once_and_in_order_and_a_draft_does_not(old: World) -> None:
     old.start_bridge()
-    for number in range(5):
-        old.ask(f"text {number}", f"Echo: text {number}")
-    assert asked(old) == [f"text {number}" for number in range(5)]
+    texts = [SPECIAL, *(f"text {number}" for number in range(4))]
+    for text in texts:
+        old.ask(text, "Echo")
+    assert asked(old) == texts
 
-
-def test_texts_sent_while_claude_works_wait_and_keep_their_order(old: World) -> None:
-    old.start_bridge()
     begin_to_hold(old, "paint")
     old.say("one")
     old.say("two")
     old.ask("/queue", "2. two")
     old.model.release("paint")
     old.reads("Echo: two")
-    assert asked(old) == ["hold paint", "one", "two"]
+    assert asked(old) == [*texts, "hold paint", "one", "two"]
 
-
-def test_a_draft_at_the_terminal_is_not_sent(old: World) -> None:
-    old.start_bridge()
-    old.ask("hello", "Echo: hello")
     name = old.tmux("list-sessions", "-F", "#{session_name}").split()[0]
     old.tmux("send-keys", "-t", f"={name}:", "-l", "half a thought")
     wait_until(lambda: "half a thought" in old.screen(), "the draft is in the box")
     old.ask("again", "Echo: again")
-    assert asked(old) == ["hello", "again"]
+    assert asked(old)[-2:] == ["two", "again"]
 
 
 # --- dialogs --------------------------------------------------------------------------------------
 
 
-def test_a_permission_request_is_never_answered_by_a_text(old: World) -> None:
+def test_a_permission_request_is_never_answered_by_a_text_but_at_either_end(old: World) -> None:
     old.start_bridge()
     made = old.root / "made"
     old.say(f'tool Bash {{"command":"touch {made}","description":"make it"}}')
@@ -143,21 +131,18 @@ def test_a_permission_request_is_never_answered_by_a_text(old: World) -> None:
     old.telegram.press(old.chat, old.user, shown.message_id, "Allow")
     old.reads("The tool said:")
     wait_until(made.exists, "the tool ran")
-    old.reads("Echo: a text that must not answer")
+    waited = old.reads("Echo: a text that must not answer")
 
-
-def test_a_permission_answered_at_the_terminal_takes_the_buttons_away(old: World) -> None:
-    old.start_bridge()
-    made = old.root / "made"
-    old.say(f'tool Bash {{"command":"touch {made}","description":"make it"}}')
-    shown = old.reads("Run this command?")
+    never = old.root / "never"
+    old.say(f'tool Bash {{"command":"touch {never}","description":"make it"}}')
+    shown = old.reads("Run this command?", after=waited.message_id)
     wait_until(lambda: "❯ 1. Yes" in old.screen(), "the dialog is on the screen")
     name = old.tmux("list-sessions", "-F", "#{session_name}").split()[0]
     old.tmux("send-keys", "-t", f"={name}:", "Escape")
     old.telegram.wait_for(
         lambda: not old.telegram.message(old.chat, shown.message_id).labels, timeout=20
     )
-    assert not made.exists()
+    assert not never.exists()
 
 
 def test_the_trust_dialog_is_shown_and_nothing_is_typed_at_it(old: World) -> None:
@@ -181,23 +166,16 @@ def test_the_trust_dialog_is_shown_and_nothing_is_typed_at_it(old: World) -> Non
 # --- the end of a turn ----------------------------------------------------------------------------
 
 
-def test_stop_interrupts_the_turn_and_the_next_text_is_answered(old: World) -> None:
+def test_stop_an_error_and_clear_each_end_what_they_end(old: World) -> None:
     old.start_bridge()
     begin_to_hold(old, "paint")
     old.say("/stop")  # it may be stopped before there is anything to write down of it
     wait_until(lambda: {"Interrupted.", "Stopped."} & set(old.texts()), "a word on it")
     old.ask("hello", "Echo: hello")
 
-
-def test_an_error_of_the_models_service_is_told_and_ends_the_turn(old: World) -> None:
-    old.start_bridge()
     old.ask("fail 400", "⚠️")
-    old.ask("hello", "Echo: hello")
+    old.ask("my cat is called Grace", "Echo: my cat")
 
-
-def test_after_clear_the_chat_follows(old: World) -> None:
-    old.start_bridge()
-    old.ask("my cat is called Grace", "Echo")
     old.say("/clear")
     wait_until(lambda: len(old.sessions()) == 2, "another session")
     old.ask("my dog is called Linus", "Echo: my dog")
@@ -257,7 +235,7 @@ def test_an_idle_session_sleeps_and_wakes_with_its_memory(old: World) -> None:
     recalls_the_cat(old)
 
 
-def test_a_bridge_that_starts_again_in_the_middle_types_nothing_into_the_turn(old: World) -> None:
+def test_no_turn_is_run_again_or_held_up_by_what_died_meanwhile(old: World) -> None:
     old.start_bridge()
     begin_to_hold(old, "paint")
     old.say("one")
@@ -272,22 +250,16 @@ def test_a_bridge_that_starts_again_in_the_middle_types_nothing_into_the_turn(ol
     assert asked(old) == ["hold paint", "one", "two"]
     assert sum("Held paint" in text for text in old.texts()) == 1
 
-
-def test_a_turn_that_ended_while_the_bridge_was_away_holds_nothing_up(old: World) -> None:
-    old.start_bridge()
-    begin_to_hold(old, "paint")
+    begin_to_hold(old, "wood")
     old.kill_bridge()
-    old.model.release("paint")
-    wait_until(lambda: "And done." in old.transcripts(), "the answer is in the transcript")
+    old.model.release("wood")
+    wait_until(lambda: "Held wood" in old.transcripts(), "the answer is in the transcript")
     old.start_bridge()
-    old.reads("And done.")
+    old.reads("Held wood")
     old.ask("next", "Echo: next")
-    assert asked(old) == ["hold paint", "next"]
+    assert asked(old)[3:] == ["hold wood", "next"]
 
-
-def test_a_turn_that_died_with_claude_is_told_and_not_run_again(old: World) -> None:
-    old.start_bridge()
-    begin_to_hold(old, "paint")
+    begin_to_hold(old, "clay")
     kill_claude(old)
     old.reads("say “continue”")
-    assert asked(old).count("hold paint") == 1
+    assert asked(old).count("hold clay") == 1
