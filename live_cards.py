@@ -392,8 +392,8 @@ class LiveCards:
     def _issue_keys(self, turn: _Turn, session: Session) -> Keyboard:
         base = {"session": turn.session_id, "card": turn.key}
         row = [
-            ("⏹ Stop", {"do": "stop turn", **base}),
-            ("🖥 Screen", {"do": "show screen", **base}),
+            ("⏹️ Stop", {"do": "stop turn", **base}),
+            ("🖥️ Screen", {"do": "show screen", **base}),
         ]
         person = session.state.get("person")
         return self._buttons.issue(chat_of(session), [row], person=person)

@@ -64,9 +64,9 @@ _LONGEST_PLAN = 1 << 20
 _MOST_TOOLS = 200
 
 _AT_THE_TERMINAL = "☑️ **Answered at the terminal.**"
-_ENDED = "⏹ **No longer asked:** answered at the terminal, or stopped."
-_LOST = "⏹ **No longer asked:** it was answered at the terminal, or Claude Code ended."
-_HANDED_OVER = "🖥 **Now asked at the terminal,** where somebody is."
+_ENDED = "⏹️ **No longer asked:** answered at the terminal, or stopped."
+_LOST = "⏹️ **No longer asked:** it was answered at the terminal, or Claude Code ended."
+_HANDED_OVER = "🖥️ **Now asked at the terminal,** where somebody is."
 _TOO_LATE = "⚠️ **It ran: the terminal had allowed it before you denied it.**"
 _GONE = "That is no longer asked."
 _NOBODY = Person(0, "somebody at the terminal")

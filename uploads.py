@@ -430,7 +430,7 @@ class Uploads:
     async def _listen(self, key: str, chat: Chat, path: Path) -> str:
         """What is said in a voice message, also shown to who said it."""
         text = await self._transcriber.transcribe(path)
-        shown = f"🎙 “{shorten(text, _SHOWN_DICTATION)}”"
+        shown = f"🎙️ “{shorten(text, _SHOWN_DICTATION)}”"
         self._outbox.put(Post(f"heard:{key}", chat, shown, silent=True))
         return text
 

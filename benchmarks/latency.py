@@ -11,10 +11,8 @@
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from benchmarks.figures import Figure, print_table
 from tests.standins.messages_api import MessagesApi, ModelRequest, Say, UseTool
 from tests.world import WAIT_SECONDS, World, find_claude
 
@@ -65,21 +64,6 @@ class Round:
         return self.shown - self.started
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; `target` is what the median may reach."""
-
-    what: str
-    unit: str
-    values: list[float]
-    floors: list[float]
-    target: float | None = None
-
-    @property
-    def is_met(self) -> bool:
-        return self.target is None or statistics.median(self.values) <= self.target
-
-
 class TimedModel(MessagesApi):
     """The stand-in, which also knows when each reply had been sent, by the text replied to."""
 
@@ -95,7 +79,8 @@ class TimedModel(MessagesApi):
             self.replied[request.user_texts[-1]] = request.at
 
 
-Model = TypeVar("Model", bound=TimedModel)
+Machine = TypeVar("Machine", bound=World)
+Model = TypeVar("Model", bound=MessagesApi)
 
 
 class Phone:
@@ -218,19 +203,21 @@ def main() -> int:
         print("Claude Code (BRIDGE_TEST_CLAUDE names it) or tmux is missing.", file=sys.stderr)
         return 2
     with (
-        machine(claude, TimedModel()) as (world, model),
-        machine(claude, TimedModel()) as (other_world, other_model),
+        machine(World, claude, TimedModel()) as (world, model),
+        machine(World, claude, TimedModel()) as (other_world, other_model),
     ):
         figures = measure(Phone(world, model), Hand(other_world, other_model), rounds)
-        print_table(figures)
+        print_table(figures, "bridge", "by hand")
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
 @contextmanager
-def machine(claude: Path, model: Model) -> Iterator[tuple[World, Model]]:
+def machine(
+    kind: Callable[[Path, Path], Machine], claude: Path, model: Model
+) -> Iterator[tuple[Machine, Model]]:
     """Somebody's machine, which ends with all that runs on it."""
-    with tempfile.TemporaryDirectory(prefix="latency-") as root:
-        world = World(Path(root), claude)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as root:
+        world = kind(Path(root), claude)
         world.model = model
         with world:
             try:
@@ -324,31 +311,6 @@ def cpu_seconds(process: psutil.Process) -> float:
     helpers = [child.cpu_times() for child in process.children(recursive=True)]
     alive = sum(helper.user + helper.system for helper in helpers)
     return own + times.children_user + times.children_system + alive
-
-
-def p95(values: list[float]) -> float:
-    """The smallest value that 95 % are not above."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
-
-
-def print_table(figures: list[Figure]) -> None:
-    print(f"{'':28}{'bridge':>9}{'':9}{'by hand':>9}")
-    print(f"{'':21}{'n':>3}{'':4}{'median':>9}{'p95':>9}", end="")
-    print(f"{'median':>9}{'p95':>9}{'x floor':>9}{'target':>9}")
-    for figure in figures:
-        columns = [statistics.median(figure.values), p95(figure.values)]
-        ratio = ""
-        if figure.floors:
-            columns += [statistics.median(figure.floors), p95(figure.floors)]
-            ratio = f"{columns[0] / columns[2]:.2f}"
-        shown = "".join(f"{value:9.3f}" for value in columns).ljust(36)
-        target, verdict = "", ""
-        if figure.target is not None:
-            target, verdict = f"{figure.target:g}", "met" if figure.is_met else "missed"
-        print(
-            f"{figure.what:20}{len(figure.values):4} {figure.unit:3}{shown}{ratio:>9}{target:>9}"
-            f"  {verdict}".rstrip()
-        )
 
 
 if __name__ == "__main__":

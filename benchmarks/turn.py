@@ -23,13 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import Figure, print_table
 from benchmarks.latency import (
-    Figure,
     Hand,
     Phone,
     TimedModel,
     machine,
-    print_table,
     rest,
     wait_closely,
 )
@@ -82,15 +81,15 @@ def main() -> int:
         print("Claude Code (BRIDGE_TEST_CLAUDE) or tmux is missing.", file=sys.stderr)
         return 2
     figures = measure(claude, rounds)
-    print_table(figures)
+    print_table(figures, "bridge", "by hand")
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
 def measure(claude: Path, rounds: int) -> list[Figure]:
     """The figures of so many rounds; the first permission does not count."""
     with (
-        machine(claude, WatchedModel()) as (world, model),
-        machine(claude, WatchedModel()) as (other, other_model),
+        machine(World, claude, WatchedModel()) as (world, model),
+        machine(World, claude, WatchedModel()) as (other, other_model),
     ):
         phone, hand = Phone(world, model), Hand(other, other_model)
         phone.ask("warm-up")
@@ -121,7 +120,7 @@ def measure(claude: Path, rounds: int) -> list[Figure]:
 
 def measure_streams(claude: Path, rounds: int) -> list[tuple[float, int]]:
     """In a chat of their own: one that is flooded with questions has little room for live text."""
-    with machine(claude, WatchedModel()) as (world, model):
+    with machine(World, claude, WatchedModel()) as (world, model):
         Phone(world, model).ask("warm-up")
         found = []
         for number in range(rounds):

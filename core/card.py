@@ -39,7 +39,7 @@ LIVE = "⏳"
 _FOLDED: dict[Outcome, str] = {
     "done": "✅ Done in",
     "failed": "❌ Failed after",
-    "stopped": "⏹ Stopped after",
+    "stopped": "⏹️ Stopped after",
     "died": "💥 Claude Code ended after",
     "unknown": "☑️ Ended after",
 }

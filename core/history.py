@@ -197,13 +197,13 @@ def render_record(record: Record, render_time: RenderTime, *, length: int | None
         case "decision":
             return f"☑️ {text} · {record.who}" if record.who else f"☑️ {text}"
         case "plan":
-            return f"🗺 The plan that was approved:\n{text}"
+            return f"🗺️ The plan that was approved:\n{text}"
         case "summary":
             return f"📝 The conversation so far was summarised:\n{text}"
         case "error":
             return f"⚠️ {text}"
         case "interrupted":
-            return "⏹ Interrupted."
+            return "⏹️ Interrupted."
         case "output":
             return text
         case _:

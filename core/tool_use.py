@@ -31,7 +31,7 @@ _ICONS = {
     "TodoWrite": "📋",
     "Skill": "🧩",
     "AskUserQuestion": "❓",
-    "ExitPlanMode": "🗺",
+    "ExitPlanMode": "🗺️",
 }
 _PATHS = ("file_path", "notebook_path", "path")
 _TELLING = (

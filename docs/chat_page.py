@@ -112,14 +112,18 @@ def render_message(message: Message, *, is_last: bool) -> str:
     time = datetime.fromtimestamp(message.date).astimezone().strftime("%H:%M")
     side = "bot" if message.from_bot else "mine"
     ticks = "" if message.from_bot else TICKS
-    has_screen = message.text and body.startswith("<pre>") and body.endswith("</pre>")
-    classes = f"message {side}{' last' if is_last else ''}{' screen' if has_screen else ''}"
+    kinds = {
+        "last": is_last,
+        "screen": message.text and body.startswith("<pre>") and body.endswith("</pre>"),
+        "picture": message.media is not None and not message.text,
+    }
+    classes = " ".join(["message", side, *(kind for kind, is_so in kinds.items() if is_so)])
     stamp = f"<time>{time}{ticks}</time>"
     keyboard = "".join(_render_row(row) for row in message.buttons)
     keyboard = f'<div class="keyboard">{keyboard}</div>' if keyboard else ""
     signs = "".join(f"<i>{emoji}</i>" for emoji in message.reactions)
-    signs = f'<div class="signs">{signs}</div>' if signs else ""
-    return f'<div class="{classes}"><div class="bubble">{body}{signs}{stamp}</div>{keyboard}</div>'
+    foot = f'<div class="signs">{signs}{stamp}</div>' if signs else stamp
+    return f'<div class="{classes}"><div class="bubble">{body}{foot}</div>{keyboard}</div>'
 
 
 def _render_row(row: Sequence[Json]) -> str:
@@ -211,8 +215,9 @@ pre header {
 .string { color: #2c8a3d; } .comment { color: #86929c; } .word { color: #9b3fb5; }
 .type { color: #b3671c; } .call { color: #1d6d9f; }
 .added { color: #1f7a33; } .removed { color: #b3362b; } .place { color: #86929c; }
+.signs { display: flex; justify-content: space-between; align-items: flex-end; }
 .signs i {
-  display: inline-block; margin: 5px 0 0 -3px; padding: 1px 9px; border-radius: 12px;
+  margin: 5px 0 0 -3px; padding: 1px 9px; border-radius: 12px;
   background: #c9ecae; font: 14px/1.5 "Noto Color Emoji", Symbola, sans-serif;
 }
 a { color: #2f7fc1; text-decoration: none; }
@@ -224,6 +229,12 @@ button {
   font: 600 14px/1.2 "Inter", "Roboto", "DejaVu Sans", "Noto Color Emoji", sans-serif;
 }
 .bubble img { width: 100%; border-radius: 8px; }
+.picture .bubble { padding: 4px; }
+.picture img { display: block; border-radius: 12px; }
+.picture time {
+  position: absolute; right: 10px; bottom: 10px; margin: 0; padding: 0 8px; border-radius: 10px;
+  color: #fff; background: rgba(70, 80, 90, .75);
+}
 .event {
   align-self: center; margin: 5px 0 14px; padding: 4px 13px; border-radius: 12px; color: #8a3324;
   border: 1.5px dashed #c9705f; background: #fbeee9;

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ sys.path.insert(0, str(DOCS.parent))
 from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
 
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool  # noqa: E402
-from tests.web_world import PATIENCE, WebWorld, reads, running_chromium, say  # noqa: E402
+from tests.web_world import PATIENCE, WebWorld, message, reads, running_chromium, say  # noqa: E402
 from tests.world import find_claude  # noqa: E402
 
 PAGE = DOCS.parent / "channels" / "web_page"
@@ -42,35 +43,47 @@ FIXED = """\
 | Żurek à la Zoë | `zurek-a-la-zoe` |
 | Pizza 🍕 night | `pizza-night` |
 
-- [x] both tests pass
-- [ ] old links still have the old slugs
+- [x] new titles
+- [ ] old links are as they were
 """
 PUSH = "Good. Commit it, and push."
-SLUGS = """\
+BROKEN = """\
 import re
 
 
 def slugify(title):
     flat = title.encode("ascii", "ignore")
+"""
+MENDED = """\
+import re
+from unicodedata import normalize
+
+
+def slugify(title):
+    flat = normalize("NFKD", title)
+    flat = flat.encode("ascii", "ignore")
+"""
+REST = """\
     words = re.findall(r"\\w+", flat.decode())
     return "-".join(words).lower()
 """
+THINKING_SECONDS = 3.0
 
 
 def mend(module: Path) -> Iterator[Reply]:
     """What Claude does, one answer of the model after the other."""
     yield UseTool("Read", {"file_path": str(module)})
-    old = '    flat = title.encode("ascii", "ignore")\n'
-    new = '    flat = normalize("NFKD", title)\n    flat = flat.encode("ascii", "ignore")\n'
-    yield UseTool("Edit", {"file_path": str(module), "old_string": old, "new_string": new})
+    change = {"old_string": BROKEN, "new_string": MENDED}
+    yield UseTool("Edit", {"file_path": str(module), **change})
     yield Say((FIXED,))
+    time.sleep(THINKING_SECONDS)
     command = 'git commit -am "Accents are taken off, letters stay" && git push'
     yield UseTool("Bash", {"command": command, "description": "Commit and push"})
 
 
 def play(world: WebWorld, page: Page) -> None:
     """The conversation of the pictures, up to the question whether Claude may push."""
-    world.project.joinpath("slugs.py").write_text(SLUGS)
+    world.project.joinpath("slugs.py").write_text(BROKEN + REST)
     folder = world.home / ".claude"
     folder.mkdir(exist_ok=True)
     allowed = {"permissions": {"allow": ["Read", "Edit"]}}
@@ -105,7 +118,7 @@ def take_pictures(world: WebWorld, browser: Browser, folder: Path) -> None:
         terminal = page.get_by_role("application")
         expect(terminal).to_contain_text("Do you want to proceed?", timeout=PATIENCE)
         page.get_by_role("textbox", name="Message Claude").focus()
-        page.wait_for_timeout(500)  # the list of sessions has come
+        expect(page.locator("#topics [aria-current] .asks")).to_be_visible()
         _keep(page, folder / "page-desk.png")
         address = page.url
     with _opened(browser, 390, 800, scheme="dark", is_phone=True) as context:
@@ -114,7 +127,7 @@ def take_pictures(world: WebWorld, browser: Browser, folder: Path) -> None:
         reads(page, "Run this command?")
         page.wait_for_timeout(500)
         _keep(page, folder / "page-phone.png")
-        page.locator("#scroll").evaluate("pane => { pane.scrollTop -= 560; }")
+        message(page, "import normalize").evaluate("change => change.scrollIntoView()")
         page.wait_for_timeout(300)
         _keep(page, folder / "page-phone-answer.png")
 
@@ -160,7 +173,9 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS
     with tempfile.TemporaryDirectory() as root, running_chromium() as browser:
         make_icons(browser)
-        with WebWorld(Path(root), claude) as world:
+        world = WebWorld(Path(root), claude)
+        world.project = world.home / "slugs"
+        with world:
             world.start_bridge()
             take_pictures(world, browser, folder)
 

@@ -5,7 +5,7 @@
 * The bridge, tmux and Claude Code are the real ones, in the tests' `World`; the model's words are a
   script, and what it remembers it takes from the request that reached it.
 * A picture is what the stand-in for Telegram received: text, entities, keyboards. A dashed line in
-  it says what was done to the machine meanwhile.
+  it says what happened between the messages.
 * Needs Chromium; uses pngquant, Inter, Symbola and an emoji font where they are.
 """
 
@@ -35,6 +35,7 @@ HOW_TO_GET = (
 )
 WIDTH = 400
 SCALE = 2
+TAKEN, ANSWERED = "✍", "👌"
 
 # --- what is said ---------------------------------------------------------------------------------
 
@@ -60,7 +61,8 @@ FOLLOW_UP = "Nice! And emoji? “Pizza 🍕 night”"
 FOLLOW_UP_ANSWER = "Still fine: `pizza-night`. The 🍕 has no letters, so it *melts* away."
 MEMORY_TEST = "Home now. Which title broke?"
 TESTS_PLEASE = "Run the tests, please"
-TEST_COMMAND = "python -m unittest -q"
+TEST_COMMAND = "python -m unittest"
+DATABASE_PLEASE = "Keep the slugs in a database, please"
 CHOICE = {
     "question": "Which one shall I take?",
     "header": "Database",
@@ -70,7 +72,7 @@ CHOICE = {
     ],
     "multiSelect": False,
 }
-FIX_PLEASE = "A test fails since yesterday. Can you mend it?"
+FIX_PLEASE = "A test broke yesterday. Can you mend it?"
 FIXED = """\
 **Mended.** The accents were thrown away together with their letters; now `NFKD` takes them apart \
 first. Both tests pass."""
@@ -114,7 +116,7 @@ def answer(request: ModelRequest) -> Reply:
     if request.last_result is not None:
         return Say(("All green.",))
     call = {"command": TEST_COMMAND, "description": "Run the test suite"}
-    return UseTool("Bash", call, "I'll run the suite as it is.")
+    return UseTool("Bash", call)
 
 
 def mend(project: Path) -> Iterator[Reply]:
@@ -137,12 +139,25 @@ def mend(project: Path) -> Iterator[Reply]:
     yield Say((FIXED,), tokens=42_000)
 
 
+def ask(world: World, text: str, reply: str, sign: str = ANSWERED) -> list[Message]:
+    """Send a text; returns it and the reply when the sign is below the text."""
+    asked = world.say(text)
+    replied = world.reads(reply, after=asked).message_id
+    wait_for_sign(world, asked, sign)
+    return [world.telegram.message(world.chat, number) for number in (asked, replied)]
+
+
+def wait_for_sign(world: World, message: int, sign: str) -> None:
+    """Until it is below the message."""
+    wait_until(lambda: sign in world.telegram.reactions(world.chat, message), f"the sign {sign}")
+
+
 def play_conversation(world: World) -> Story:
     """Question and answer; then everything dies, and nothing is forgotten."""
     story = Story("Claude Code")
     world.start_bridge()
-    world.ask(QUESTION, "zurek-a-la-zoe")
-    world.ask(FOLLOW_UP, "pizza-night")
+    ask(world, QUESTION, "zurek-a-la-zoe")
+    ask(world, FOLLOW_UP, "pizza-night")
     world.wait_for_process("idle")
     story.add_messages(world)
     world.kill_bridge()
@@ -150,7 +165,7 @@ def play_conversation(world: World) -> Story:
     world.kill_tmux()
     story.entries.append("kill -9: the bridge, Claude Code, tmux")
     world.start_bridge()
-    world.ask(MEMORY_TEST, "Crème brûlée. It became crme-brle")
+    ask(world, MEMORY_TEST, "Crème brûlée. It became crme-brle")
     story.add_messages(world)
     return story
 
@@ -159,9 +174,7 @@ def play_permission(world: World) -> Story:
     """Claude Code asks before it runs a command, and the phone has the buttons to answer."""
     story = Story("Claude Code")
     world.start_bridge()
-    world.ask(TESTS_PLEASE, "Run this command?")
-    world.wait_for_process("waiting")
-    story.add_messages(world)
+    story.entries += ask(world, TESTS_PLEASE, "Run this command?", sign=TAKEN)
     return story
 
 
@@ -181,10 +194,10 @@ def play_turn(world: World) -> Story:
     world.reads("import normalize")
     card = wait_until(lambda: _running_again(world), "the tests run once more")
     story.entries += [world.telegram.message(world.chat, asked), card]
-    story.entries.append("half a minute later")
+    story.entries.append("when it is done")
     world.reads("Both tests pass")
     wait_until(lambda: world.cards()[0].text.startswith("✅"), "the card is folded")
-    wait_until(lambda: "👌" in world.telegram.reactions(world.chat, asked), "the last sign")
+    wait_for_sign(world, asked, ANSWERED)
     story.entries += world.telegram.messages(world.chat)
     return story
 
@@ -194,8 +207,7 @@ def play_question(world: World) -> Story:
     story = Story("Claude Code")
     world.model.answer = lambda request: UseTool("AskUserQuestion", {"questions": [CHOICE]})
     world.start_bridge()
-    world.ask("Keep the slugs in a database, please", "Which one")
-    story.add_messages(world)
+    story.entries += ask(world, DATABASE_PLEASE, "Which one", sign=TAKEN)
     return story
 
 
@@ -203,7 +215,8 @@ def play_screen(world: World) -> Story:
     """The terminal as a picture, with keys below it."""
     story = Story("Claude Code")
     world.start_bridge()
-    world.ask(FOLLOW_UP, "pizza-night")
+    ask(world, QUESTION, "zurek-a-la-zoe")
+    ask(world, FOLLOW_UP, "pizza-night")
     asked = world.say("/screen")
     shown = wait_until(lambda: [m for m in world.telegram.messages(world.chat) if m.media], "it")
     story.entries += [world.telegram.message(world.chat, asked), *shown]

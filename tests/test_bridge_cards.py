@@ -75,7 +75,7 @@ def test_a_turn_with_tools_has_a_card_that_folds_to_one_line(world: World) -> No
     world.say("go")
     running = card(world, "Running Bash: sleep 2; echo one")
     assert running.is_silent
-    assert running.labels == ["⏹ Stop", "🖥 Screen"]
+    assert running.labels == ["⏹️ Stop", "🖥️ Screen"]
     assert re.match(r"⏳ \d+ s · Running", running.text)
     (details,) = [e for e in running.entities if e["type"] == "expandable_blockquote"]
     lines = ["📝 Write a.txt — new, +2", "💻 Bash sleep 2; echo one …"]
@@ -122,9 +122,9 @@ def test_the_stop_button_does_what_stop_does(world: World) -> None:
     world.start_bridge()
     world.say("go")
     shown = card(world, "Running Bash")
-    press(world, shown, "⏹ Stop")
+    press(world, shown, "⏹️ Stop")
     world.reads("Interrupted.")
-    assert "⏹ Stopped after" in card(world, "⏹ Stopped").text
+    assert "⏹️ Stopped after" in card(world, "⏹️ Stopped").text
     world.ask("hello", "Echo: hello")
     assert len(world.cards()) == 1
 
@@ -133,10 +133,10 @@ def test_the_screen_button_shows_the_screen_and_the_card_keeps_its_buttons(world
     world.start_bridge()
     world.say("hold paint")
     old = card(world, "Held paint.")
-    press(world, old, "🖥 Screen")
+    press(world, old, "🖥️ Screen")
     wait_until(lambda: len(world.texts()) == 1, "the screen")
     wait_until(lambda: card(world).buttons != old.buttons, "fresh buttons")
-    press(world, card(world), "🖥 Screen")
+    press(world, card(world), "🖥️ Screen")
     wait_until(lambda: len(world.texts()) == 2, "the screen once more")
     world.model.release("paint")
     world.reads("And done.")

@@ -65,8 +65,8 @@ def test_while_claude_tries_again_the_card_says_so(world: World) -> None:
     world.say("go")
     shown = card(world, "retrying in")
     assert "attempt" in shown.text
-    press(world, card(world, "retrying in"), "⏹ Stop")
-    card(world, "⏹ Stopped after")
+    press(world, card(world, "retrying in"), "⏹️ Stop")
+    card(world, "⏹️ Stopped after")
 
 
 def test_a_usage_limit_is_waited_for_awake_and_can_be_cancelled(world: World) -> None:

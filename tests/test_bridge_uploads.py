@@ -292,8 +292,8 @@ def test_a_voice_message_is_written_down_by_the_users_command(world: World) -> N
     world.settings["BRIDGE_TRANSCRIBE_COMMAND"] = f"'{script}' --file {{file}}"
     world.start_bridge()
     send_voice(world, "my cat is called Grace")
-    heard = world.reads("🎙")
-    assert heard.text == "🎙 “my cat is called Grace False”"
+    heard = world.reads("🎙️")
+    assert heard.text == "🎙️ “my cat is called Grace False”"
     assert heard.is_silent
     world.reads("Echo: [Dictated, so words may be wrong]\nmy cat is called Grace False")
 

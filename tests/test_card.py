@@ -282,7 +282,7 @@ def test_at_the_end_one_line_sums_up() -> None:
     [
         ("done", "✅ Done in 7 s"),
         ("failed", "❌ Failed after 7 s"),
-        ("stopped", "⏹ Stopped after 7 s"),
+        ("stopped", "⏹️ Stopped after 7 s"),
         ("died", "💥 Claude Code ended after 7 s"),
         ("unknown", "☑️ Ended after 7 s"),
     ],

@@ -451,7 +451,7 @@ async def test_a_voice_message_is_written_down_and_shown(tmp_path: Path) -> None
     desk.send(voice(1))
     await desk.until_done()
     assert desk.prompts() == ["[Dictated, so words may be wrong]\nfile1"]
-    assert desk.said() == ["🎙 “file1”"]
+    assert desk.said() == ["🎙️ “file1”"]
 
 
 async def test_a_voice_message_that_fails_is_told_and_claude_left_in_peace(tmp_path: Path) -> None:

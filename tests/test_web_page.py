@@ -266,6 +266,23 @@ def test_a_browser_that_is_removed_shows_nothing_more_in_any_of_its_tabs(
     expect(page.get_by_role("heading", level=1)).to_have_text("This browser is not let in")
 
 
+def test_code_has_one_face_and_the_lines_of_a_diff_are_coloured_as_far_as_the_longest_goes(
+    rig: WebRig, page: Page
+) -> None:
+    topic = rig.make_topic("a diff")
+    open_topic(page, topic)
+    rig.show(f"`x`\n```diff\n-old\n+new {'far ' * 200}\n```", topic=topic, style="markdown")
+    expect(message(page, "far far")).to_be_visible()
+    widths, faces = page.evaluate(
+        """[
+            [...document.querySelectorAll("pre code, .c-gd, .c-gi")].map((one) => one.offsetWidth),
+            [...document.querySelectorAll("code")].map((one) => getComputedStyle(one).fontFamily),
+        ]"""
+    )
+    assert (len(widths), len(set(widths))) == (3, 1)
+    assert (len(faces), len(set(faces))) == (2, 1)
+
+
 def test_a_conversation_opens_with_the_click(rig: WebRig, page: Page) -> None:
     first, second = rig.make_topic("first"), rig.make_topic("second")
     open_topic(page, first)
