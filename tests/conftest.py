@@ -14,6 +14,8 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext
 
+from tests.standins.machine import Machine
+from tests.standins.telegram_api import TelegramApi
 from tests.web_world import WebWorld, running_chromium, watched
 from tests.world import World, find_claude
 
@@ -73,6 +75,35 @@ def web_world(tmp_path: Path, asked_claude: Path) -> Iterator[WebWorld]:
     """A machine and a model; the person sits at the page, and the bridge is not started yet."""
     with WebWorld(tmp_path, asked_claude) as made:
         yield made
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """One with systemd."""
+    machine = Machine(tmp_path)
+    yield machine
+    if process := machine.find_bridge():
+        process.kill()
+
+
+@pytest.fixture
+def container(machine: Machine) -> Machine:
+    """One without systemd."""
+    (machine.fakes / "no-systemd").touch()
+    return machine
+
+
+@pytest.fixture
+def api() -> Iterator[TelegramApi]:
+    """Telegram, with nobody there yet."""
+    with TelegramApi() as api:
+        yield api
+
+
+@pytest.fixture
+def bot_settings(api: TelegramApi) -> dict[str, str]:
+    """What a person sets for a bot there."""
+    return {"TELEGRAM_BOT_TOKEN": api.token, "BRIDGE_TELEGRAM_API_URL": api.url}
 
 
 @pytest.fixture(scope="module")

@@ -145,10 +145,11 @@ def test_the_screen_button_shows_the_screen_and_the_card_keeps_its_buttons(world
 
 def test_a_card_goes_on_after_a_restart_of_the_bridge(world: World) -> None:
     allows_all(world)
-    plays(world, bash("echo one"), bash("sleep 6"), Say(("All done.",)))
+    plays(world, bash("sleep 3"), bash("sleep 6"), Say(("All done.",)))
     world.start_bridge()
     world.say("go")
-    before = card(world, "Running Bash: sleep 6")
+    card(world, "Running Bash: sleep 3")
+    before = card(world, "Running Bash: sleep 6")  # so it was edited: the bridge knows which it is
     world.kill_bridge()
     world.start_bridge()
     world.reads("All done.")

@@ -122,17 +122,22 @@ def test_a_dialog_that_no_hook_tells_of_is_shown_with_keys_and_never_typed_at(
     world.telegram.wait_for(is_closed)
 
 
-def test_the_trust_dialog_is_shown_and_answered_from_the_phone(world: World) -> None:
+def test_the_trust_dialog_is_answered_by_keys_that_go_on_working_when_one_changes_nothing(
+    world: World,
+) -> None:
     world.write_claude_settings(trusted=[])
     world.start_bridge()
     world.say("hello")
     shown = world.reads("Yes, I trust this folder")
     assert world.model.turns == []
-    world.telegram.press(world.chat, world.user, shown.message_id, "↓")
-    world.telegram.wait_for(
-        lambda: "❯ Yes" in (world.telegram.message(world.chat, shown.message_id).text or ""),
-        timeout=20,
-    )
+    for label in ("←", "←", "↓"):
+        world.telegram.press(world.chat, world.user, shown.message_id, label)
+        keys = world.telegram.message(world.chat, shown.message_id).buttons
+        world.telegram.wait_for(
+            lambda k=keys: world.telegram.message(world.chat, shown.message_id).buttons != k,  # type: ignore[misc]
+            timeout=20,
+        )
+    assert "❯ Yes" in world.telegram.message(world.chat, shown.message_id).text
     world.telegram.press(world.chat, world.user, shown.message_id, "Enter ⏎")
     world.reads("Echo: hello")
 
@@ -179,21 +184,6 @@ def test_a_reply_to_a_dialog_types_into_it_and_any_other_text_waits(world: World
         world.tmux("send-keys", "-t", pane, "Escape")
         wait_until(lambda s=shown_now: world.screen() != s, "Escape has done something")  # type: ignore[misc]
     world.reads("Echo: this one waits")
-
-
-def test_the_keys_below_a_dialog_go_on_working_when_one_changes_nothing(world: World) -> None:
-    world.write_claude_settings(trusted=[])
-    world.start_bridge()
-    world.say("hello")
-    shown = world.reads("Yes, I trust this folder")
-    for label in ("←", "←", "↓"):
-        world.telegram.press(world.chat, world.user, shown.message_id, label)
-        keys = world.telegram.message(world.chat, shown.message_id).buttons
-        world.telegram.wait_for(
-            lambda k=keys: world.telegram.message(world.chat, shown.message_id).buttons != k,  # type: ignore[misc]
-            timeout=20,
-        )
-    assert "❯ Yes" in world.telegram.message(world.chat, shown.message_id).text
 
 
 def test_secrets_are_masked_in_the_chat(world: World) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,33 +16,6 @@ from people import People
 from tests.standins.machine import ROOT, UNIT, Machine, Terminal, mode_of
 from tests.standins.telegram_api import TelegramApi
 from tests.world import wait_until
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """One with systemd."""
-    machine = Machine(tmp_path)
-    yield machine
-    if process := machine.find_bridge():
-        process.kill()
-
-
-@pytest.fixture
-def container(machine: Machine) -> Machine:
-    """One without systemd."""
-    (machine.fakes / "no-systemd").touch()
-    return machine
-
-
-@pytest.fixture
-def api() -> Iterator[TelegramApi]:
-    with TelegramApi() as api:
-        yield api
-
-
-@pytest.fixture
-def settings(api: TelegramApi) -> dict[str, str]:
-    return {"TELEGRAM_BOT_TOKEN": api.token, "BRIDGE_TELEGRAM_API_URL": api.url}
 
 
 @pytest.fixture
@@ -60,9 +32,9 @@ def terminals() -> Iterator[Callable[..., Terminal]]:
 
 
 def test_a_first_run_installs_the_service_and_prints_how_to_pair(
-    machine: Machine, api: TelegramApi, settings: dict[str, str]
+    machine: Machine, api: TelegramApi, bot_settings: dict[str, str]
 ) -> None:
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[:4] == [
@@ -88,8 +60,8 @@ def test_a_first_run_installs_the_service_and_prints_how_to_pair(
     ]
 
 
-def test_files_and_folders_are_private(machine: Machine, settings: dict[str, str]) -> None:
-    machine.run(**settings)
+def test_files_and_folders_are_private(machine: Machine, bot_settings: dict[str, str]) -> None:
+    machine.run(**bot_settings)
     assert mode_of(machine.config) == 0o600 and mode_of(machine.config.parent) == 0o700
     assert mode_of(machine.unit) == 0o600
     assert mode_of(machine.state) == 0o700 and mode_of(machine.folder) == 0o700
@@ -98,10 +70,10 @@ def test_files_and_folders_are_private(machine: Machine, settings: dict[str, str
 
 
 def test_the_token_is_in_config_toml_and_nowhere_else(
-    container: Machine, api: TelegramApi, settings: dict[str, str]
+    container: Machine, api: TelegramApi, bot_settings: dict[str, str]
 ) -> None:
     container.put_program("claude", "#!/bin/sh\n/usr/bin/env > {fakes}/seen\necho 2.1.330\n")
-    done = container.run(**settings)
+    done = container.run(**bot_settings)
     assert done.returncode == 0
     bridge = container.find_bridge()
     assert bridge
@@ -114,7 +86,7 @@ def test_the_token_is_in_config_toml_and_nowhere_else(
 
 
 def test_settings_from_the_environment_are_kept_for_the_service(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
     project = machine.home / "my project"
     project.mkdir()
@@ -126,10 +98,10 @@ def test_settings_from_the_environment_are_kept_for_the_service(
         "BRIDGE_CLAUDE_COMMAND": "claude --model 'an \"opus\"'",
         "BRIDGE_SHELL": "false",
     }
-    done = machine.run(**settings, **given)
+    done = machine.run(**bot_settings, **given)
     assert done.returncode == 0, done.stderr
     written = load_config({"HOME": str(machine.home)}, machine.config.read_text())
-    asked = load_config({"HOME": str(machine.home), **settings, **given})
+    asked = load_config({"HOME": str(machine.home), **bot_settings, **given})
     assert written.telegram_bot_token.reveal() == asked.telegram_bot_token.reveal()
     for name in ("project_dir", "idle_minutes", "allowed_users", "claude_command", "shell"):
         assert getattr(written, name) == getattr(asked, name)
@@ -138,12 +110,12 @@ def test_settings_from_the_environment_are_kept_for_the_service(
 
 
 def test_what_stands_in_config_toml_stays(
-    machine: Machine, api: TelegramApi, settings: dict[str, str]
+    machine: Machine, api: TelegramApi, bot_settings: dict[str, str]
 ) -> None:
     machine.config.parent.mkdir(parents=True)
     text = '# mine\nidle_minutes = 7  # short\n\ntelegram_bot_token = ""\nallowed_users=[5]'
     machine.config.write_text(text)
-    done = machine.run(BRIDGE_IDLE_MINUTES="9", BRIDGE_RETENTION_DAYS="3", **settings)
+    done = machine.run(BRIDGE_IDLE_MINUTES="9", BRIDGE_RETENTION_DAYS="3", **bot_settings)
     assert done.returncode == 0, done.stderr
     assert machine.config.read_text() == (
         f'# mine\nidle_minutes = 7  # short\n\ntelegram_bot_token = "{api.token}"\n'
@@ -165,10 +137,10 @@ def test_what_stands_in_config_toml_stays(
     ],
 )
 def test_a_missing_program_is_one_line(
-    machine: Machine, settings: dict[str, str], missing: str, said: str
+    machine: Machine, bot_settings: dict[str, str], missing: str, said: str
 ) -> None:
     (machine.bin / missing).unlink()
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert done.returncode == 1
     assert done.stderr.startswith(said) and len(done.stderr.splitlines()) == 1
     assert not machine.unit.exists() and machine.changes() == []
@@ -223,12 +195,12 @@ def test_a_claude_that_fails_is_told(machine: Machine) -> None:
 
 
 def test_claude_is_found_where_its_installer_puts_it(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
     local = machine.home / ".local" / "bin"
     local.mkdir(parents=True)
     (machine.bin / "claude").rename(local / "claude")
-    assert machine.run(**settings).returncode == 0
+    assert machine.run(**bot_settings).returncode == 0
     assert f'Environment="PATH={machine.bin}:{local}"' in machine.unit.read_text()
 
 
@@ -246,9 +218,9 @@ def test_without_a_token_the_page_is_on_alone(container: Machine) -> None:
 
 
 def test_with_a_token_the_page_is_off_unless_it_is_asked_for(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
-    assert "page" not in machine.run(**settings).stdout
+    assert "page" not in machine.run(**bot_settings).stdout
     assert not load_config({"HOME": "/"}, machine.config.read_text()).web
     done = machine.run("--web", BRIDGE_WEB_PORT=NOBODYS_PORT)
     assert "The page does not answer" in done.stdout and "?start=" in done.stdout
@@ -302,20 +274,20 @@ def test_no_network_is_one_line(machine: Machine) -> None:
 
 @pytest.mark.parametrize("text", ["idle_minutes = ", "idle_minutes = -1", "nothing = 1"])
 def test_a_wrong_config_toml_is_one_line(
-    machine: Machine, settings: dict[str, str], text: str
+    machine: Machine, bot_settings: dict[str, str], text: str
 ) -> None:
     machine.config.parent.mkdir(parents=True)
     machine.config.write_text(text)
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "config.toml" in done.stderr
     assert machine.config.read_text() == text
 
 
 def test_a_project_folder_that_is_not_there_is_one_line(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
-    done = machine.run(BRIDGE_PROJECT_DIR="/nowhere", **settings)
+    done = machine.run(BRIDGE_PROJECT_DIR="/nowhere", **bot_settings)
     assert (done.returncode, done.stderr) == (
         2,
         "project_dir is /nowhere, and there is no such folder.\n",
@@ -349,9 +321,9 @@ def test_at_a_terminal_it_asks_and_waits_for_the_phone(
 
 
 def test_ctrl_c_ends_the_waiting_but_not_the_installing(
-    machine: Machine, settings: dict[str, str], terminals: Callable[..., Terminal]
+    machine: Machine, bot_settings: dict[str, str], terminals: Callable[..., Terminal]
 ) -> None:
-    terminal = terminals(machine, BRIDGE_PROJECT_DIR=str(machine.home), **settings)
+    terminal = terminals(machine, BRIDGE_PROJECT_DIR=str(machine.home), **bot_settings)
     terminal.expect("Waiting for your phone")
     terminal.process.send_signal(signal.SIGINT)
     terminal.expect(r"Not paired yet\. A new code: \./install\.sh --pair")
@@ -405,11 +377,11 @@ subprocess.Popen = Popen
 
 
 def test_who_is_killed_while_the_bridge_starts_leaves_none_that_the_next_run_does_not_find(
-    container: Machine, settings: dict[str, str]
+    container: Machine, bot_settings: dict[str, str]
 ) -> None:
     words = container.words()
     words[2] = _KILLED_IN_THE_MIDDLE + words[2]
-    environ = container.environ | settings
+    environ = container.environ | bot_settings
     killed = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     wait_until(container.find_bridge, "the bridge is found", 10)
@@ -425,27 +397,27 @@ def test_who_is_killed_while_the_bridge_starts_leaves_none_that_the_next_run_doe
     assert not found.is_running()
 
 
-def test_who_is_paired_is_not_asked_again(machine: Machine, settings: dict[str, str]) -> None:
+def test_who_is_paired_is_not_asked_again(machine: Machine, bot_settings: dict[str, str]) -> None:
     people = People(machine.folder)
     assert people.redeem(people.issue_code(), 42, "Ada")
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert "Paired with Ada (id 42)." in done.stdout
     assert "?start=" not in done.stdout
 
 
 def test_a_broken_pairing_is_told_before_the_new_code(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
     people = People(machine.folder)
     assert people.redeem(people.issue_code(), 42, "Ada")
     people.path.write_text("{")
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert "people.json was damaged and is now in " in done.stdout
     assert "?start=" in done.stdout
 
 
-def test_pair_prints_a_new_code(machine: Machine, settings: dict[str, str]) -> None:
-    machine.run(**settings)
+def test_pair_prints_a_new_code(machine: Machine, bot_settings: dict[str, str]) -> None:
+    machine.run(**bot_settings)
     done = machine.run("--pair")
     assert done.returncode == 0
     code = re.search(r"\?start=(\S+)", done.stdout)

@@ -6,48 +6,18 @@ import os
 import plistlib
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.standins.machine import BRIDGE, LAUNCHCTL, UNIT, Machine, mode_of
-from tests.standins.telegram_api import TelegramApi
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """One with systemd."""
-    machine = Machine(tmp_path)
-    yield machine
-    if process := machine.find_bridge():
-        process.kill()
-
-
-@pytest.fixture
-def container(machine: Machine) -> Machine:
-    """One without systemd."""
-    (machine.fakes / "no-systemd").touch()
-    return machine
-
-
-@pytest.fixture
-def api() -> Iterator[TelegramApi]:
-    with TelegramApi() as api:
-        yield api
-
-
-@pytest.fixture
-def settings(api: TelegramApi) -> dict[str, str]:
-    return {"TELEGRAM_BOT_TOKEN": api.token, "BRIDGE_TELEGRAM_API_URL": api.url}
 
 
 def test_the_unit_runs_the_bridge_with_what_claude_needs(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
     given = {"ANTHROPIC_API_KEY": "sk-ant-x", "CLAUDE_CODE_CHILD_SESSION": "1", "SECRET": "2"}
-    machine.run(**settings, **given)
+    machine.run(**bot_settings, **given)
     lines = machine.unit.read_text().splitlines()
     assert f'ExecStart="{sys.executable}" "{machine.bridge}"' in lines
     assert [line for line in lines if line.startswith("Environment")] == [
@@ -66,8 +36,8 @@ def test_the_unit_runs_the_bridge_with_what_claude_needs(
         assert line in lines
 
 
-def test_a_second_run_changes_nothing(machine: Machine, settings: dict[str, str]) -> None:
-    machine.run(BRIDGE_ALLOWED_USERS="42", **settings)
+def test_a_second_run_changes_nothing(machine: Machine, bot_settings: dict[str, str]) -> None:
+    machine.run(BRIDGE_ALLOWED_USERS="42", **bot_settings)
     before = {path: path.stat() for path in machine.home.rglob("*") if path.is_file()}
     told = machine.changes()
     done = machine.run()
@@ -82,9 +52,9 @@ def test_a_second_run_changes_nothing(machine: Machine, settings: dict[str, str]
 
 @pytest.mark.parametrize("change", ["code", "setting", "environment", "dead", "disabled"])
 def test_a_service_that_is_not_right_is_restarted(
-    machine: Machine, settings: dict[str, str], change: str
+    machine: Machine, bot_settings: dict[str, str], change: str
 ) -> None:
-    machine.run(BRIDGE_ALLOWED_USERS="42", **settings)
+    machine.run(BRIDGE_ALLOWED_USERS="42", **bot_settings)
     told = len(machine.changes())
     match change:
         case "code":
@@ -102,28 +72,28 @@ def test_a_service_that_is_not_right_is_restarted(
     assert f"systemctl --user restart {UNIT}" in machine.changes()[told:]
 
 
-def test_linger_that_is_refused_is_told(machine: Machine, settings: dict[str, str]) -> None:
+def test_linger_that_is_refused_is_told(machine: Machine, bot_settings: dict[str, str]) -> None:
     (machine.fakes / "no-linger").touch()
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert done.returncode == 0
     assert "sudo loginctl enable-linger $USER" in done.stdout
 
 
 def test_a_bridge_that_ends_at_once_is_no_success(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
     (machine.fakes / "ends-at-once").touch()
     journal = "#!/bin/sh\necho 'project_dir is no folder.'\n"
     machine.put_program("journalctl", journal)
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert done.returncode == 1
     assert "ended right after its start. It said:\n  project_dir is no folder." in done.stderr
     assert "t.me" not in done.stdout
 
 
-def test_a_systemctl_that_fails_is_told(machine: Machine, settings: dict[str, str]) -> None:
+def test_a_systemctl_that_fails_is_told(machine: Machine, bot_settings: dict[str, str]) -> None:
     (machine.fakes / "restart-fails").touch()
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert (done.returncode, done.stderr) == (
         1,
         f"`systemctl --user restart {UNIT}` failed: Job failed.\n",
@@ -131,9 +101,9 @@ def test_a_systemctl_that_fails_is_told(machine: Machine, settings: dict[str, st
 
 
 def test_uninstall_removes_the_service_and_keeps_the_data(
-    machine: Machine, settings: dict[str, str]
+    machine: Machine, bot_settings: dict[str, str]
 ) -> None:
-    machine.run(**settings)
+    machine.run(**bot_settings)
     done = machine.run("--uninstall")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -149,9 +119,9 @@ def test_uninstall_removes_the_service_and_keeps_the_data(
 
 
 def test_without_systemd_the_bridge_runs_in_the_background(
-    container: Machine, settings: dict[str, str]
+    container: Machine, bot_settings: dict[str, str]
 ) -> None:
-    done = container.run(**settings)
+    done = container.run(**bot_settings)
     assert done.returncode == 0, done.stderr
     assert "The bridge is started (process in the background)." in done.stdout
     assert f"after a reboot. This does: '{container.checkout}/install.sh'" in done.stdout
@@ -169,22 +139,22 @@ def test_without_systemd_the_bridge_runs_in_the_background(
 
 
 def test_what_a_background_bridge_said_at_its_end_is_shown(
-    container: Machine, settings: dict[str, str]
+    container: Machine, bot_settings: dict[str, str]
 ) -> None:
     container.bridge.write_text("import sys; sys.exit('idle_minutes is wrong.')")
-    done = container.run(**settings)
+    done = container.run(**bot_settings)
     assert done.returncode == 1
     assert done.stderr.endswith("It said:\n  idle_minutes is wrong.\n")
 
 
 def test_a_pid_of_another_program_is_left_alone(
-    container: Machine, settings: dict[str, str]
+    container: Machine, bot_settings: dict[str, str]
 ) -> None:
     container.folder.mkdir(parents=True)
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         (container.folder / "bridge.pid").write_text(str(other.pid))
-        assert container.run(**settings).returncode == 0
+        assert container.run(**bot_settings).returncode == 0
         assert other.poll() is None
     finally:
         other.kill()
@@ -192,19 +162,19 @@ def test_a_pid_of_another_program_is_left_alone(
 
 
 def test_with_systemd_the_background_bridge_makes_room(
-    container: Machine, settings: dict[str, str]
+    container: Machine, bot_settings: dict[str, str]
 ) -> None:
-    container.run(**settings)
+    container.run(**bot_settings)
     bridge = container.find_bridge()
     (container.fakes / "no-systemd").unlink()
     assert "systemd user service" in container.run().stdout
     assert bridge and not bridge.is_running()
 
 
-def test_on_macos_it_is_a_launchd_agent(machine: Machine, settings: dict[str, str]) -> None:
+def test_on_macos_it_is_a_launchd_agent(machine: Machine, bot_settings: dict[str, str]) -> None:
     (machine.bin / "systemctl").unlink()
     machine.put_program("launchctl", LAUNCHCTL)
-    done = machine.run(**settings)
+    done = machine.run(**bot_settings)
     assert "The bridge is started (launchd agent claude-telegram)." in done.stdout, done.stderr
     path = machine.home / "Library" / "LaunchAgents" / "claude-telegram.plist"
     agent: dict[str, Any] = plistlib.loads(path.read_bytes())

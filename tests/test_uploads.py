@@ -130,16 +130,18 @@ class Desk:
 
     def send(self, message: FilesSent) -> Entry:
         (entry,) = self.inbox.receive([Arrival(f"key{message.message_id}", "fake", {})])
-        self.uploads.take(entry, message)
+        self.hear(entry, message)
         return entry
 
     def say(self, text: str, number: int, chat: Chat = CHAT) -> None:
         (entry,) = self.inbox.receive([Arrival(f"key{number}", "fake", {})])
         self.hear(entry, TextSent(chat, ADA, number, text))
 
-    def hear(self, entry: Entry, message: TextSent) -> None:
+    def hear(self, entry: Entry, message: TextSent | FilesSent) -> None:
         """As the hub does."""
-        if not self.uploads.takes_part(entry, message):
+        if isinstance(message, FilesSent):
+            self.uploads.take(entry, message)
+        elif not self.uploads.takes_part(entry, message):
             words = entry.words.get(entry.key, message.text)
             self.uploads.submit_text(entry, message, words)
 
@@ -164,6 +166,19 @@ class Desk:
 
     async def until_done(self) -> None:
         await self.until(lambda: not self.uploads._lines)
+
+    async def live(self, messages: Sequence[TextSent | FilesSent]) -> list[str]:
+        """Handle what is pending, and end; the prompts, in order."""
+        by_key = {f"key{message.message_id}": message for message in messages}
+        try:
+            for entry in self.inbox.pending():
+                if entry.step == "received":
+                    self.hear(entry, by_key[entry.key])
+            lines = self.uploads._lines.values()
+            await asyncio.gather(*(line.task for line in lines if line.task is not None))
+            return self.prompts()
+        finally:
+            self.close()
 
     def close(self) -> None:
         self.inbox.close()
@@ -314,28 +329,14 @@ async def test_a_crash_at_any_write_neither_loses_nor_repeats_a_file(
             seed.inbox.receive([Arrival(f"key{message.message_id}", "fake", {})])
         seed.close()
         try:
-            await _live(Desk(folder, system=CrashingSystem(at, after=after)), messages)
+            await Desk(folder, system=CrashingSystem(at, after=after)).live(messages)
             break  # it had less than that to write
         except Crash:
             pass
-        prompts = await _live(Desk(folder), messages)
+        prompts = await Desk(folder).live(messages)
         assert [prompt.count("photo.jpg") for prompt in prompts] == [3, 1]
         assert [prompt.split("\n")[0] for prompt in prompts] == ["see", "end"]
     assert at > 5
-
-
-async def _live(desk: Desk, messages: list[FilesSent]) -> list[str]:
-    """Handle what is pending as the hub does; the prompts, in order."""
-    by_key = {f"key{message.message_id}": message for message in messages}
-    try:
-        for entry in desk.inbox.pending():
-            if entry.step == "received":
-                desk.uploads.take(entry, by_key[entry.key])
-        tasks = [line.task for line in desk.uploads._lines.values() if line.task is not None]
-        await asyncio.gather(*tasks)
-        return desk.prompts()
-    finally:
-        desk.close()
 
 
 # --- trouble -----------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ async def test_an_edit_lives_through_a_crash(tmp_path: Path) -> None:
     assert desk.rewrite("key3", " changed")
     await desk.uploads.stop()
     desk.close()
-    assert await _live(Desk(tmp_path), [text(n, part) for n, part in enumerate(PARTS, 1)]) == [
+    assert await Desk(tmp_path).live([text(n, part) for n, part in enumerate(PARTS, 1)]) == [
         f"{PARTS[0]}{PARTS[1]} changed"
     ]
 
@@ -226,26 +226,12 @@ async def test_a_crash_at_any_write_neither_loses_nor_repeats_a_part(
             seed.inbox.receive([Arrival(f"key{message.message_id}", "fake", {})])
         seed.close()
         try:
-            await _live(Desk(folder, system=CrashingSystem(at, after=after)), messages)
+            await Desk(folder, system=CrashingSystem(at, after=after)).live(messages)
             break  # it had less than that to write
         except Crash:
             pass
-        assert await _live(Desk(folder), messages) == ["".join(PARTS), "next"]
+        assert await Desk(folder).live(messages) == ["".join(PARTS), "next"]
     assert at > 5
-
-
-async def _live(desk: Desk, messages: list[TextSent]) -> list[str]:
-    """Handle what is pending as the hub does; the prompts, in order."""
-    by_key = {f"key{message.message_id}": message for message in messages}
-    try:
-        for entry in desk.inbox.pending():
-            if entry.step == "received":
-                desk.hear(entry, by_key[entry.key])
-        tasks = [line.task for line in desk.uploads._lines.values() if line.task is not None]
-        await asyncio.gather(*tasks)
-        return desk.prompts()
-    finally:
-        desk.close()
 
 
 async def test_a_full_disk_is_waited_for_and_no_part_is_forgotten(tmp_path: Path) -> None:

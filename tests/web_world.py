@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +23,7 @@ from playwright.sync_api import (
 )
 
 from devices import Devices
-from tests.world import ROOT, World, wait_until
+from tests.world import World
 
 # Without these it looks for Google's hosts at every start.
 _OPTIONS = (
@@ -107,25 +105,14 @@ class WebWorld(World):
 
     def start_bridge(self) -> None:
         """Run `bridge.py` in the foreground, until its page answers."""
-        with self._said.open("wb") as said:
-            self.bridge = subprocess.Popen(
-                [sys.executable, str(ROOT / "bridge.py")],
-                env=self.environment,
-                cwd=self.root,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-            )
-        bridge = self.bridge
 
         def answers() -> bool:
-            assert bridge.poll() is None, self.log()
             with suppress(URLError, ConnectionError):
                 urlopen(self.url, timeout=5).close()
                 return True
             return False
 
-        wait_until(answers, "the page answers")
+        self._launch(answers, "the page answers")
 
     def link(self) -> str:
         """A link that lets a browser in, as the installer prints it."""

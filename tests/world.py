@@ -238,6 +238,12 @@ class World:
     def start_bridge(self) -> None:
         """Run `bridge.py` in the foreground of a process of its own."""
         calls = len(self.telegram.calls_of("getUpdates"))
+        self._launch(
+            lambda: len(self.telegram.calls_of("getUpdates")) > calls, "the bridge asks for updates"
+        )
+
+    def _launch(self, is_up: Callable[[], bool], what: str) -> None:
+        """Start the bridge, and wait until it is up."""
         with self._said.open("wb") as said:  # a file: a pipe that nobody empties would block it
             self.bridge = subprocess.Popen(
                 [sys.executable, str(ROOT / "bridge.py")],
@@ -251,9 +257,9 @@ class World:
 
         def listens() -> bool:
             assert bridge.poll() is None, self.log()
-            return len(self.telegram.calls_of("getUpdates")) > calls
+            return is_up()
 
-        wait_until(listens, "the bridge asks for updates")
+        wait_until(listens, what)
 
     def stop_bridge(self) -> int | None:
         """End it as a service manager does; returns its exit status."""

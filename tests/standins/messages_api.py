@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from aiohttp import web
@@ -74,12 +75,12 @@ class ModelRequest:
     body: dict[str, Any]
     at: float
 
-    @property
+    @cached_property
     def is_turn(self) -> bool:
         """Whether this is the conversation (side jobs such as titles carry no tools)."""
         return bool(self.body.get("tools"))
 
-    @property
+    @cached_property
     def user_texts(self) -> list[str]:
         """What the person wrote, oldest first, without what Claude Code puts around it."""
         texts = []
@@ -88,7 +89,7 @@ class ModelRequest:
                 texts += [text for text in _texts(message["content"]) if not _is_added(text)]
         return texts
 
-    @property
+    @cached_property
     def last_result(self) -> str | None:
         """The text of the tool result that the last user message carries, if it does."""
         for message in reversed(self.body["messages"]):
