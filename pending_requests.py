@@ -58,6 +58,7 @@ _RETURN_SECONDS = 10.0
 _UNSEEN_SECONDS = 10.0
 _HAND_OVER_SECONDS = 30.0
 _LATE_SECONDS = 1.0
+_WORDS_SECONDS = 0.25
 _LOOK_SECONDS = 3.0
 _DISK_SECONDS = 5.0
 _LONGEST_PLAN = 1 << 20
@@ -167,6 +168,10 @@ class PendingRequests:
         record = self._book.find(asked.request)
         if request is None or (record is not None and record.answer is not None):
             return record.answer or "" if record is not None else ""
+        if record is None and not asked.agent_id:
+            # What Claude said before it asked is to stand above the question: it is written down,
+            # with the tool's use, some hundredths of a second after the hook came.
+            await self._pulse.until(lambda: self._tool_of(asked) != "", _WORDS_SECONDS)
         found = _Open(runner, asked, request, asyncio.get_running_loop().create_future())
         if self._is_old_news(found):
             return ""
@@ -375,6 +380,7 @@ class PendingRequests:
                     del tools[next(iter(tools))]
                 for found in self._open.values():
                     self._find_tool(found)
+                self._pulse.beat()
             case ToolEnded():
                 self._tools.get(session_id, {}).pop(event.tool_id, None)
                 self._hear_end(event)
@@ -402,15 +408,17 @@ class PendingRequests:
             self._posts.conclude(record, _TOO_LATE)
 
     def _find_tool(self, found: _Open) -> None:
-        """Which use of a tool it is; the hook does not say."""
-        if found.tool_id or not found.is_main:
-            return
+        if not found.tool_id and found.is_main:
+            found.tool_id = self._tool_of(found.asked)
+
+    def _tool_of(self, asked: PermissionAsked) -> str:
+        """Which use of a tool it is, "" while that is not known; the hook does not say."""
         taken = {other.tool_id for other in self._open.values()}
-        for tool_id, tool in self._tools.get(found.asked.session_id, {}).items():
-            is_same = tool.name == found.asked.tool and _is_input_of(tool, found.asked)
+        for tool_id, tool in self._tools.get(asked.session_id, {}).items():
+            is_same = tool.name == asked.tool and _is_input_of(tool, asked)
             if tool_id not in taken and is_same:
-                found.tool_id = tool_id
-                return
+                return tool_id
+        return ""
 
     def _has_ended(self, found: _Open) -> bool:
         """As `_is_over`, after asking the registry."""

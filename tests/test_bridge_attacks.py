@@ -424,28 +424,22 @@ HOSTILE_NAMES = [
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_a_project_may_have_any_name(world: World, name: str) -> None:
-    project = world.project / name
-    project.mkdir()
-    world.write_claude_settings(trusted=[world.project, project])
-    world.settings["BRIDGE_PROJECT_DIR"] = str(project)
-    world.start_bridge()
-    world.ask("my cat is called Grace", "Echo")
-    assert world.processes()[0].directory == str(project)
-    world.kill_claude()
-    assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
-    assert "pwned" not in {path.name for path in entries_below(world.root)}
-
-
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_a_home_may_have_any_name(tmp_path: Path, claude_command: Path, name: str) -> None:
+def test_a_home_and_a_project_may_have_any_name(
+    tmp_path: Path, asked_claude: Path, name: str
+) -> None:
     root = tmp_path / name
     root.mkdir()
-    with World(root, claude_command) as world:
+    with World(root, asked_claude) as world:
+        project = world.project / name
+        project.mkdir()
+        world.write_claude_settings(trusted=[world.project, project])
+        world.settings["BRIDGE_PROJECT_DIR"] = str(project)
         world.start_bridge()
         world.ask("my cat is called Grace", "Echo")
+        assert world.processes()[0].directory == str(project)
         world.kill_claude()
         assert world.ask("recall", "You told me").text == "You told me: my cat is called Grace"
+        assert "pwned" not in {path.name for path in entries_below(root)}
     assert not list(tmp_path.rglob("pwned"))
 
 

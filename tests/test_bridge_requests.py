@@ -9,7 +9,7 @@ import pytest
 
 from tests.standins.messages_api import ModelRequest, Reply, Say, UseTool
 from tests.standins.telegram_state import Message
-from tests.test_bridge_cards import plays
+from tests.test_bridge_cards import bash, plays
 from tests.world import World, wait_until
 
 
@@ -90,13 +90,16 @@ def _started(world: World) -> None:
 
 def test_what_would_run_is_shown_exactly_and_runs_when_it_is_allowed(world: World) -> None:
     command = "touch made && printf '%s' '**`x`**' > \"a b\""
-    asked = ask_bash(world, command)
+    plays(world, bash(command, "Let me make two files."), Say(("Made.",)))
+    world.say("go")
+    asked = world.reads("Run this command?")
+    assert world.reads("Let me make two files.").message_id < asked.message_id
     assert command in asked.text
     assert asked.labels[:2] == ["Allow", "Deny"]
     assert not asked.is_silent
     assert not (world.project / "made").exists()
     press(world, asked, "Allow")
-    world.reads("The tool said")
+    world.reads("Made.")
     assert (world.project / "a b").read_text() == "**`x`**"
     becomes(world, asked, "✅ Allowed.")
     assert decisions(world) == [f"allowed: Bash {command}"]

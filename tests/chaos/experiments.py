@@ -36,7 +36,7 @@ EXPERIMENTS = (
     Experiment(
         "kill-claude",
         kill_claude,
-        6,
+        4,
         100,
         "A prompt is sent whose answer the model holds back; Claude Code is killed with SIGKILL up "
         "to half a second after the model was asked, or before. Then the chat asks for all it has "
@@ -46,14 +46,14 @@ EXPERIMENTS = (
     Experiment(
         "kill-tmux",
         kill_tmux,
-        5,
+        3,
         100,
         "As above, with SIGKILL for the tmux server, which takes Claude with it.",
     ),
     Experiment(
         "kill-anything",
         kill_anything,
-        10,
+        6,
         300,
         "Under load as in the first, but Claude and the tmux server die too, alone or with the "
         "bridge. What counts is the history that the model has in the end: each prompt once, in "
@@ -135,7 +135,7 @@ EXPERIMENTS = (
     Experiment(
         "hostile-texts",
         send_hostile_texts,
-        40,
+        25,
         1000,
         "Texts are drawn from those that terminals, tmux or Claude's input box are known to spoil, "
         "from mixtures of them, and from an alphabet of what is awkward, up to the 3,500 "
@@ -146,7 +146,7 @@ EXPERIMENTS = (
     Experiment(
         "dialogs",
         send_texts_at_dialogs,
-        30,
+        15,
         2000,
         "The model calls a tool that needs permission, or /model is opened at the terminal; texts "
         "such as “1” and “yes” are sent at moments drawn by lot, and somebody presses the keys of "
