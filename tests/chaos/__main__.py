@@ -1,7 +1,7 @@
 """Take the figures, print the table, write docs/reliability.md.
 
 python -m tests.chaos            the short form
-python -m tests.chaos --long     the sizes of the issue; takes hours
+python -m tests.chaos --long     the full sizes; takes hours
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> int:
 def _parse_options() -> argparse.Namespace:
     keys = [experiment.key for experiment in EXPERIMENTS]
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--long", action="store_true", help="the sizes of the issue")
+    parser.add_argument("--long", action="store_true", help="the full sizes")
     parser.add_argument("--only", nargs="+", choices=keys, help="only these")
     parser.add_argument("--seed", type=int, default=SEED, help="what is drawn by lot")
     parser.add_argument("--size", type=int, help="another size, which is not written down")
