@@ -168,17 +168,23 @@ class Desk:
         await self.until(lambda: not self.uploads._lines)
 
     async def live(self, messages: Sequence[TextSent | FilesSent]) -> list[str]:
-        """Handle what is pending, and end; the prompts, in order."""
+        """Handle what is pending, and end with all that is under way; the prompts, in order."""
         by_key = {f"key{message.message_id}": message for message in messages}
         try:
             for entry in self.inbox.pending():
                 if entry.step == "received":
                     self.hear(entry, by_key[entry.key])
-            lines = self.uploads._lines.values()
-            await asyncio.gather(*(line.task for line in lines if line.task is not None))
+            await asyncio.gather(*self.tasks())
             return self.prompts()
         finally:
+            for task in self.tasks():  # else it would go on in the next run, whose files it shares
+                task.cancel()
+            await asyncio.gather(*self.tasks(), return_exceptions=True)
             self.close()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        lines = self.uploads._lines.values()
+        return [line.task for line in lines if line.task is not None]
 
     def close(self) -> None:
         self.inbox.close()
