@@ -110,11 +110,8 @@ class SessionStore:
         self._folder = SessionFolder(self.directory, system=system, lock_timeout=lock_timeout)
         self._log = ChangeLog(self.directory / LOG, system=system)
         self._next_fold_at = _LONG_LOG_BYTES
-        try:
+        with self._log.trusted():
             self._open()
-        except BaseException:
-            self._log.forget()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -282,15 +279,12 @@ class SessionStore:
 
     def _refresh(self) -> None:
         """Learn what other processes changed; the thread lock is held."""
-        try:
+        with self._log.trusted():
             news = self._log.read_news()
             if news is None:
                 self._rescan(self._index)
             for session_id in {*(news or ()), *self._unread}:
                 self._load_or_report(session_id)
-        except BaseException:
-            self._log.forget()
-            raise
 
     def _rescan(self, rows: Iterable[Row]) -> None:
         """Read every file again whose stamp is not the one in its row; the thread lock is held."""
@@ -382,11 +376,8 @@ class SessionStore:
     def _write_locked(self, session: Session) -> Session:
         data = render_session(_fields(session))
         self._log.announce_locked(session.session_id)
-        try:
+        with self._log.trusted():
             stamp = self._folder.write_session_locked(session.session_id, data)
-        except BaseException:
-            self._log.forget()
-            raise
         self._index.put(_row(session, stamp))
         if self._log.length > self._next_fold_at:
             self._fold_locked()

@@ -11,6 +11,8 @@
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StoreError, StoreWriteError
@@ -83,6 +85,15 @@ class ChangeLog:
         self._fd = None
         self.length = 0
         self._in_flight = []
+
+    @contextmanager
+    def trusted(self) -> Iterator[None]:
+        """What is done within may fail in the middle: then nothing is known of what was read."""
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
 
     def _read_news(self) -> list[str] | None:
         try:
