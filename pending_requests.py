@@ -113,6 +113,7 @@ class PendingRequests:
         may: Callable[[int, Deed], bool],
         plans: Path,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        words_seconds: float = _WORDS_SECONDS,
     ) -> None:
         self._sessions = sessions
         self._book = book
@@ -122,6 +123,7 @@ class PendingRequests:
         self._may = may
         self._plans = plans
         self._sleep = sleep
+        self._words_seconds = words_seconds
         self.presses: dict[str, PressHandler] = {"request": self._press}
         self.on_decided: Callable[[RequestRecord, Person], None] = lambda record, person: None
         self._open: dict[str, _Open] = {}
@@ -171,7 +173,7 @@ class PendingRequests:
         if record is None and not asked.agent_id:
             # What Claude said before it asked is to stand above the question: it is written down,
             # with the tool's use, some hundredths of a second after the hook came.
-            await self._pulse.until(lambda: self._tool_of(asked) != "", _WORDS_SECONDS)
+            await self._pulse.until(lambda: self._tool_of(asked) != "", self._words_seconds)
         found = _Open(runner, asked, request, asyncio.get_running_loop().create_future())
         if self._is_old_news(found):
             return ""
