@@ -57,6 +57,7 @@ HOOK = Path(__file__).resolve().with_name("claude_hook.py")
 _LEAVING_SECONDS = 3.0
 _ENDED_BY_SIGNAL = 128
 _EPITAPH = "Pane is dead"  # tmux's own last line
+_LAST_WORDS = 6  # lines: the reason stands above the advice
 _WOKEN = {
     "idle": "Resumed after a nap.",
     "killed": "Resumed.",
@@ -252,8 +253,9 @@ class ClaudeLauncher:
         except TerminalError:
             words = ""
         lines = [line.strip() for line in words.split("\n") if not line.startswith(_EPITAPH)]
-        last = next((line for line in reversed(lines) if line), str(error))
-        return ClaudeStartError(f"Claude Code did not start. It said: {last}")
+        last = [line for line in lines if line][-_LAST_WORDS:] or [str(error)]
+        said = f" {last[0]}" if len(last) == 1 else "\n" + "\n".join(last)
+        return ClaudeStartError(f"Claude Code did not start. It said:{said}")
 
     def correct(self, event: SessionStarted, session: Session) -> SessionStarted:
         """The start of a process for the session, as it is meant by this version."""

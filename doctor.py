@@ -33,8 +33,9 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 import self_test
+from claude_login import HOW_TO_LOG_IN, find_login
 from core.claude_code import is_tested, render_version
-from core.config import Config, claude_config_dir, config_path
+from core.config import Config, config_path
 from core.environment import claude_environment
 from core.errors import BridgeError
 from core.hooks import parse_version
@@ -54,16 +55,7 @@ _PAUSE_SECONDS = 0.1
 _LEAST_BYTES = 100 << 20
 _FEW_BYTES = 1 << 30
 _MOST_SKEW_SECONDS = 60.0
-_KEYS = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "CLAUDE_CODE_USE_FOUNDRY",
-)
 _HOW_TO_GET_CLAUDE = "`curl -fsSL https://claude.ai/install.sh | bash`"
-_KEYCHAIN_ENTRY = "Claude Code-credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +184,9 @@ class Doctor:
         return [Finding("note", f"{text}: not among the tested versions; the next line counts")]
 
     def _check_self_test(self) -> list[Finding]:
-        if shutil.which("tmux", path=self._environ.get("PATH")) is None:
-            return [Finding("note", "self-test not run: there is no tmux")]
+        for what, command in (("tmux", "tmux"), ("Claude Code", self._config.claude_command[0])):
+            if shutil.which(command, path=self._environ.get("PATH")) is None:
+                return [Finding("note", f"self-test not run: there is no {what}")]
         report = asyncio.run(self_test.run(self._config.claude_command, self._environ))
         held = sum(check.passed for check in report.checks)
         text = f"self-test: {held} of {len(report.checks)} passed in {report.seconds:.0f} s"
@@ -207,15 +200,10 @@ class Doctor:
         return findings + [Finding("note", f"  {check}") for check in others]
 
     def _check_login(self) -> list[Finding]:
-        keys = [name for name in _KEYS if self._environ.get(name)]
-        if keys:
-            return [Finding("good", f"logged in by {keys[0]}")]
-        path = claude_config_dir(self._environ) / ".credentials.json"
-        if path.is_file():
-            return [Finding("good", f"logged in ({path} is there)")]
-        if self._ask("security", "find-generic-password", "-s", _KEYCHAIN_ENTRY) is not None:
-            return [Finding("good", "logged in (by the keychain)")]
-        return [Finding("bad", "Claude Code is not logged in", "run `claude` once, and /login")]
+        login = find_login(self._environ, self._ask)
+        if login is None:
+            return [Finding("bad", "Claude Code is not logged in", HOW_TO_LOG_IN)]
+        return [Finding("good", f"logged in {login}")]
 
     # --- Telegram -------------------------------------------------------------------------------
 
@@ -250,6 +238,8 @@ class Doctor:
             return bot.bot.username or ""
 
     def _check_clock(self) -> list[Finding]:
+        if not self._token:
+            return []
         if self._server_time is None:
             return [Finding("note", "the clock could not be compared: Telegram told no time")]
         skew = self._clock() - self._server_time

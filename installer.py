@@ -30,6 +30,7 @@ from telegram import Bot, User
 from telegram.error import InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
+from claude_login import HOW_TO_LOG_IN, find_login
 from core.config import Config, Secret, config_path, environment_name, load_config
 from core.config_text import has_setting, put_setting
 from core.errors import BridgeError, ConfigError
@@ -176,10 +177,12 @@ class Installer:
             config = load_config(self._plain_environ)
         was_there = remove_services(self._program(config))
         print("The service is stopped and removed." if was_there else "No service was installed.")
-        files = f"{config.state_dir} (sessions) and {self._settings.path} (settings)"
-        print(f"Your data stays: {files}.")
-        end = f"{_tmux(config.tmux_socket)} kill-server"
-        print(f"Claude sessions still open in tmux end with: {end}")
+        print(f"Your data stays: {config.state_dir} (sessions), {config.files_dir} (files)")
+        print(f"and {self._settings.path} (settings).")
+        tmux = _tmux(config.tmux_socket)
+        if self._ask_version([*tmux, "list-sessions"]) is not None:
+            end = shlex.join([*tmux, "kill-server"])
+            print(f"Claude sessions still open in tmux end with: {end}")
 
     def _load(self) -> Config:
         return load_config(self._plain_environ, self._settings.text)
@@ -222,6 +225,8 @@ class Installer:
         if answer is None:
             return f"Claude Code is missing ({command[0]}). Get it with: {_HOW_TO_GET_CLAUDE}"
         print(f"Claude Code {answer.removesuffix(' (Claude Code)')} is here.")
+        if find_login(self._plain_environ, lambda *words: self._ask_version(words)) is None:
+            print(f"It is not logged in yet: {HOW_TO_LOG_IN}.")
         return None
 
     def _ask_version(self, words: Sequence[str]) -> str | None:
@@ -274,6 +279,8 @@ class Installer:
         for _ in range(_TRIES):
             if not token:
                 token = self._ask_token()
+            if not token:
+                raise ConfigError("No bot token was given, and nothing was changed.")
             try:
                 bot = check_token(token, config.telegram_api_url)
             except TokenRefusedError as error:
@@ -366,14 +373,14 @@ class Installer:
             wait_for_owner(people)
 
     def _next_steps(self, bot: User | None) -> list[str]:
-        attach = f"{_tmux(self._load().tmux_socket)} attach"
+        attach = shlex.join([*_tmux(self._load().tmux_socket), "attach"])
         if bot is None:
             telegram = "Telegram on your phone as well: ./install.sh --telegram"
-            return [telegram, f"The same session in a terminal of this machine: {attach}"]
+            return [telegram, f"Once you have sent a text, its session in a terminal: {attach}"]
         return [
             f"1. Open the chat: https://t.me/{bot.username}",
             "2. Send a text, and Claude Code answers. /help shows what else there is.",
-            f"3. See and use the same session on this machine: {attach}",
+            f"3. Then see and use the same session on this machine: {attach}",
         ]
 
 
@@ -449,8 +456,8 @@ def _read_code(bridge: Path) -> bytes:
     return b"\0".join(path.read_bytes() for path in parts)
 
 
-def _tmux(socket: str) -> str:
-    return f"tmux -{'S' if '/' in socket else 'L'} {socket}"
+def _tmux(socket: str) -> list[str]:
+    return ["tmux", "-S" if "/" in socket else "-L", socket]
 
 
 def main(arguments: Sequence[str], installer: Installer | None = None) -> int:

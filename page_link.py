@@ -11,12 +11,13 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from core.config import Config
-from core.page_address import make_link, reachable_host
+from core.page_address import is_for_this_machine, make_link, reachable_host
 from devices import Devices
 from qr_code import render_qr
 
 _LOOK_SECONDS = 0.2
 _PATIENCE = 5.0
+_FROM_A_PHONE = "It opens on this machine only. From a phone: docs/web.md, “From elsewhere”."
 
 
 def offer_link(config: Config, *, seconds: float) -> list[str]:
@@ -31,6 +32,7 @@ def offer_link(config: Config, *, seconds: float) -> list[str]:
         "\nOpen the page. The link lets in one browser, once, within 10 minutes:",
         render_qr(link),
         f"{link}\n",
+        *([_FROM_A_PHONE] if is_for_this_machine(config.web_address, config.web_url) else []),
         "One more browser: ./install.sh --web, or /devices in the chat.",
     ]
 

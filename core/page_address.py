@@ -63,6 +63,11 @@ def reachable_host(address: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
 
 
+def is_for_this_machine(address: str, page_url: str) -> bool:
+    """Whether the link works on the machine itself only."""
+    return not page_url and (address == "localhost" or address.startswith(("127.", "::1")))
+
+
 def make_link(address: str, port: int, page_url: str, key: str = "") -> str:
     """The link that opens the page; with a key, the one that lets a browser in."""
     host = reachable_host(address)

@@ -193,11 +193,11 @@ def test_a_long_absence_is_summarised_and_can_be_read(world: World) -> None:
 
 def test_a_claude_that_does_not_start_says_why(world: World) -> None:
     broken = world.root / "broken"
-    broken.write_text("#!/bin/sh\necho 'Please run /login first.'\nexit 1\n")
+    broken.write_text("#!/bin/sh\necho 'No network.'\necho\necho 'See the settings.'\nexit 1\n")
     broken.chmod(0o755)
     world.settings["BRIDGE_CLAUDE_COMMAND"] = str(broken)
     world.start_bridge()
-    world.ask("hello", "Claude Code did not start. It said: Please run /login first.")
+    world.ask("hello", "Claude Code did not start. It said:\nNo network.\nSee the settings.")
 
 
 def test_a_claude_that_is_not_installed_says_so(world: World) -> None:

@@ -31,22 +31,42 @@ def terminals() -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
+def test_a_claude_that_is_logged_in_is_not_asked_to(
+    machine: Machine, bot_settings: dict[str, str]
+) -> None:
+    (machine.home / ".claude").mkdir(parents=True)
+    (machine.home / ".claude" / ".credentials.json").write_text("{}")
+    assert "logged in" not in machine.run(**bot_settings).stdout
+
+
+def test_at_the_question_for_a_token_enter_alone_ends_and_changes_nothing(
+    machine: Machine, terminals: Callable[..., Terminal]
+) -> None:
+    terminal = terminals(machine, "--telegram")
+    terminal.expect("Bot token")
+    terminal.type("\n")
+    terminal.expect(r"No bot token was given, and nothing was changed\.")
+    assert terminal.end() != 0
+    assert not machine.config.exists()
+
+
 def test_a_first_run_installs_the_service_and_prints_how_to_pair(
     machine: Machine, api: TelegramApi, bot_settings: dict[str, str]
 ) -> None:
     done = machine.run(**bot_settings)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[:4] == [
+    assert lines[:5] == [
         "tmux 3.4 is here.",
         "Claude Code 2.1.330 is here.",
+        "It is not logged in yet: run `claude` once, and /login.",
         "The bot is @bridge_test_bot.",
         f"The bridge is started (systemd user service {UNIT}).",
     ]
     assert lines[-3:] == [
         "1. Open the chat: https://t.me/bridge_test_bot",
         "2. Send a text, and Claude Code answers. /help shows what else there is.",
-        "3. See and use the same session on this machine: tmux -L claude-telegram attach",
+        "3. Then see and use the same session on this machine: tmux -L claude-telegram attach",
     ]
     code = re.search(r"https://t\.me/bridge_test_bot\?start=([A-Za-z0-9_-]{16,64})\n", done.stdout)
     assert code and f"/start {code[1]}\n" in done.stdout

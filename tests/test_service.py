@@ -100,6 +100,11 @@ def test_a_systemctl_that_fails_is_told(machine: Machine, bot_settings: dict[str
     )
 
 
+def test_uninstall_names_no_sessions_where_none_are_open(machine: Machine) -> None:
+    machine.put_program("tmux", '#!/bin/sh\n[ "$1" = -V ] && echo tmux 3.4\n')
+    assert "kill-server" not in machine.run("--uninstall").stdout
+
+
 def test_uninstall_removes_the_service_and_keeps_the_data(
     machine: Machine, bot_settings: dict[str, str]
 ) -> None:
@@ -108,7 +113,8 @@ def test_uninstall_removes_the_service_and_keeps_the_data(
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "The service is stopped and removed.",
-        f"Your data stays: {machine.state} (sessions) and {machine.config} (settings).",
+        f"Your data stays: {machine.state} (sessions), {machine.files} (files)",
+        f"and {machine.config} (settings).",
         "Claude sessions still open in tmux end with: tmux -L claude-telegram kill-server",
     ]
     assert not machine.unit.exists()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from core.config import load_config
+
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = "claude-telegram.service"
 WAIT_SECONDS = 30.0
@@ -101,6 +103,10 @@ class Machine:
     @property
     def state(self) -> Path:
         return self.home / ".claude" / "sessions" / "telegram"
+
+    @property
+    def files(self) -> Path:
+        return load_config({"HOME": str(self.home)}).files_dir
 
     @property
     def folder(self) -> Path:
