@@ -179,52 +179,6 @@ def test_on_a_phone_there_is_one_column_and_a_drawer(rig: WebRig, chromium: Brow
         assert all(box and min(box["width"], box["height"]) >= 40 for box in sizes)
 
 
-ATTACK = """<!doctype html><title>attack</title><script>
-const tries = [];
-const page = "%s";
-const note = (what) => (value) => tries.push(what + ": " + value);
-const body = JSON.stringify({ key: "attack-attack", text: "rm -rf", topic: 0 });
-const post = { method: "POST", credentials: "include", body };
-(async () => {
-  for (const mode of ["cors", "no-cors"])
-    await fetch(page + "api/send", { ...post, mode }).then(() => 0, note(mode));
-  await fetch(page + "api/history", { credentials: "include" }).then(
-    (answer) => answer.text()).then(note("read"), () => 0);
-  const form = document.createElement("form");
-  form.action = page + "api/send"; form.method = "POST"; form.enctype = "text/plain";
-  const input = document.createElement("input");
-  input.name = body; form.target = "frame"; form.append(input);
-  const frame = document.createElement("iframe");
-  frame.name = "frame"; document.documentElement.append(frame, form); form.submit();
-  await new Promise((done) => {
-    const socket = new WebSocket(page.replace("http", "ws") + "api/live?since=0");
-    socket.onmessage = (event) => { note("socket")(event.data); done(); };
-    socket.onclose = done;
-  });
-  const framed = document.createElement("iframe");
-  framed.src = page; document.documentElement.append(framed);
-  await new Promise((done) => { framed.onload = done; });
-  try { note("frame")(framed.contentDocument.title); } catch { /* another origin's */ }
-  window.tries = tries.filter((one) => !one.startsWith("cors") && !one.startsWith("no-cors"));
-})();
-</script>"""
-
-
-def test_an_attack_page_on_another_origin_can_do_nothing(rig: WebRig, page: Page) -> None:
-    rig.show("private")
-    attack = page.context.new_page()
-    attack.route(
-        re.compile("http://[a-z0-9.]+:9/"),
-        lambda route: route.fulfill(content_type="text/html", body=ATTACK % rig.url),
-    )
-    for host in ("127.0.0.1", "localhost"):  # the same site, and another one
-        attack.goto(f"http://{host}:9/")
-        attack.wait_for_function("window.tries")
-        tried = attack.evaluate("window.tries")
-        assert [one for one in tried if "private" in one or one.startswith("frame: Claude")] == []
-    assert rig.heard == []
-
-
 def test_a_link_on_another_site_opens_the_page_signed_in(
     rig: WebRig, browser_context: BrowserContext
 ) -> None:
