@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from channels.web_server import PAGE
 from core.model import Attachment, Chat
 from core.screen_rows import ShownScreen
 from tests.web_site import KEY, Site, enter, history, send, until
@@ -70,20 +71,30 @@ async def test_on_the_disk_there_is_neither_a_key_nor_a_cookie(
     assert {p.stat().st_mode & 0o077 for p in files} == {0}
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        *(("GET", "api/state"), ("GET", "api/history"), ("GET", "api/search?words=a")),
-        *(("GET", "api/live"), ("GET", "files/abc/x")),
-        *(("POST", "api/send"), ("POST", "api/edit"), ("POST", "api/press"), ("POST", "api/files")),
-    ],
-)
-async def test_who_was_not_let_in_gets_nothing(
-    site: Site, stranger: aiohttp.ClientSession, method: str, path: str
-) -> None:
-    headers = {"Origin": site.origin}
-    async with stranger.request(method, site.url(path), headers=headers) as answer:
-        assert answer.status == 401
+def routes_of(site: Site) -> list[tuple[str, str]]:
+    """Each address that tells or does something: all but the page's own files, and /enter."""
+    assert site.channel._runner is not None
+    found = {
+        (route.method, re.sub(r"\{\w+\}", "x", route.resource.canonical))
+        for route in site.channel._runner.app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    return sorted(found - {("POST", "/enter"), *(("GET", path) for path in own_files())})
+
+
+def own_files() -> set[str]:
+    """The addresses that are for everybody."""
+    return {"/", *(f"/{path.name}" for path in PAGE.iterdir())}
+
+
+async def test_who_was_not_let_in_gets_nothing(site: Site, stranger: aiohttp.ClientSession) -> None:
+    routes = routes_of(site)
+    assert {("GET", "/api/state"), ("GET", "/files/x/x"), ("POST", "/api/send")} <= {*routes}
+    for method, path in routes:
+        headers = {"Origin": site.origin}
+        async with stranger.request(method, site.origin + path, headers=headers) as answer:
+            assert (answer.status, path) == (401, path)
+    assert site.taken == []
 
 
 async def test_wrong_keys_are_tried_ten_times_a_minute_at_most(
@@ -167,6 +178,18 @@ async def test_another_page_can_do_nothing_through_the_browser(
             await other.ws_connect(site.url("api/live?since=0"))
         assert refused.value.status == 403
     assert site.taken == []
+
+
+async def test_nothing_is_done_that_does_not_come_from_the_page(
+    site: Site, browser: aiohttp.ClientSession
+) -> None:
+    for method, path in [*routes_of(site), ("POST", "/enter")]:
+        if method == "GET":
+            continue
+        for origin in ("null", "http://evil.example"):
+            headers = {"Origin": origin}
+            async with browser.request(method, site.origin + path, headers=headers) as answer:
+                assert (answer.status, path) == (403, path)
 
 
 @pytest.mark.parametrize("site_of", ["cross-site", "same-site"])
