@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +15,14 @@ from hypothesis import strategies as st
 
 from buttons import Buttons, Press
 from core.config import Config
-from core.devices_file import DamagedDevicesError, Record, name_browser, parse_record, render_record
+from core.devices_file import (
+    DamagedDevicesError,
+    Record,
+    digest,
+    name_browser,
+    parse_record,
+    render_record,
+)
 from core.errors import BridgeError
 from core.model import AT_THE_PAGE, ButtonPressed, Chat, Person, Post
 from core.page_address import is_from_elsewhere, is_ours, is_same_origin, make_link
@@ -42,6 +51,28 @@ def test_a_key_works_once_and_for_ten_minutes(tmp_path: Path) -> None:
     found = devices.find(token)
     assert found is not None and found.name == "Firefox on Linux"
     assert devices.find(token + "x") is None
+
+
+def test_secrets_are_compared_in_a_time_that_tells_nothing_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def compare(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    for module in (hmac, secrets):
+        monkeypatch.setattr(module, "compare_digest", compare)
+    devices = Devices(tmp_path)
+    key = devices.issue_key()
+    assert devices.redeem("wrong", "a") is None
+    assert compared == [(digest("wrong"), digest(key))]
+    token = devices.redeem(key, "a")
+    assert token is not None
+    compared.clear()
+    assert devices.find("wrong") is None
+    assert [sorted(pair) for pair in compared] == [sorted((digest("wrong"), digest(token)))]
 
 
 def test_a_key_of_another_process_works_and_a_removal_counts_there_at_once(tmp_path: Path) -> None:

@@ -38,6 +38,19 @@ async def test_a_key_lets_in_one_browser_once(site: Site, stranger: aiohttp.Clie
     assert [device.name for device in site.devices.everybody()] == ["A browser"]
 
 
+@pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
+async def test_behind_https_the_cookie_goes_over_https_alone(
+    site: Site, scheme: str, is_secure: bool
+) -> None:
+    headers = {"Origin": site.origin, "X-Forwarded-Proto": scheme}
+    body = {"key": site.devices.issue_key()}
+    async with (
+        aiohttp.ClientSession(headers=headers) as proxied,
+        proxied.post(site.url("enter"), json=body) as answer,
+    ):
+        assert ("Secure" in answer.headers["Set-Cookie"].split("; ")) == is_secure
+
+
 async def test_a_key_is_not_used_up_by_looking_at_the_link_nor_by_who_is_in(
     site: Site, stranger: aiohttp.ClientSession, browser: aiohttp.ClientSession
 ) -> None:
@@ -231,6 +244,9 @@ async def test_behind_a_proxy_the_page_has_the_name_that_it_was_given(tmp_path: 
     }
     async with aiohttp.ClientSession(headers=headers) as proxied:
         assert (await send(proxied, site, key=KEY, text="hello"))[0] == 200
+        async with proxied.ws_connect(site.url("api/live?since=0")) as live:
+            said = await live.receive_json()
+            assert said["messages"][0]["body"]["text"] == "hello"
         async with proxied.post(
             site.url("api/send"), json={}, headers={"Origin": "https://evil.example.net"}
         ) as answer:
