@@ -233,12 +233,15 @@ async def test_a_name_that_is_not_ours_is_refused(
         assert answer.status == status
 
 
-async def test_behind_a_proxy_the_page_has_the_name_that_it_was_given(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["desk.example.net", "127.0.0.1"])  # which a proxy passes on
+async def test_behind_a_proxy_the_page_has_the_name_that_it_was_given(
+    tmp_path: Path, host: str
+) -> None:
     site = Site(tmp_path, web_url="https://desk.example.net/claude/")
     await site.channel.start([])
     token = site.devices.redeem(site.devices.issue_key(), "A browser")
     headers = {
-        "Host": "desk.example.net",
+        "Host": host,
         "Origin": "https://desk.example.net",
         "Cookie": f"bridge_{site.port}={token}",
     }
