@@ -7,6 +7,8 @@
   children (with `CLAUDE_CODE_CHILD_SESSION` set, 2.1.330 writes no transcript at all).
 - Claude Code is told not to guess the next prompt, unless the caller's environment says otherwise:
   at every turn that would ask the model once more, for a guess that nobody at a phone sees.
+- Claude Code shows its true colours: in a tmux it keeps to 256 unless it is told that tmux passes
+  all of them on, as that of the bridge does.
 - No variable passes that holds a secret of the caller's, under whatever name.
 """
 
@@ -48,7 +50,12 @@ _FROM_A_PARENT = re.compile(
     r"(?:CHILD|SESSION|MESSAGING|PARENT|REMOTE|WEBSOCKET|BRIDGE)(?:_.*)?"
     r"|ENTRYPOINT|EXECPATH|SSE_PORT|CONTAINER_ID|.*_FILE_DESCRIPTOR)"
 )
-_DEFAULTS = {"TERM": "xterm-256color", "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false"}
+_DEFAULTS = {
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "CLAUDE_CODE_TMUX_TRUECOLOR": "1",
+    "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false",
+}
 _USABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

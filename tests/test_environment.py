@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from core.environment import claude_environment
 
-DEFAULTS = {"TERM": "xterm-256color", "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false"}
+DEFAULTS = {
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "CLAUDE_CODE_TMUX_TRUECOLOR": "1",
+    "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false",
+}
 TOKEN = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"
 
 # What 2.1.330 puts into the environment of a command that it runs.
@@ -73,12 +78,12 @@ def test_a_secret_passes_under_no_name() -> None:
     assert claude_environment(environ, secrets=[TOKEN, ""]) == DEFAULTS | {"PATH": "/usr/bin"}
 
 
-def test_a_missing_term_is_given_and_no_prompt_is_guessed() -> None:
+def test_a_missing_term_is_given_colours_are_true_and_no_prompt_is_guessed() -> None:
     assert claude_environment({}) == DEFAULTS
 
 
-def test_the_persons_own_word_on_guessed_prompts_counts() -> None:
-    own = {"CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "true"}
+def test_the_persons_own_word_on_colours_and_guessed_prompts_counts() -> None:
+    own = {"CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "true", "CLAUDE_CODE_TMUX_TRUECOLOR": "0"}
     assert claude_environment(own) == DEFAULTS | own
 
 

@@ -180,7 +180,10 @@ def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
     terminal = page.get_by_role("application", name="Terminal")
     expect(terminal).to_contain_text("Echo: hello")
     colours = terminal.locator("span").evaluate_all("all => all.map(one => one.style.color)")
-    assert any(colours)
+    assert "rgb(215, 119, 87)" in colours  # Claude Code's logo has no other
+    say(page, "again")
+    expect(terminal).to_contain_text("Echo: again")
+    web_world.wait_for_process("idle")
     terminal.focus()
     page.keyboard.type("say it")
     expect(terminal).to_contain_text("say it")
