@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from core.model import AT_THE_PAGE, Attachment, Chat
-from tests.web_rig import WebRig, keys
+from core.screen_rows import Run
+from tests.web_rig import WebRig, keys, machine_session
 from tests.web_world import is_ready, message, open_link, open_topic, say, watched
 
 pytest_plugins = ["tests.standins.web_fixtures"]
@@ -182,7 +183,8 @@ def find_violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_that_keeps_anybody_out(
     rig: WebRig, chromium: Browser, scheme: Any, width: int
 ) -> None:
@@ -192,16 +194,26 @@ def test_axe_finds_nothing_that_keeps_anybody_out(
             pytest.fail("axe-core is missing")
         pytest.skip("axe-core is missing (./install.sh --test installs it)")
     topic = rig.make_topic("Everything at once")
-    rig.make_topic("⏳ at work")
+    working = rig.make_topic("⏳ at work")
     show_everything(rig, topic)
+    desk = rig.equip(
+        machine_session(1, "Do the taxes", state="open in tmux “work”"),
+        machine_session(2, "Paint the wall"),
+        machine_session(3, "at work", state="awake, asks something", topic=working),
+    )
+    desk.rows = (
+        (Run("warm", "#d77757"), Run(" plain "), Run("grey", "#999999"), Run("dim", flags="d")),
+        (Run(" chosen ", "#000000", "#b1b9f9", "b"), Run("struck", flags="s")),
+    )
     context = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
     )
     context.add_init_script(AXE.read_text())  # before the page: its policy lets no other in
     with watched(context) as made:
         page = open_link(made, f"{rig.link()}#t{topic}")
-        for state in states_of(rig, page, topic):
-            assert (state, find_violations(page)) == (state, [])
+        for states in (states_of(rig, page, topic), states_beside(rig, page, topic, working)):
+            for state in states:
+                assert (state, find_violations(page)) == (state, [])
 
 
 def states_of(rig: WebRig, page: Page, topic: int) -> Iterator[str]:
@@ -225,9 +237,36 @@ def states_of(rig: WebRig, page: Page, topic: int) -> Iterator[str]:
     page.get_by_role("searchbox").fill("module")
     expect(page.locator("#found mark").first).to_be_visible()
     yield "what was found, on a phone in the drawer"
+    page.get_by_role("searchbox").fill("")
     page.keyboard.press("Escape")
+
+
+def states_beside(rig: WebRig, page: Page, topic: int, other: int) -> Iterator[str]:
+    """The same for what is beside a conversation, and in place of one."""
+    for number in range(10):  # axe looks at no text of one letter
+        rig.show(f"said elsewhere {number}", topic=other)
+    if page.get_by_role("button", name="Conversations").is_visible():
+        page.get_by_role("button", name="Conversations").click()
+    page.get_by_role("button", name="Do the taxes").click()
+    expect(page.get_by_role("button", name="Continue here")).to_be_visible()
+    expect(page.locator(".badge")).to_have_text("10")
+    yield "a session of the machine, unfolded and under the mouse"
+    page.keyboard.press("Escape")
+    sent = FilePayload(name="x.txt", mimeType="text/plain", buffer=b"x")
+    page.locator("#file").set_input_files([sent])
+    expect(page.locator("#uploads progress")).to_have_count(0)
+    page.route("**/api/files*", lambda route: route.fulfill(status=400, body="No."))
+    page.locator("#file").set_input_files([sent])
+    expect(page.locator("#uploads em")).to_be_visible()
+    page.evaluate(
+        """() => {
+            const toast = document.querySelector("#toast");
+            toast.textContent = "Allowed."; toast.hidden = false;
+        }"""
+    )
+    yield "files to send, and a word in passing"
     page.get_by_role("button", name="Terminal", exact=True).click()
-    expect(page.get_by_role("application", name="Terminal")).to_be_visible()
+    expect(page.get_by_role("application", name="Terminal")).to_contain_text("chosen")
     yield "the terminal"
     page.get_by_role("button", name="Close the terminal").click()
     page.evaluate("location.hash = '#new'")

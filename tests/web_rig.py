@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -12,6 +12,7 @@ from channels.web import WebChannel
 from core.commands import TABLE
 from core.config import Config
 from core.model import AT_THE_PAGE, Button, Chat, Post
+from core.screen_rows import Run, ShownScreen
 from devices import Devices
 from tests.web_world import free_port
 from tests.world import wait_until
@@ -66,6 +67,12 @@ class WebRig:
         """Until that is so; the page goes on meanwhile."""
         wait_until(is_true, "what the page does")
 
+    def equip(self, *sessions: dict[str, Any]) -> RigDesk:
+        """Put a desk with those sessions beside the chats."""
+        desk = RigDesk(*sessions)
+        self.do(lambda: self.channel.equip(desk))
+        return desk
+
     def hear(self, kind: str) -> dict[str, Any]:
         """The one update of that kind, once it was taken."""
         self.wait(lambda: any(raw["kind"] == kind for _, raw in self.heard))
@@ -101,6 +108,39 @@ class WebRig:
         if self._task is not None:
             self._task.cancel()
         await self.channel.stop()
+
+
+class RigDesk:
+    """A desk whose sessions and screen the test decides; `pressed` has the keys that came."""
+
+    def __init__(self, *sessions: dict[str, Any]) -> None:
+        self.sessions = list(sessions)
+        self.rows: tuple[tuple[Run, ...], ...] = ((Run("ready"),),)
+        self.pressed: list[str] = []
+
+    async def list_sessions(self) -> list[dict[str, Any]]:
+        return self.sessions
+
+    async def look(self, chat: Chat) -> ShownScreen | None:
+        return ShownScreen(self.rows, 80, (0, 0), "as it is")
+
+    async def press(self, chat: Chat, keys: Sequence[str], mark: str) -> ShownScreen | None:
+        self.pressed += keys
+        return await self.look(chat)
+
+
+def machine_session(number: int, title: str, **more: Any) -> dict[str, Any]:
+    """A session of the machine that is in no conversation of the page, unless `more` says so."""
+    return {
+        "id": f"{number:08x}",
+        "title": title,
+        "directory": "/home/ada/desk",
+        "branch": "main",
+        "seconds": 4000,
+        "state": "asleep",
+        "topic": None,
+        **more,
+    }
 
 
 def keys(*rows: str) -> tuple[tuple[Button, ...], ...]:
