@@ -19,6 +19,15 @@ from tests.web_site import KEY, Site, enter, history, send, until
 
 pytest_plugins = ["tests.standins.web_fixtures"]
 
+# --- where it listens --------------------------------------------------------------------------
+
+
+async def test_it_listens_at_this_machines_own_address_alone(site: Site) -> None:
+    """As it does unless the settings name another."""
+    assert site.channel._runner is not None
+    assert site.channel._runner.addresses == [("127.0.0.1", site.port)]
+
+
 # --- getting in --------------------------------------------------------------------------------
 
 
