@@ -20,7 +20,6 @@ from session_listing import SessionListing
 from session_runner import SessionRunner
 from sessions import Sessions
 
-_MOST_SESSIONS = 200
 _SETTLE_SECONDS = 0.15
 _ASLEEP = "Claude is asleep; the next message wakes it."
 _CHANGED = "The screen has changed; look again."
@@ -61,7 +60,7 @@ class PageDesk:
                 "state": listed.state,
                 "topic": places.get(listed.session_id),
             }
-            for listed in found[:_MOST_SESSIONS]
+            for listed in found
         ]
 
     def _read_places(self) -> dict[str, int]:

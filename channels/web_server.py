@@ -34,6 +34,7 @@ from channels.web_incoming import (
     name_topic,
 )
 from channels.web_live import OpenPages
+from channels.web_sessions import pick_sessions
 from channels.web_store import ROOT, KeptFile, Message, Taken, WebStore
 from channels.web_terminal import describe as describe_screen
 from core.errors import BridgeError, FileTooBigError, StoreError, StoreWriteError
@@ -46,6 +47,7 @@ PAGE = Path(__file__).resolve().parent / "web_page"
 _JSON_BYTES = 1 << 20
 _MOST_MESSAGES = 200
 _MOST_FOUND = 50
+_MOST_SESSIONS = 50
 _TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
@@ -160,9 +162,11 @@ class WebServer:
         return _json({"messages": found})
 
     async def _sessions(self, request: web.Request) -> web.StreamResponse:
-        """Every session of the machine."""
+        """The sessions of the machine, as many and of such names as the page asks for."""
         found = await self.desk.list_sessions() if self.desk is not None else []
-        return _json({"sessions": found})
+        words = request.query.get("words", "").strip()[:200]
+        most = max(0, _number(request, "most", _MOST_SESSIONS))
+        return _json(pick_sessions(found, words, most))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         """The socket."""

@@ -1,4 +1,4 @@
-"""A key goes into the screen that the person saw, or nowhere."""
+"""All of the machine's sessions; and a key goes into the screen that the person saw, or nowhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from core.errors import BridgeError
 from core.model import AT_THE_PAGE, Chat, PaneScreen
 from core.redaction import Redactor
+from core.session_list import ListedSession
 from page_desk import PageDesk
 
 CHAT = Chat("web", AT_THE_PAGE, 1)
@@ -47,6 +48,30 @@ def make_desk(terminal: Terminal, *, is_awake: bool = True) -> tuple[PageDesk, l
         sleep=no_pause,
     )
     return desk, noted
+
+
+async def test_every_session_of_the_machine_is_listed_however_many_there_are() -> None:
+    count = 250
+    listed = [
+        ListedSession(
+            f"{number:08x}", f"session {number}", "/desk", "main", number + 0.4, 1, "asleep"
+        )
+        for number in range(count)
+    ]
+    here = SimpleNamespace(
+        session_id=listed[3].session_id, chat_id="0", state={"channel": "web", "topic": 7}
+    )
+    store = SimpleNamespace(list_sessions=lambda: [here])
+    sessions: Any = SimpleNamespace(book=SimpleNamespace(store=store))
+
+    class Listing:
+        async def list_machine(self, chat: Chat) -> list[ListedSession]:
+            return listed
+
+    desk = PageDesk(sessions, cast(Any, Listing()), None, lambda *noted: None)
+    found = await desk.list_sessions()
+    assert [one["title"] for one in found] == [f"session {number}" for number in range(count)]
+    assert [one["topic"] for one in found[:5]] == [None, None, None, 7, None]
 
 
 async def test_a_key_is_pressed_only_into_the_screen_that_was_seen() -> None:

@@ -112,6 +112,22 @@ def test_five_thousand_messages_are_there_within_a_second_and_stream_without_a_h
     assert page.locator("article").count() <= MOST_ELEMENTS
 
 
+def test_two_thousand_sessions_of_the_machine_are_listed_without_a_hitch(
+    rig: WebRig, page: Page
+) -> None:
+    rig.equip(*(machine_session(number, f"session {number}") for number in range(2_000)))
+    page.reload()
+    rows, more = page.locator("#machine-list [data-session]"), page.locator("#machine-list .more")
+
+    def grows() -> None:
+        for count in (50, 100, 200, 400, 800, 1_600, 2_000):
+            more.click()
+            expect(rows).to_have_count(count)
+        expect(more).to_have_count(0)
+
+    assert max(tasks_of(page, grows)) < LONG_TASK_MS
+
+
 def test_history_of_any_length_is_walked_through_in_a_window(rig: WebRig, page: Page) -> None:
     topic = rig.make_topic("long")
     count = MOST_ELEMENTS + 80

@@ -13,31 +13,41 @@ export class Machine {
     this.resume = resume;
     this.onStates = onStates;
     this.sessions = [];
+    this.more = 0; // than those
     this.unfolded = null;
     this.most = SHOWN;
-    at("search").addEventListener("input", () => this.draw());
+    this.next = Infinity; // the row that the keyboard goes on at, once it is there
+    at("search").addEventListener("input", () => {
+      this.next = Infinity;
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.look(), 200);
+    });
     document.addEventListener("visibilitychange", () => this.look());
     this.look();
   }
 
   async look() {
     clearTimeout(this.timer);
+    this.isStale = this.isLooking;
     if (document.visibilityState !== "visible" || this.isLooking) return;
     this.isLooking = true;
     try {
-      const { sessions } = await get("sessions");
-      const text = JSON.stringify(sessions.map((session) => ({ ...session, seconds: ageOf(session.seconds) })));
-      this.sessions = sessions;
-      if (text !== this.text) {
-        this.text = text;
-        this.onStates(new Map(sessions.filter((one) => one.topic).map((one) => [one.topic, one])));
-        this.draw();
-      }
+      this.take(await get("sessions", { words: at("search").value.trim(), most: this.most }));
     } finally {
       this.isLooking = false;
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.look(), PERIOD);
+      this.timer = setTimeout(() => this.look(), this.isStale ? 0 : PERIOD);
     }
+  }
+
+  take({ sessions, more, states }) {
+    const text = JSON.stringify([sessions.map((one) => ({ ...one, seconds: ageOf(one.seconds) })), more, states]);
+    if (text === this.text) return;
+    this.text = text;
+    this.sessions = sessions;
+    this.more = more;
+    this.onStates(new Map(states));
+    this.draw();
   }
 
   /** Something happened that may have changed what a session does. */
@@ -48,18 +58,23 @@ export class Machine {
   }
 
   draw() {
-    const words = at("search").value.trim().toLowerCase();
-    const others = this.sessions.filter((one) => one.topic === null
-      && (!words || `${one.title} ${one.directory} ${one.branch}`.toLowerCase().includes(words)));
-    at("machine").hidden = !others.length;
+    at("machine").hidden = !this.sessions.length;
     const focused = document.activeElement?.dataset?.session;
-    const rows = others.slice(0, this.most).map((one) => this.row(one));
-    if (others.length > this.most) {
-      rows.push(make("li", {}, make("button", { type: "button", class: "more", onclick: () => { this.most += 50; this.draw(); } },
-        `${others.length - this.most} more`)));
-    }
+    const rows = this.sessions.map((one) => this.row(one));
+    if (this.more) rows.push(make("li", {}, make("button", { type: "button", class: "more", onclick: () => this.showMore() }, `${this.more} more`)));
     at("machine-list").replaceChildren(...rows);
     if (focused) at("machine-list").querySelector(`[data-session="${focused}"]`)?.focus();
+    if (this.sessions.length > this.next) {
+      rows[this.next].firstElementChild.focus();
+      this.next = Infinity;
+    }
+  }
+
+  /** The rest follows, in ever larger steps. */
+  showMore() {
+    this.next = this.sessions.length;
+    this.most = Math.max(50, this.most * 2);
+    this.look();
   }
 
   row(one) {

@@ -103,7 +103,7 @@ export class Sidebar {
     const unread = this.unread.get(id);
     const button = make("button", { type: "button", "data-topic": id, "aria-current": id === this.current ? "true" : null,
       class: topic?.is_closed ? "closed" : null, onclick: () => this.choose(id) }, make("span", { class: "name" }, this.nameOf(id)));
-    const state = this.states.get(id)?.state || MARKS[mark] || "";
+    const state = this.states.get(id) || MARKS[mark] || "";
     if (state) button.append(dot(state === "at work" ? "working" : state));
     if (unread) button.append(make("span", { class: "badge", "aria-label": `${unread} new` }, String(unread)));
     return make("li", {}, button);
