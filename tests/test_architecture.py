@@ -27,7 +27,7 @@ EDGES = {
     *("channels.web", "channels.web_store", "channels.web_files", "channels.web_body"),
     *("channels.web_markdown", "channels.web_code", "channels.web_incoming", "channels.web_live"),
     *("channels.web_guard", "channels.web_server", "channels.web_terminal", "devices", "qr_code"),
-    *("process_end", "transcript_keeper", "claude_login"),
+    *("channels.web_sessions", "process_end", "transcript_keeper", "claude_login"),
     *("screen_picture", "screen_painter", "screen_cells", "screen_fonts"),
     *(
         "claude_catalog",
