@@ -129,10 +129,11 @@ def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
     assert asked == ["hello", "are you there"]
 
 
-def test_each_text_is_answered_and_each_conversation_has_a_session_of_its_own(
+def test_on_this_machine_alone_each_conversation_has_a_session_of_its_own(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
     web_world.start_bridge()
+    assert web_world.listens_at() == [("127.0.0.1", web_world.port)]
     page = web_world.open_page(browser_context)
     assert "key=" not in page.url
     say(page, "hello")
