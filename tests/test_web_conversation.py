@@ -229,10 +229,15 @@ def test_a_conversation_goes_from_telegram_to_the_page_and_back(
     page.goto(link)
     is_ready(page)
     reads(page, "Handed over from Ada's chat")
-    before = world.texts()
+    handed_over = world.texts()
+    assert len(handed_over) == 2
     say(page, "recall")
-    reads(page, "You told me: my cat is called Grace")
-    assert world.texts() == before
+    answer = "You told me: my cat is called Grace"
+    reads(page, answer)
+    assert [text.partition(",")[0] for text in texts(page)] == [
+        *("Handed over from Ada's chat: “my cat is called Grace”", "recall", answer)
+    ]
+    assert world.texts() == handed_over
     sign = message(page, "recall").first.get_by_role("img", name="Answered")
     expect(sign).to_be_visible()
     world.wait_for_process("idle")
@@ -243,8 +248,14 @@ def test_a_conversation_goes_from_telegram_to_the_page_and_back(
     reads(page, "move it, or send a copy?").get_by_role("button", name="Move it").click()
     wait_until(lambda: "https://t.me/" in " ".join(looked_at(page)), f"the link: {texts(page)}")
     shown = texts(page)
-    world.ask("recall", "Grace")
-    assert texts(page) == shown
+    world.ask("recall", f"{answer} | recall")
+    world.wait_for_process("idle")
+    assert looked_at(page) == shown
+    assert [text.partition(",")[0] for text in world.texts()] == [
+        *handed_over,
+        "Handed over from The page: “my cat is called Grace”",
+        f"{answer} | recall",
+    ]
     assert len(world.sessions()) == 1
 
 
