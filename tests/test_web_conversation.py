@@ -7,12 +7,21 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
 from devices import Devices
 from tests.standins.telegram_state import Message
 from tests.test_bridge_takeover import Terminal
-from tests.web_world import WebWorld, free_port, is_ready, message, open_link, reads, say
+from tests.web_world import (
+    WebWorld,
+    free_port,
+    is_ready,
+    message,
+    open_link,
+    reads,
+    say,
+    watched,
+)
 from tests.world import World, wait_until
 
 
@@ -187,6 +196,39 @@ def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
     expect(terminal).to_contain_text("say it")
     page.keyboard.press("Enter")
     shows(page, "it")
+
+
+def test_a_phone_is_let_in_allows_by_tap_and_is_removed(
+    web_world: WebWorld, browser_context: BrowserContext, chromium: Browser
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "/devices")
+    shown = reads(page, "These browsers may use the page")
+    shown.get_by_role("button", name="Let one more in").click()
+    link = reads(page, "This lets in one browser").get_by_role("link").get_attribute("href")
+    screen = ViewportSize(width=360, height=740)
+    with watched(chromium.new_context(viewport=screen, is_mobile=True, has_touch=True)) as context:
+        phone = open_link(context, str(link))
+        box = phone.get_by_role("textbox", name="Message Claude")
+        box.tap()
+        box.fill('tool Bash {"command": "touch made", "description": "make it"}')
+        phone.get_by_role("button", name="Send").tap()
+        allow = reads(phone, "Run this command?").get_by_role("button", name="Allow", exact=True)
+        expect(allow).to_be_in_viewport()
+        allow.tap()
+        reads(phone, "The tool said")
+        assert (web_world.project / "made").exists()
+        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        say(page, "/devices")
+        shown = reads(page, "(2), since ")
+        shown.get_by_role("button", name=re.compile(r"Remove .* \(2\)")).click()
+        heading = phone.get_by_role("heading", level=1)
+        expect(heading).to_have_text("This browser is not let in")
+        phone.goto(web_world.url)
+        expect(heading).to_have_text("This browser is not let in")
+    say(page, "hello")
+    reads(page, "Echo: hello")
 
 
 def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
