@@ -2,6 +2,7 @@
 
 * Only in the owner's private chat or at the page, so that nobody else takes the link.
 * A browser that is removed is out at once, the pages that it has open too.
+* None is called "this one": the list is read in all of them. Their times and numbers tell which.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from buttons import Buttons, Press, PressHandler
 from chat_commands import CommandHandler
 from core.commands import CommandName
 from core.config import Config
-from core.devices_file import Device
+from core.devices_file import Device, tell_apart
 from core.errors import BridgeError
 from core.model import Chat, Keyboard, Post
 from core.page_address import make_link
@@ -45,12 +46,13 @@ class DeviceCommands:
 
     def _render(self, chat: Chat, key: str, person: int) -> tuple[str, Keyboard]:
         base = {"do": "device", "post": key}
-        found = self._devices.everybody()
+        devices = self._devices.everybody()
+        found = list(zip(tell_apart(devices), devices, strict=True))
         lines = ["These browsers may use the page:" if found else "No browser may use the page."]
-        lines += [f"• {_describe(device)}" for device in found]
+        lines += [f"• {name}, {_describe(device)}" for name, device in found]
         rows = [
-            [(f"Remove {device.name}", {**base, "what": "remove", "device": device.id})]
-            for device in found
+            [(f"Remove {name}", {**base, "what": "remove", "device": device.id})]
+            for name, device in found
         ]
         rows.append([("Let one more in", {**base, "what": "add"})])
         return "\n".join(lines), self._buttons.issue(chat, rows, person=person)
@@ -72,9 +74,13 @@ class DeviceCommands:
 
 
 def _describe(device: Device) -> str:
-    return f"{device.name}, since {_day(device.added_at)}, last here {_day(device.seen_at)}"
+    since = _moment(device.added_at)
+    return f"since {_day(since)}, {since:%H:%M}, last here {_day(_moment(device.seen_at))}"
 
 
-def _day(at: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC).astimezone()
+def _day(moment: datetime) -> str:
     return f"{moment.day} {moment:%B}"
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC).astimezone()

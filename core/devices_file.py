@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 
 import msgspec
 
@@ -84,6 +85,15 @@ def parse_record(data: bytes) -> Record:
 def render_record(record: Record) -> bytes:
     """The bytes of the file."""
     return msgspec.json.encode(record) + b"\n"
+
+
+def tell_apart(devices: Sequence[Device]) -> list[str]:
+    """What each is called: its name, with a number where several have that, in their order."""
+    names = [device.name for device in devices]
+    return [
+        f"{name} ({names[: at + 1].count(name)})" if names.count(name) > 1 else name
+        for at, name in enumerate(names)
+    ]
 
 
 def name_browser(user_agent: str) -> str:

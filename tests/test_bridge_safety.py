@@ -215,9 +215,12 @@ def test_the_token_is_nowhere_but_in_the_bridge(world: World) -> None:
     assert len(looked_at) >= 2, "tmux and Claude Code run"
 
 
-def test_the_state_is_for_its_owner_alone(world: World) -> None:
+def test_the_state_is_for_its_owner_alone_and_without_the_page_nothing_listens(
+    world: World,
+) -> None:
     world.start_bridge()
     world.ask("hello", "Echo")
+    assert world.listens_at() == []
     for path in [world.state, *world.state.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), f"{path} is {mode:o}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -211,6 +212,22 @@ async def test_devices_are_listed_added_and_removed(tmp_path: Path) -> None:
     assert await desk.press("Remove Firefox on Linux") == ""
     assert desk.devices.everybody() == ()
     assert desk.posts[-1].text == "No browser may use the page."
+
+
+async def test_two_browsers_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for name in ("Chrome on Linux", "Firefox on Linux", "Chrome on Linux"):
+        desk.devices.redeem(desk.devices.issue_key(), name)
+    shown = (await desk.list()).text.splitlines()[1:]
+    assert [line.partition(", since ")[0] for line in shown] == [
+        *("• Chrome on Linux (1)", "• Firefox on Linux", "• Chrome on Linux (2)")
+    ]
+    assert all(re.search(r", since \d+ \w+, \d\d:\d\d, last here \d+ \w+$", line) for line in shown)
+    first, _, last = desk.devices.everybody()
+    await desk.press("Remove Chrome on Linux (2)")
+    assert last not in desk.devices.everybody()
+    assert first in desk.devices.everybody()
+    assert "• Chrome on Linux, since " in desk.posts[-1].text
 
 
 async def test_devices_are_for_the_owner_alone_and_a_page_that_is_on(tmp_path: Path) -> None:

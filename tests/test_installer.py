@@ -17,6 +17,8 @@ from tests.standins.machine import ROOT, UNIT, Machine, Terminal, mode_of
 from tests.standins.telegram_api import TelegramApi
 from tests.world import wait_until
 
+NOBODYS_PORT = "9"  # a bridge of the person at this machine may have the default one
+
 
 @pytest.fixture
 def terminals() -> Iterator[Callable[..., Terminal]]:
@@ -117,13 +119,16 @@ def test_settings_from_the_environment_are_kept_for_the_service(
         "BRIDGE_ALLOWED_USERS": "1, 2",
         "BRIDGE_CLAUDE_COMMAND": "claude --model 'an \"opus\"'",
         "BRIDGE_SHELL": "false",
+        "BRIDGE_WEB": "on",
+        "BRIDGE_WEB_PORT": NOBODYS_PORT,
     }
     done = machine.run(**bot_settings, **given)
     assert done.returncode == 0, done.stderr
     written = load_config({"HOME": str(machine.home)}, machine.config.read_text())
     asked = load_config({"HOME": str(machine.home), **bot_settings, **given})
     assert written.telegram_bot_token.reveal() == asked.telegram_bot_token.reveal()
-    for name in ("project_dir", "idle_minutes", "allowed_users", "claude_command", "shell"):
+    assert asked.web
+    for name in ("project_dir", "idle_minutes", "allowed_users", "claude_command", "shell", "web"):
         assert getattr(written, name) == getattr(asked, name)
     assert "retention_days = 30\n" in machine.config.read_text()
     assert "These users may use it: 1, 2." in done.stdout
@@ -222,9 +227,6 @@ def test_claude_is_found_where_its_installer_puts_it(
     (machine.bin / "claude").rename(local / "claude")
     assert machine.run(**bot_settings).returncode == 0
     assert f'Environment="PATH={machine.bin}:{local}"' in machine.unit.read_text()
-
-
-NOBODYS_PORT = "9"  # a bridge of the person at this machine may have the default one
 
 
 def test_without_a_token_the_page_is_on_alone(container: Machine) -> None:

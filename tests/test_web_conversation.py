@@ -7,12 +7,21 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
 from devices import Devices
 from tests.standins.telegram_state import Message
 from tests.test_bridge_takeover import Terminal
-from tests.web_world import WebWorld, free_port, is_ready, message, open_link, reads, say
+from tests.web_world import (
+    WebWorld,
+    free_port,
+    is_ready,
+    message,
+    open_link,
+    reads,
+    say,
+    watched,
+)
 from tests.world import World, wait_until
 
 
@@ -129,10 +138,11 @@ def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
     assert asked == ["hello", "are you there"]
 
 
-def test_each_text_is_answered_and_each_conversation_has_a_session_of_its_own(
+def test_on_this_machine_alone_each_conversation_has_a_session_of_its_own(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
     web_world.start_bridge()
+    assert web_world.listens_at() == [("127.0.0.1", web_world.port)]
     page = web_world.open_page(browser_context)
     assert "key=" not in page.url
     say(page, "hello")
@@ -191,6 +201,39 @@ def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
     shows(page, "it")
 
 
+def test_a_phone_is_let_in_allows_by_tap_and_is_removed(
+    web_world: WebWorld, browser_context: BrowserContext, chromium: Browser
+) -> None:
+    web_world.start_bridge()
+    page = web_world.open_page(browser_context)
+    say(page, "/devices")
+    shown = reads(page, "These browsers may use the page")
+    shown.get_by_role("button", name="Let one more in").click()
+    link = reads(page, "This lets in one browser").get_by_role("link").get_attribute("href")
+    screen = ViewportSize(width=360, height=740)
+    with watched(chromium.new_context(viewport=screen, is_mobile=True, has_touch=True)) as context:
+        phone = open_link(context, str(link))
+        box = phone.get_by_role("textbox", name="Message Claude")
+        box.tap()
+        box.fill('tool Bash {"command": "touch made", "description": "make it"}')
+        phone.get_by_role("button", name="Send").tap()
+        allow = reads(phone, "Run this command?").get_by_role("button", name="Allow", exact=True)
+        expect(allow).to_be_in_viewport()
+        allow.tap()
+        reads(phone, "The tool said")
+        assert (web_world.project / "made").exists()
+        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        say(page, "/devices")
+        shown = reads(page, "(2), since ")
+        shown.get_by_role("button", name=re.compile(r"Remove .* \(2\)")).click()
+        heading = phone.get_by_role("heading", level=1)
+        expect(heading).to_have_text("This browser is not let in")
+        phone.goto(web_world.url)
+        expect(heading).to_have_text("This browser is not let in")
+    say(page, "hello")
+    reads(page, "Echo: hello")
+
+
 def test_a_session_of_the_machine_is_listed_and_goes_on_in_the_page(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
@@ -231,10 +274,15 @@ def test_a_conversation_goes_from_telegram_to_the_page_and_back(
     page.goto(link)
     is_ready(page)
     reads(page, "Handed over from Ada's chat")
-    before = world.texts()
+    handed_over = world.texts()
+    assert len(handed_over) == 2
     say(page, "recall")
-    reads(page, "You told me: my cat is called Grace")
-    assert world.texts() == before
+    answer = "You told me: my cat is called Grace"
+    reads(page, answer)
+    assert [text.partition(",")[0] for text in texts(page)] == [
+        *("Handed over from Ada's chat: “my cat is called Grace”", "recall", answer)
+    ]
+    assert world.texts() == handed_over
     sign = message(page, "recall").first.get_by_role("img", name="Answered")
     expect(sign).to_be_visible()
     world.wait_for_process("idle")
@@ -245,8 +293,14 @@ def test_a_conversation_goes_from_telegram_to_the_page_and_back(
     reads(page, "move it, or send a copy?").get_by_role("button", name="Move it").click()
     wait_until(lambda: "https://t.me/" in " ".join(looked_at(page)), f"the link: {texts(page)}")
     shown = texts(page)
-    world.ask("recall", "Grace")
-    assert texts(page) == shown
+    world.ask("recall", f"{answer} | recall")
+    world.wait_for_process("idle")
+    assert looked_at(page) == shown
+    assert [text.partition(",")[0] for text in world.texts()] == [
+        *handed_over,
+        "Handed over from The page: “my cat is called Grace”",
+        f"{answer} | recall",
+    ]
     assert len(world.sessions()) == 1
 
 

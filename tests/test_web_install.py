@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import psutil
 from playwright.sync_api import BrowserContext
 
+from qr_code import render_qr
 from tests.web_world import WebWorld, open_link, reads, say
 from tests.world import ROOT
 
@@ -39,6 +42,12 @@ def run_installer(world: WebWorld, *arguments: str) -> str:
     return done.stdout
 
 
+def draw(link: str) -> str:
+    """Its code, as it is drawn where there is no terminal."""
+    with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
+        return render_qr(link)
+
+
 def stop(world: WebWorld) -> None:
     """End the bridge that runs in the background."""
     path = Path(world.state / "bridge" / "bridge.pid")
@@ -55,6 +64,7 @@ def test_without_a_token_the_installer_prints_a_link_that_opens_the_chat(
         printed = run_installer(web_world)
         (link,) = re.findall(r"http://127\.0\.0\.1:\d+/\?key=\S+", printed)
         assert "./install.sh --telegram" in printed
+        assert f"\n{draw(link)}\n" in printed
         page = open_link(browser_context, link)
         say(page, "hello")
         reads(page, "Echo: hello")

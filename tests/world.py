@@ -295,6 +295,12 @@ class World:
         done = {record["key"] for record in records if record["t"] == "done"}
         return sending <= done and live <= shown
 
+    def listens_at(self) -> list[tuple[str, int]]:
+        """The addresses and ports of the network that the bridge takes connections at."""
+        assert self.bridge is not None
+        found = psutil.Process(self.bridge.pid).net_connections("inet")
+        return [(c.laddr.ip, c.laddr.port) for c in found if c.status == psutil.CONN_LISTEN]
+
     def log(self) -> str:
         """What the bridge has logged."""
         path = self.state / "bridge" / "bridge.log"

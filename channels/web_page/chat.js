@@ -35,6 +35,7 @@ export class Chat {
     new ResizeObserver(() => { if (this.sticks) this.toEnd(); }).observe(this.log);
     new ResizeObserver(() => { if (this.sticks) this.toEnd(); }).observe(this.scroll);
     this.sticks = true;
+    this.top = 0; // where it was scrolled to
   }
 
   // --- which part is there --------------------------------------------------------------------
@@ -296,7 +297,10 @@ export class Chat {
   scrolled() {
     if (this.log.hasAttribute("aria-busy")) return; // nothing is there to be looked at
     const left = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
-    this.sticks = left < NEAR && !this.hasNewer;
+    const isUp = this.scroll.scrollTop < this.top;
+    this.top = this.scroll.scrollTop;
+    // Whoever is at the end leaves it by going up: what grew since the last look is no reason.
+    this.sticks = !this.hasNewer && (left < NEAR || (this.sticks && !isUp));
     if (this.sticks) this.setUnseen(0);
     this.edges();
     if (this.scroll.scrollTop < EDGE) this.extend(true);
@@ -315,7 +319,9 @@ export class Chat {
   toEnd(isAsked = false) {
     if (isAsked && this.hasNewer) { this.load(); return; }
     if (isAsked) { this.sticks = true; this.setUnseen(0); }
-    if (this.sticks) this.scroll.scrollTop = this.scroll.scrollHeight;
+    if (!this.sticks) return;
+    this.scroll.scrollTop = this.scroll.scrollHeight;
+    this.top = this.scroll.scrollTop;
   }
 
   noteNew() {
