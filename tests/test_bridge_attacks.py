@@ -425,11 +425,11 @@ HOSTILE_NAMES = [
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_home_and_a_project_may_have_any_name(
-    tmp_path: Path, asked_claude: Path, name: str
+    tmp_path: Path, frugal_claude: Path, name: str
 ) -> None:
     root = tmp_path / name
     root.mkdir()
-    with World(root, asked_claude) as world:
+    with World(root, frugal_claude) as world:
         project = world.project / name
         project.mkdir()
         world.write_claude_settings(trusted=[world.project, project])

@@ -30,12 +30,12 @@ TAKEN_FOR = [pytest.param("2.1.0", id="pinned")]
 
 
 @pytest.fixture(params=[*TAKEN_FOR, *REAL])
-def old(request: pytest.FixtureRequest, tmp_path: Path, claude_command: Path) -> Iterator[World]:
+def old(request: pytest.FixtureRequest, tmp_path: Path, frugal_claude: Path) -> Iterator[World]:
     """A world whose Claude Code is an old one, or says that it is."""
     claude = Path(request.param)
     if not claude.is_absolute():
         claude = tmp_path / "claude"
-        pinned = shlex.quote(str(claude_command))
+        pinned = shlex.quote(str(frugal_claude))
         say = f'[ "$1" = --version ] && exec echo "{request.param} (Claude Code)"'
         claude.write_text(f'#!/bin/sh\n{say}\nexec {pinned} "$@"\n')
         claude.chmod(0o755)

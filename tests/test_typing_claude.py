@@ -149,15 +149,15 @@ def open_desk(root: Path, claude: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, claude_command: Path) -> Iterator[Desk]:
+def shared(tmp_path_factory: pytest.TempPathFactory, frugal_claude: Path) -> Iterator[Desk]:
     """One session for all texts that must arrive, so that one would spoil the next."""
-    with open_desk(tmp_path_factory.mktemp("shared"), claude_command) as desk:
+    with open_desk(tmp_path_factory.mktemp("shared"), frugal_claude) as desk:
         yield desk
 
 
 @pytest.fixture
-def desk(tmp_path: Path, claude_command: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path, claude_command) as desk:
+def desk(tmp_path: Path, frugal_claude: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path, frugal_claude) as desk:
         yield desk
 
 

@@ -64,7 +64,7 @@ def judge(
     """Met when no kind of fault was seen; the first few of each are in the text."""
     parts = []
     for kind, found in faults.items():
-        examples = "; ".join(f"{example!s:.120}" for example in found[:_SHOWN])
+        examples = "; ".join(f"{example!s:.400}" for example in found[:_SHOWN])
         parts.append(f"{len(found)} {kind}" + (f" ({examples})" if found else ""))
     is_met = not any(faults.values())
     return Figure(name, done, ", ".join([*parts, *notes]), target, is_met, 0.0)

@@ -14,7 +14,10 @@ from tests.chaos.experiments import EXPERIMENTS, SEED
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.key)
-def test_the_figure_is_met(experiment: Experiment, tmp_path: Path, claude_command: Path) -> None:
+def test_the_figure_is_met(
+    experiment: Experiment, tmp_path: Path, frugal_claude: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRIDGE_TEST_CLAUDE", str(frugal_claude))
     figure = experiment.take(experiment.short, SEED, tmp_path / "w")
     if figure.measured.startswith(NOT_POSSIBLE):
         pytest.skip(figure.measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
@@ -10,6 +11,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import BridgeError
@@ -117,6 +119,7 @@ class Presser(threading.Thread):
     chance: random.Random
     allowed: set[str] = field(default_factory=set)
     presses: int = 0
+    keys: list[str] = field(default_factory=list)
     is_done: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -142,6 +145,7 @@ class Presser(threading.Thread):
         self._used.add(data)
         label = "Esc" if "Esc" in message.labels else self.chance.choice(("Allow", "Deny"))
         if self.chance.random() < 0.3 and self._sees_a_dialog():
+            self._note("Escape at the machine")
             press_at_terminal(self.world, "Escape")
             time.sleep(self.chance.uniform(0, 0.7))  # the phone is late; how late is drawn by lot
         elif label == "Allow":
@@ -157,10 +161,14 @@ class Presser(threading.Thread):
 
     def _press(self, message: Message, button: str) -> None:
         self.presses += 1
+        self._note(f"{button!r} below {message.text[-60:]!r}")
         person = self.world.user
         is_data = button not in message.labels
         chat, number = self.world.chat, message.message_id
         self.world.telegram.press(chat, person, number, button, forged=is_data)
+
+    def _note(self, key: str) -> None:
+        self.keys.append(f"{datetime.now(UTC).isoformat()[:23]} {key}")
 
 
 def press_at_terminal(world: World, *keys: str) -> None:
@@ -239,7 +247,7 @@ def _send_at_one_machine(size: int, seed: int, folder: Path) -> _DialogRun:
             _wait_for_texts(world, texts)
         presser.is_done.set()
         presser.join()
-        faults = _find_dialog_faults(world, folder, texts, presser.allowed)
+        faults = _find_dialog_faults(world, folder, texts, presser)
     return _DialogRun(tools, models, presser.presses, faults)
 
 
@@ -285,7 +293,7 @@ def _find_draft(world: World) -> str | None:
 
 
 def _find_dialog_faults(
-    world: World, folder: Path, texts: list[str], allowed: set[str]
+    world: World, folder: Path, texts: list[str], presser: Presser
 ) -> dict[str, list[str]]:
     made = {path.name for path in folder.glob("made-*")}
     count, wanted = Counter(_asked(world)), Counter(texts)
@@ -294,10 +302,17 @@ def _find_dialog_faults(
     wait_until(lambda: not [p for p in world.processes() if p.status != "idle"], "all is quiet")
     draft = _find_draft(world)
     return {
-        "tools that ran without a press": sorted(made - allowed),
+        "tools that ran without a press": sorted(made - presser.allowed),
         "models set": re.findall(r"Set model to[^\"]{0,40}", said),
         "texts lost": list((wanted - count).elements()),
         "texts twice": twice,
-        "turns cut off by a stray key": ["one"] * said.count('"[Request interrupted by user]"'),
+        "turns cut off by a stray key": _tell_cuts(said, presser),
         "drafts left by a stray key": [draft] if draft else [],
     }
+
+
+def _tell_cuts(said: str, presser: Presser) -> list[str]:
+    """Each turn that was cut off, with the keys that were pressed last before."""
+    cut = [line for line in said.splitlines() if '"[Request interrupted by user]"' in line]
+    times = [str(json.loads(line)["timestamp"])[:23] for line in cut]
+    return [f"{at} after {[key for key in presser.keys if key <= at][-3:]}" for at in times]
