@@ -77,9 +77,13 @@ def run(
     *,
     fix: bool = False,
     clock: Callable[[], float] = time.time,
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
 ) -> int:
-    """Check everything and print it line by line; returns the exit status."""
-    doctor = Doctor(config, environ, clock)
+    """Check everything and print it line by line; returns the exit status.
+
+    `free_bytes`: how much room the disk of a folder has.
+    """
+    doctor = Doctor(config, environ, clock, free_bytes)
     signs = []
     for check in doctor.checks():
         findings = check()
@@ -110,10 +114,15 @@ class Doctor:
     """The checks, each of which may be run again."""
 
     def __init__(
-        self, config: Config, environ: Mapping[str, str], clock: Callable[[], float]
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        clock: Callable[[], float],
+        free_bytes: Callable[[Path], int],
     ) -> None:
         self._config = config
         self._clock = clock
+        self._free_bytes = free_bytes
         self._environ = dict(environ)
         self._token = config.telegram_bot_token.reveal()
         self._claude_environment = claude_environment(environ, secrets=[self._token])
@@ -299,7 +308,7 @@ class Doctor:
         folder = self._config.state_dir
         while not folder.exists():
             folder = folder.parent
-        free = shutil.disk_usage(folder).free
+        free = self._free_bytes(folder)
         text = f"{free / (1 << 30):.1f} GB free on the disk of the state"
         if free < _LEAST_BYTES:
             return [Finding("bad", text, "make room: nothing can be noted down on a full disk")]

@@ -449,8 +449,12 @@ class SessionRunner:
         self._inbox.finish(under_way.prompt.key, outcome)
 
     async def _let_go(self) -> None:
-        """Forget the process; a script around it that outlived it ends too."""
-        if self._claude.is_outlived:
+        """Forget the process; a script around it that outlived it ends too.
+
+        A terminal with nothing alive in it stays: it shows the last words.
+        """
+        pane = await self._terminal.find(self.name) if self._claude.is_outlived else None
+        if pane is not None and not pane.is_dead:
             await self._terminal.close(self.name)
         self._claude.forget()
 

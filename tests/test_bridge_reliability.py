@@ -200,6 +200,23 @@ def test_a_claude_that_does_not_start_says_why(world: World) -> None:
     world.ask("hello", "Claude Code did not start. It said:\nNo network.\nSee the settings.")
 
 
+def test_a_prompt_at_which_claude_dies_each_time_is_given_up_with_its_last_screen(
+    world: World,
+) -> None:
+    settings = world.home / ".claude" / "settings.json"
+    settings.parent.mkdir(exist_ok=True)
+    dies = {"type": "command", "command": "kill -9 $PPID"}
+    settings.write_text(json.dumps({"hooks": {"UserPromptSubmit": [{"hooks": [dies]}]}}))
+    world.start_bridge()
+    given_up = world.ask("hello", "Claude Code ended three times while it was given this message.")
+    assert given_up.labels == ["Try again"]
+    assert "hello" in world.texts()[-2]  # its last screen
+    settings.unlink()
+    world.telegram.press(world.chat, world.user, given_up.message_id, "Try again")
+    world.reads("Echo: hello")
+    assert [turn.user_texts[-1] for turn in world.model.turns] == ["hello"]
+
+
 def test_a_claude_that_is_not_installed_says_so(world: World) -> None:
     world.settings["BRIDGE_CLAUDE_COMMAND"] = "claude-is-not-here"
     world.start_bridge()

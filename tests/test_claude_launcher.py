@@ -14,6 +14,7 @@ from claude_launcher import ClaudeLauncher, Start, correct_start, name_to_tell, 
 from claude_registry import ClaudeRegistry
 from core.choices import Choices, render_options
 from core.claude_code import OPTIONS, TESTED_VERSIONS, takes_option
+from core.errors import SessionElsewhereError
 from core.events import SessionStarted
 from session import Session
 from terminal import Terminal
@@ -57,6 +58,30 @@ def test_a_title_is_told_once_and_where_it_is_understood() -> None:
     assert name_to_tell(session(told_name="About cats"), (2, 1, 330)) == ""
 
 
+def launcher_in(folder: Path) -> ClaudeLauncher:
+    return ClaudeLauncher(
+        cast(Terminal, None),
+        ClaudeRegistry(folder / "registry"),
+        command=["sh"],
+        permission_mode="default",
+        version=(2, 1, 330),
+        directory=folder,
+        projects=folder / "projects",
+        environment=os.environ,
+    )
+
+
+def test_a_session_is_started_by_one_bridge_of_the_machine_at_a_time(tmp_path: Path) -> None:
+    mine, others = launcher_in(tmp_path), launcher_in(tmp_path)
+    with mine.holding(ID):
+        with pytest.raises(SessionElsewhereError, match="Another bridge is starting"):
+            others.holding(ID).__enter__()
+        with others.holding(ORIGIN):
+            pass
+    with others.holding(ID):
+        pass
+
+
 async def test_a_fork_has_nothing_that_the_original_said_later(tmp_path: Path) -> None:
     path = tmp_path / "projects" / "-shop" / f"{ORIGIN}.jsonl"
     path.parent.mkdir(parents=True)
@@ -64,16 +89,7 @@ async def test_a_fork_has_nothing_that_the_original_said_later(tmp_path: Path) -
     path.write_text(said)
     size = path.stat().st_size
     fork = session(fork_from=str(path), fork_size=size, project_dir=str(tmp_path), name=None)
-    launcher = ClaudeLauncher(
-        cast(Terminal, None),
-        ClaudeRegistry(tmp_path / "registry"),
-        command=["sh"],
-        permission_mode="default",
-        version=(2, 1, 330),
-        directory=tmp_path,
-        projects=tmp_path / "projects",
-        environment=os.environ,
-    )
+    launcher = launcher_in(tmp_path)
     own = path.with_name(f"{ID}.jsonl")
     launch = await launcher.prepare(fork, "terminal")
     assert (launch.start, launch.command[-3]) == ("forked", "--fork-session")

@@ -21,6 +21,8 @@ import pytest
 import doctor
 from core.claude_code import BELIEFS
 from core.config import load_config
+from core.service_files import render_systemd_unit, service_environment
+from tests.standins.machine import UNIT
 from tests.standins.telegram_api import TelegramApi
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,11 @@ sys.exit(doctor.run(load_config(os.environ), os.environ, fix=True))
 FAKE_CLAUDE = """#!/bin/sh
 if [ "$1" = --version ]; then echo '2.1.331 (Claude Code)'; exit; fi
 sleep 0.3; echo 'You must log in.'; exit 1
+"""
+
+STOPPED_SERVICE = """#!/bin/sh
+[ "$2" = show ] && echo MainPID=0 && echo ActiveState=failed
+exit 0
 """
 
 
@@ -77,8 +84,8 @@ class Patient:
         )
         path.chmod(0o600)
 
-    def run(self, *, fix: bool = False, clock: Callable[[], float] = time.time) -> int:
-        return doctor.run(load_config(self.environ), self.environ, fix=fix, clock=clock)
+    def run(self, *, fix: bool = False, **parts: Callable[..., float]) -> int:
+        return doctor.run(load_config(self.environ), self.environ, fix=fix, **parts)  # type: ignore[arg-type]
 
     def run_apart(self) -> subprocess.CompletedProcess[str]:
         """With `--fix`, in a process of its own, which the service that it starts outlives."""
@@ -223,6 +230,47 @@ def test_a_clock_that_is_wrong_is_told(
     assert any(re.match("✗ the clock is 60[0-9] s ahead", line) for line in lines_of(capsys))
     patient.run(clock=lambda: time.time() - 600)
     assert any(re.match("✗ the clock is [56][0-9]+ s behind", line) for line in lines_of(capsys))
+
+
+@pytest.mark.parametrize(
+    ("free", "sign"), [(5 << 30, "✓ 5.0"), (1 << 29, "– 0.5"), (1 << 20, "✗ 0.0")]
+)
+def test_a_disk_that_is_full_or_soon_will_be_and_a_project_that_is_gone_are_told(
+    patient: Patient, capsys: pytest.CaptureFixture[str], free: int, sign: str
+) -> None:
+    patient.environ["BRIDGE_PROJECT_DIR"] = str(patient.home / "gone")
+    patient.make_state()
+    patient.run(free_bytes=lambda folder: free if folder == patient.folder.parent else 0)
+    lines = lines_of(capsys)
+    assert [line for line in lines if line.startswith(f"{sign} GB free on the disk of the state")]
+    gone = f"✗ the project folder {patient.home / 'gone'} is not there"
+    assert f"{gone} → make it, or set project_dir" in lines
+
+
+def test_a_service_that_is_gone_and_one_that_has_stopped_are_told_apart(
+    patient: Patient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patient.put_program("systemctl", STOPPED_SERVICE)
+    patient.make_state()
+    (patient.folder / "service.stamp").touch(mode=0o600)
+    stopped = f"✗ the systemd user service {UNIT} does not run"
+    patient.run()
+    assert f"{stopped} → ./install.sh" in lines_of(capsys)
+    unit = patient.home / ".config" / "systemd" / "user" / UNIT
+    unit.parent.mkdir(parents=True)
+    environment = service_environment(patient.environ, secrets=[patient.api.token])
+    unit.write_bytes(render_systemd_unit([sys.executable, str(ROOT / "bridge.py")], environment))
+    patient.run()
+    assert f"{stopped} → doctor --fix, or ./install.sh" in lines_of(capsys)
+
+
+def test_a_bridge_that_no_longer_answers_its_hooks_is_told(
+    patient: Patient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patient.make_state()
+    with filelock.FileLock(patient.folder / "bridge.lock", fallback_to_soft=False):
+        patient.run()
+    assert "✗ the hook socket does not answer → restart the bridge" in lines_of(capsys)
 
 
 def test_an_old_tmux_and_a_missing_claude_are_told(

@@ -221,6 +221,23 @@ async def test_a_server_in_trouble_is_asked_again(
     await taker.until(lambda: taker.texts == ["after all"])
 
 
+@pytest.mark.usefixtures("polling")
+async def test_silence_lasts_from_one_answer_to_the_next(
+    channel: TelegramChannel, api: TelegramApi, chat: Chat, ann: User, taker: Taker
+) -> None:
+    api.send_text(chat, ann, "one")
+    await taker.until(lambda: taker.texts == ["one"])
+    withheld = api.hold("getUpdates")
+    api.send_text(chat, ann, "two")
+    before = channel.silence
+    assert await Pulse().until(lambda: channel.silence > before + 0.05, 10)
+    silence = channel.silence
+    assert taker.texts == ["one"]
+    withheld.end()
+    await taker.until(lambda: taker.texts == ["one", "two"])
+    assert channel.silence < silence
+
+
 async def test_a_token_that_is_taken_back_ends_receiving(
     api: TelegramApi, polling: asyncio.Task[None]
 ) -> None:
