@@ -150,10 +150,11 @@ class Keypad:
             return "One moment; then press again."
         if runner is None or shown is None or shown.key != action["post"]:
             return "That dialog is gone."
+        screen = render_screen(await self._sessions.terminal.capture(runner.name))
+        # Last, as a busy Claude Code may show a dialog that somebody has just closed.
         runner.hear_registry(self._sessions.registry.find(runner.session_id))
         if not _is_blocked(runner):
             return "That dialog is gone."
-        screen = render_screen(await self._sessions.terminal.capture(runner.name))
         if _steady(screen) != _steady(shown.screen):
             shown.needs_keys = True
             return "The screen has changed; look again."

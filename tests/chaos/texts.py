@@ -157,7 +157,8 @@ class Presser(threading.Thread):
 
     def _sees_a_dialog(self) -> bool:
         """Who sits at the machine looks at it; what the chat shows may be a moment old."""
-        return any(process.status == "waiting" for process in self.world.processes())
+        waits = any(process.status == "waiting" for process in self.world.processes())
+        return waits and read_input_box(_screen(self.world)) is None
 
     def _press(self, message: Message, button: str) -> None:
         self.presses += 1
