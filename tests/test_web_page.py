@@ -221,6 +221,12 @@ def test_a_browser_that_is_removed_shows_nothing_more_in_any_of_its_tabs(
     tabs = [page, open_link(page.context, f"{rig.url}#t{topic}")]
     for tab in tabs:
         expect(message(tab, "a private thing")).to_be_visible()
+
+    def pass_on_slowly(route: Route) -> None:
+        page.wait_for_timeout(1_600)  # meanwhile the page notices that it is not connected
+        route.continue_()
+
+    page.route("**/closed.html", pass_on_slowly)
     (device,) = rig.devices.everybody()
     rig.do(lambda: rig.devices.remove(device.id))
     for tab in tabs:

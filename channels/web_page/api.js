@@ -38,10 +38,10 @@ export async function enter() {
   history.replaceState(null, "", `./${location.hash}`);
 }
 
-/** This browser is out: what was shown goes. */
+/** This browser is out: what was shown is hidden at once, and gone with the page. */
 function shutOut() {
-  document.body.replaceChildren();
-  location.replace("./closed.html");
+  if (!document.documentElement.hidden) location.replace("./closed.html");
+  document.documentElement.hidden = true;
   return new Promise(() => {}); // nothing goes on from here
 }
 
