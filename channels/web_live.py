@@ -4,6 +4,7 @@
   it goes on from there, so that nothing is missed and nothing is shown twice.
 * What only happens now (somebody types, a press was answered, the terminal) is sent to who is
   there, and kept for nobody; of what has a name, only the newest counts.
+* A page that was told nothing for a while is told that, so that it notices when its line is dead.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 _MOST_WAITING = 200
 _HEARTBEAT_SECONDS = 25.0
 _SEND_SECONDS = 20.0
+_QUIET_SECONDS = 20.0
 
 Heard = Callable[["OpenPage", dict[str, Any]], None]
 
@@ -31,10 +34,13 @@ Heard = Callable[["OpenPage", dict[str, Any]], None]
 class OpenPage:
     """One socket; `device` is the id of the browser that it belongs to."""
 
-    def __init__(self, socket: web.WebSocketResponse, device: str, since: int) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, device: str, since: int, quiet_seconds: float
+    ) -> None:
         self.socket = socket
         self.device = device
         self._since = since
+        self._quiet_seconds = quiet_seconds
         self._signs: dict[str, dict[str, Any]] = {}
         self._stir = asyncio.Event()
 
@@ -59,7 +65,11 @@ class OpenPage:
             signs, self._signs = self._signs, {}
             for sign in signs.values():
                 await self._send(sign)
-            await self._stir.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._quiet_seconds):
+                    await self._stir.wait()
+            if not self._stir.is_set():
+                await self._send({"type": "quiet"})
 
     async def _send(self, value: dict[str, Any]) -> None:
         async with asyncio.timeout(_SEND_SECONDS):
@@ -69,8 +79,9 @@ class OpenPage:
 class OpenPages:
     """All pages that are open; `on_heard` is told what one of them says."""
 
-    def __init__(self, store: WebStore) -> None:
+    def __init__(self, store: WebStore, *, quiet_seconds: float = _QUIET_SECONDS) -> None:
         self._store = store
+        self._quiet_seconds = quiet_seconds
         self._pages: set[OpenPage] = set()
         self.on_heard: Heard = lambda page, said: None
         self.on_closed: Callable[[OpenPage], None] = lambda page: None
@@ -88,7 +99,7 @@ class OpenPages:
         """Serve one page until it goes."""
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=1 << 16)
         await socket.prepare(request)
-        page = OpenPage(socket, device, since)
+        page = OpenPage(socket, device, since, self._quiet_seconds)
         self._pages.add(page)
         sending = asyncio.create_task(self._send(page))
         try:

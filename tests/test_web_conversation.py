@@ -6,10 +6,12 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, ViewportSize, expect
 
 from devices import Devices
+from tests.pictures import make_png
 from tests.standins.telegram_state import Message
 from tests.test_bridge_takeover import Terminal
 from tests.web_world import (
@@ -23,6 +25,10 @@ from tests.web_world import (
     watched,
 )
 from tests.world import World, wait_until
+
+COPIES_A_PICTURE = """bytes => navigator.clipboard.write([new ClipboardItem({
+    "image/png": new Blob([new Uint8Array(bytes)], { type: "image/png" }),
+})])"""
 
 
 def use_tool(page: Page, name: str, **arguments: Any) -> None:
@@ -68,7 +74,7 @@ def test_a_permission_is_given_and_a_question_is_answered_by_buttons(
     reads(page, "✅ Blue")
 
 
-def test_a_plan_is_approved_and_the_conversation_saved(
+def test_a_plan_is_approved_its_work_is_shown_as_a_diff_and_the_conversation_saved(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
     web_world.settings["BRIDGE_PERMISSION_MODE"] = "plan"
@@ -86,13 +92,19 @@ def test_a_plan_is_approved_and_the_conversation_saved(
     expect(asked.get_by_text("A", exact=True)).to_be_visible()
     asked.get_by_role("button", name="Approve: accept edits").click()
     expect(message(page, "✅ Approved").last).to_be_visible()
+    reads(page, "The tool said")
+    path = web_world.project / "new.py"
+    use_tool(page, "Write", file_path=str(path), content="def f():\n    pass\n")
+    added = reads(page, "new new.py +2").locator(".c-gi")
+    expect(added).to_have_text(["+def f():", "+    pass"])
+    assert path.exists()
     page.get_by_role("button", name="Save this conversation").click()
     with page.expect_download() as saving:
         page.get_by_role("link", name=re.compile(r"\.md")).click()
     assert "Echo: hello" in saving.value.path().read_text()
 
 
-def test_a_reload_in_the_middle_and_a_second_tab_miss_nothing_and_repeat_nothing(
+def test_a_reload_and_a_second_tab_miss_and_repeat_nothing_and_both_hold_the_queue_and_the_card(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
     web_world.start_bridge()
@@ -114,28 +126,62 @@ def test_a_reload_in_the_middle_and_a_second_tab_miss_nothing_and_repeat_nothing
         reads(page, "Echo: hello")
         shows(page, "hello", "Echo: hello")
         assert len(texts(page)) == 4
+    say(second, "hold ink")
+    expect(message(second, "Held ink.").last).to_be_visible()
+    for text in ("one", "two"):
+        say(second, text)
+        mine = first.locator("article.mine").filter(has_text=text)
+        expect(mine.get_by_role("img", name="Kept, waits for Claude")).to_be_visible()
+    mine.get_by_role("button", name="Change").click()
+    say(first, "three")
+    changed = second.locator("article.mine").filter(has_text="changed")
+    expect(changed.locator(".text")).to_have_text("three")
+    second.locator("article.card").last.get_by_role("button", name="Stop").click()
+    reads(first, "Echo: three")
+    asked = [turn.user_texts[-1] for turn in web_world.model.turns]
+    assert asked == ["hold paint", "hello", "hold ink", "one", "three"]
+    say(first, "/history")
+    expect(reads(first, "hold paint")).to_contain_text("Held paint.")
 
 
-def test_what_is_sent_while_the_bridge_is_dead_arrives_once_and_is_answered(
+def test_a_bridge_killed_in_an_answer_and_a_lost_network_lose_nothing_and_repeat_nothing(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
     web_world.start_bridge()
     page = web_world.open_page(browser_context)
-    say(page, "hello")
-    reads(page, "Echo: hello")
-    web_world.kill_bridge()
+    page.evaluate("window.old = true")
+    say(page, "hold paint")
+    expect(message(page, "Held paint.").last).to_be_visible()
+    web_world.kill_bridge(at_rest=False)
     expect(page.locator("#state")).to_have_text("Not connected")
     say(page, "are you there")
     expect(page.locator(".waiting")).to_have_count(1)
-    page.evaluate("window.old = true")
+    web_world.model.release("paint")
+    wait_until(lambda: "And done." in web_world.transcripts(), "Claude has gone on without it")
     web_world.start_bridge()
     reads(page, "Echo: are you there")
     expect(page.locator("#state")).to_have_text("")
+    said = ["hold paint", "Held paint.\nAnd done.", "are you there", "Echo: are you there"]
+    shows(page, *said)
+    say(page, "hold ink")
+    expect(message(page, "Held ink.").last).to_be_visible()
+    browser_context.set_offline(True)
+    say(page, "and now")
+    expect(page.locator(".waiting")).to_have_count(1)
+    web_world.model.release("ink")
+    wait_until(lambda: web_world.keeps("Held ink.\nAnd done."), "the bridge has the answer")
+    assert looked_at(page) == [*said, "hold ink", "and now"]
+    browser_context.set_offline(False)
+    reads(page, "Echo: and now")
+    said += ["hold ink", "Held ink.\nAnd done.", "and now", "Echo: and now"]
+    shows(page, *said)
     expect(page.locator(".waiting")).to_have_count(0)
+    assert texts(page) == said
+    for once in ("Held paint.", "Held ink."):  # among the cards of turns neither
+        expect(message(page, once)).to_have_count(1)
     assert page.evaluate("window.old")
-    assert texts(page) == ["hello", "Echo: hello", "are you there", "Echo: are you there"]
-    asked = [r.user_texts[-1] for r in web_world.model.turns]
-    assert asked == ["hello", "are you there"]
+    asked = [turn.user_texts[-1] for turn in web_world.model.turns]
+    assert asked == ["hold paint", "are you there", "hold ink", "and now"]
 
 
 def test_on_this_machine_alone_each_conversation_has_a_session_of_its_own(
@@ -161,16 +207,25 @@ def test_on_this_machine_alone_each_conversation_has_a_session_of_its_own(
     assert texts(page) == ["hello", "Echo: hello", "recall", "You told me: hello"]
 
 
-def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserContext) -> None:
+def test_files_and_pasted_pictures_go_in_and_files_come_out(
+    web_world: WebWorld, browser_context: BrowserContext
+) -> None:
     web_world.start_bridge()
     page = web_world.open_page(browser_context)
+    browser_context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(COPIES_A_PICTURE, list(make_png(255, 0, 0, size=16)))
+    page.get_by_role("textbox", name="Message Claude").press("Control+v")
     note = FilePayload(name="note.txt", mimeType="text/plain", buffer=b"forty-two")
     page.locator("#file").set_input_files([note])
-    page.get_by_role("textbox", name="Message Claude").fill("what is in it?")
+    expect(page.locator("#uploads li")).to_have_count(2)
+    page.get_by_role("textbox", name="Message Claude").fill("what is in them?")
     page.get_by_role("button", name="Send").click()
     expect(message(page, "note.txt").first).to_be_visible()
-    reads(page, "Echo: what is in it?")
-    assert any("forty-two" in str(turn.body) for turn in web_world.model.turns)
+    page.wait_for_function("() => document.querySelector('.mine img')?.naturalWidth === 16")
+    reads(page, "Echo: what is in them?")
+    seen = " ".join(str(turn.body) for turn in web_world.model.turns)
+    assert "forty-two" in seen
+    assert "'media_type': 'image/png'" in seen
     (web_world.project / "report.txt").write_text("fifty-four")
     say(page, "/get report.txt")
     with page.expect_download() as saving:
@@ -178,17 +233,20 @@ def test_files_go_in_and_come_out(web_world: WebWorld, browser_context: BrowserC
     assert Path(saving.value.path()).read_text() == "fifty-four"
 
 
-def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
+def test_the_terminal_is_live_beside_the_chat_and_takes_keys_and_no_other_host_is_asked_anything(
     web_world: WebWorld, browser_context: BrowserContext
 ) -> None:
+    asked: list[str] = []
+    browser_context.on("request", lambda request: asked.append(request.url))
+    browser_context.on("page", lambda made: made.on("websocket", lambda s: asked.append(s.url)))
     web_world.start_bridge()
     page = web_world.open_page(browser_context)
-    say(page, "hello")
-    reads(page, "Echo: hello")
+    say(page, "say ![x](http://evil.example/a.png) <img src=http://evil.example/b.png> **hello**")
+    expect(reads(page, "hello").locator("strong")).to_have_text("hello")
     web_world.wait_for_process("idle")
     page.get_by_role("button", name="Terminal").click()
     terminal = page.get_by_role("application", name="Terminal")
-    expect(terminal).to_contain_text("Echo: hello")
+    expect(terminal).to_contain_text("evil.example/b.png")
     colours = terminal.locator("span").evaluate_all("all => all.map(one => one.style.color)")
     assert "rgb(215, 119, 87)" in colours  # Claude Code's logo has no other
     say(page, "again")
@@ -199,6 +257,10 @@ def test_the_terminal_is_live_beside_the_chat_and_takes_keys(
     expect(terminal).to_contain_text("say it")
     page.keyboard.press("Enter")
     shows(page, "it")
+    page.reload()
+    expect(terminal).to_contain_text("say it")
+    hosts = {(urlsplit(url).scheme, urlsplit(url).netloc) for url in asked}
+    assert hosts == {(scheme, f"127.0.0.1:{web_world.port}") for scheme in ("http", "ws")}
 
 
 def test_a_phone_is_let_in_allows_by_tap_and_is_removed(

@@ -4,57 +4,24 @@ from __future__ import annotations
 
 import io
 import re
-import signal
-import subprocess
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 
-import psutil
 from playwright.sync_api import BrowserContext
 
 from qr_code import render_qr
 from tests.web_world import WebWorld, open_link, reads, say
 from tests.world import ROOT
 
-SECONDS = 90.0
-
 
 def run_installer(world: WebWorld, *arguments: str) -> str:
-    """What it prints; here is neither a token nor a terminal nor systemd."""
-    environment = {k: v for k, v in world.environment.items() if k != "BRIDGE_WEB"}
-    fakes = world.root / "fakes"
-    fakes.mkdir(exist_ok=True)
-    for name in ("systemctl", "launchctl"):
-        (fakes / name).write_text("#!/bin/sh\nexit 1\n")
-        (fakes / name).chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "installer_start.py"), *arguments],
-        env={**environment, "PATH": f"{fakes}:{environment['PATH']}"},
-        cwd=world.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return world.install(sys.executable, str(ROOT / "installer_start.py"), *arguments)
 
 
 def draw(link: str) -> str:
     """Its code, as it is drawn where there is no terminal."""
     with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
         return render_qr(link)
-
-
-def stop(world: WebWorld) -> None:
-    """End the bridge that runs in the background."""
-    path = Path(world.state / "bridge" / "bridge.pid")
-    if path.exists():
-        process = psutil.Process(int(path.read_text()))
-        process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
 
 
 def test_without_a_token_the_installer_prints_a_link_that_opens_the_chat(
@@ -73,4 +40,4 @@ def test_without_a_token_the_installer_prints_a_link_that_opens_the_chat(
         said = " ".join((web_world.state / "bridge" / "bridge.log").read_text().split())
         assert link.partition("=")[2] not in said
     finally:
-        stop(web_world)
+        web_world.end_installed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,15 @@ def test_everything_can_be_done_with_the_keyboard(rig: WebRig, page: Page) -> No
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("article.shown")).to_have_text(re.compile("one\ntwo"))
+    rig.show("May I?", topic=rig.heard[0][1]["topic"], keyboard=keys("Yes|No"))
+    answer = page.get_by_role("button", name="Yes")
+    expect(answer).to_be_visible()
+    box.focus()
+    for _ in range(4):  # past what adds a file, Reply and No
+        page.keyboard.press("Shift+Tab")
+    expect(answer).to_be_focused()
+    page.keyboard.press("Enter")
+    assert rig.hear("press")["press"] == "press Yes"
 
 
 def test_on_a_phone_there_is_one_column_and_a_drawer(rig: WebRig, chromium: Browser) -> None:
@@ -211,6 +221,12 @@ def test_a_browser_that_is_removed_shows_nothing_more_in_any_of_its_tabs(
     tabs = [page, open_link(page.context, f"{rig.url}#t{topic}")]
     for tab in tabs:
         expect(message(tab, "a private thing")).to_be_visible()
+
+    def pass_on_slowly(route: Route) -> None:
+        page.wait_for_timeout(1_600)  # meanwhile the page notices that it is not connected
+        route.continue_()
+
+    page.route("**/closed.html", pass_on_slowly)
     (device,) = rig.devices.everybody()
     rig.do(lambda: rig.devices.remove(device.id))
     for tab in tabs:
@@ -328,6 +344,29 @@ def test_a_break_while_an_answer_is_streamed_loses_and_repeats_nothing(
     shown = page.locator("article .text")
     expect(shown).to_have_text(["the end", "line 1", "line 2", "line 3"])
     expect(page.locator("#state")).to_have_text("")
+
+
+def test_more_texts_than_are_taken_at_once_all_arrive_in_order(rig: WebRig, page: Page) -> None:
+    open_topic(page, rig.make_topic("fast"))
+    guard, moment = rig.channel._guard, 0.0
+    guard._clock = lambda: moment
+    with page.expect_response(lambda answer: answer.status == HTTPStatus.TOO_MANY_REQUESTS):
+        page.evaluate(
+            """() => {
+                const box = document.querySelector("#composer-text");
+                for (let number = 0; number < 70; number += 1) {
+                    box.value = `text ${number}`;
+                    box.dispatchEvent(new Event("input", { bubbles: true }));
+                    document.querySelector("#composer").requestSubmit();
+                }
+            }"""
+        )
+    expect(page.locator("article.waiting")).to_have_count(10)
+    moment = 10.0
+    expect(page.locator("article.waiting")).to_have_count(0)
+    texts = [f"text {number}" for number in range(70)]
+    assert [raw["text"] for _, raw in rig.heard] == texts
+    assert page.locator("article.mine .text").all_inner_texts() == texts
 
 
 def test_a_conversation_is_deleted_for_good_with_its_files(rig: WebRig, page: Page) -> None:

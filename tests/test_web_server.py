@@ -151,6 +151,14 @@ async def test_a_page_that_was_away_is_told_what_changed_and_nothing_else(
         assert [m["id"] for m in (await socket.receive_json())["messages"]] == [last]
 
 
+async def test_a_page_is_told_that_nothing_happens(
+    site: Site, browser: aiohttp.ClientSession
+) -> None:
+    site.channel._pages._quiet_seconds = 0.01
+    async with browser.ws_connect(site.url("api/live?since=0")) as socket:
+        assert await socket.receive_json() == {"type": "quiet"}
+
+
 async def test_a_page_that_missed_very_much_begins_anew(
     site: Site, browser: aiohttp.ClientSession
 ) -> None:

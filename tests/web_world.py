@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psutil
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -30,6 +33,7 @@ _OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+_INSTALL_SECONDS = 300.0
 PATIENCE = 30_000
 """Milliseconds for what a real Claude Code does, and a page on a busy machine."""
 expect.set_options(timeout=PATIENCE)
@@ -113,6 +117,42 @@ class WebWorld(World):
             return False
 
         self._launch(answers, "the page answers")
+
+    def install(self, *words: str, **more: str) -> str:
+        """What the installer that `words` run prints: it has no token, no terminal, no systemd."""
+        fakes = self.root / "fakes"
+        fakes.mkdir(exist_ok=True)
+        for name in ("systemctl", "launchctl"):
+            (fakes / name).write_text("#!/bin/sh\nexit 1\n")
+            (fakes / name).chmod(0o755)
+        environment = {k: v for k, v in self.environment.items() if k != "BRIDGE_WEB"}
+        done = subprocess.run(
+            words,
+            env={**environment, "PATH": f"{fakes}:{environment['PATH']}", **more},
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def end_installed(self) -> None:
+        """End the bridge that the installer left in the background, if it did."""
+        path = self.state / "bridge" / "bridge.pid"
+        if path.exists():
+            process = psutil.Process(int(path.read_text()))
+            process.terminate()
+            process.wait(_INSTALL_SECONDS)
+
+    def keeps(self, words: str) -> bool:
+        """Whether a message of just these words is kept for the page, which may not have it yet."""
+        path = self.state / "bridge" / "web" / "page.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as kept:
+            found = kept.execute("SELECT 1 FROM messages WHERE words = ?", (words,))
+            return found.fetchone() is not None
 
     def link(self) -> str:
         """A link that lets a browser in, as the installer prints it."""

@@ -1,6 +1,7 @@
 // What the page asks of the bridge. All addresses are relative to the page's own.
 
 const PAUSES = [500, 1000, 2000, 5000];
+const SILENCE = 60000; // milliseconds; the bridge says something three times as often
 
 /** Something was refused, for good; the text says why. */
 export class Refused extends Error {}
@@ -10,7 +11,12 @@ export const newKey = () => {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
 };
 
-const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+const line = new EventTarget(); // tells when it is open again
+/** Wait so long, but no longer than until the bridge is there again. */
+const sleep = (milliseconds) => new Promise((done) => {
+  setTimeout(done, milliseconds);
+  line.addEventListener("open", done, { once: true });
+});
 
 /** The answer to a question; throws Refused for what will not be answered. */
 export async function get(path, query = {}) {
@@ -32,10 +38,10 @@ export async function enter() {
   history.replaceState(null, "", `./${location.hash}`);
 }
 
-/** This browser is out: what was shown goes. */
+/** This browser is out: what was shown is hidden at once, and gone with the page. */
 function shutOut() {
-  document.body.replaceChildren();
-  location.replace("./closed.html");
+  if (!document.documentElement.hidden) location.replace("./closed.html");
+  document.documentElement.hidden = true;
   return new Promise(() => {}); // nothing goes on from here
 }
 
@@ -79,7 +85,10 @@ async function attempt(ask) {
   }
 }
 
-/** The live line: calls `hear` for each thing said, and goes on after every break. */
+/**
+ * The live line: calls `hear` for each thing said, and goes on after every break. A network that is
+ * gone closes nothing: where it goes or comes, or nothing was heard for long, the line is opened anew.
+ */
 export class Line {
   constructor(since, hear, onState) {
     this.since = since;
@@ -87,10 +96,16 @@ export class Line {
     this.onState = onState;
     this.pause = 0;
     this.wanted = null;
+    this.socket = null;
     this.open();
     const wake = () => { if (document.visibilityState === "visible" && this.socket.readyState > 1) this.open(); };
     document.addEventListener("visibilitychange", wake);
-    addEventListener("online", wake);
+    for (const change of ["online", "offline"]) addEventListener(change, () => this.open());
+  }
+
+  listen() {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.open(), SILENCE);
   }
 
   say(value) {
@@ -100,6 +115,8 @@ export class Line {
 
   open() {
     clearTimeout(this.timer);
+    this.listen();
+    this.socket?.close();
     const address = new URL(`./api/live?since=${this.since}`, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     address.hash = "";
@@ -107,10 +124,12 @@ export class Line {
     socket.addEventListener("open", () => {
       this.pause = 0;
       this.onState(true);
+      line.dispatchEvent(new Event("open"));
       if (this.wanted) socket.send(JSON.stringify(this.wanted));
     });
     socket.addEventListener("message", (event) => {
       if (socket !== this.socket) return;
+      this.listen();
       const said = JSON.parse(event.data);
       if (said.type === "changes") this.since = said.upto;
       this.hear(said);

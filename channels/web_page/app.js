@@ -144,11 +144,15 @@ class Page {
     }
   }
 
+  /** A break counts from its beginning, however often the line is tried meanwhile. */
   lineIs(isOpen) {
+    if (!isOpen) {
+      this.lineTimer ??= setTimeout(() => { at("state").textContent = "Not connected"; }, 1500);
+      return;
+    }
     clearTimeout(this.lineTimer);
-    const say = () => { at("state").textContent = isOpen ? "" : "Not connected"; };
-    if (isOpen) say();
-    else this.lineTimer = setTimeout(say, 1500);
+    this.lineTimer = null;
+    at("state").textContent = "";
   }
 
   // --- what the person does -------------------------------------------------------------------

@@ -202,8 +202,10 @@ export class Chat {
     }
   }
 
-  /** The element that takes another's place has the focus if that had it. */
+  /** The element that takes another's place has the focus if that had it; what was said aloud is not said again. */
   replace(before, element) {
+    const wasSaid = !before.matches(".card, .screen") && wordsOf(before) === wordsOf(element);
+    if (wasSaid) element.setAttribute("aria-live", "off");
     const focused = before.contains(document.activeElement) ? document.activeElement : null;
     before.replaceWith(element);
     if (!focused) return;
@@ -267,7 +269,7 @@ export class Chat {
   }
 
   textOf(id) {
-    return (this.elements.get(id)?.querySelector(".text")?.textContent || "").slice(0, 120);
+    return wordsOf(this.elements.get(id)).slice(0, 120);
   }
 
   /** What the person looks at stays where it is. */
@@ -332,6 +334,10 @@ export class Chat {
     this.unseen = number;
     at("down-text").textContent = number ? `${number} new` : "Newest";
   }
+}
+
+function wordsOf(element) {
+  return element?.querySelector(".text")?.textContent || "";
 }
 
 /** What a person had unfolded stays so. */

@@ -101,9 +101,10 @@ function foot(message, act) {
   return line;
 }
 
-/** What a person has sent, before the bridge has it. */
+/** What a person has sent, before the bridge has it: said aloud once it has, or has refused it. */
 export function renderWaiting(waiting, act) {
   const element = make("article", { class: "message mine waiting", "aria-label": "You, not sent yet" });
+  if (!waiting.refused) element.setAttribute("aria-live", "off");
   if (waiting.text) element.append(make("div", { class: "text" }, waiting.text));
   const line = make("footer", {}, make("span", {}, waiting.refused || "Sending…"));
   if (waiting.refused) line.append(make("button", { class: "small", type: "button", onclick: () => act.takeBack(waiting) }, "Take back"));
