@@ -171,7 +171,7 @@ def _find_cut(rendered: Rendered) -> int:
     room = LIMIT if len(starts) <= _MOST_ENTITIES else max(1, min(LIMIT, starts[_MOST_ENTITIES]))
     if length_of(text) <= room:
         return len(text)
-    units = [0, *accumulate(length_of(character) for character in text[: room + 1])]
+    units = [0, *accumulate(1 + (character > "\uffff") for character in text[: room + 1])]
     end = max(number for number, count in enumerate(units) if count <= room) or 1
     whole = [
         (entity["offset"], entity["offset"] + entity["length"])

@@ -41,17 +41,22 @@ class EntityError(Exception):
 
 def utf16_length(text: str) -> int:
     """Length in UTF-16 code units, the unit of every limit and offset of the Bot API."""
-    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+    return len(_units(text)) // 2
 
 
 def utf16_index(text: str, offset: int) -> int | None:
     """Index in `text` of a UTF-16 offset; None if it lies outside or inside a surrogate pair."""
-    units = 0
-    for index, character in enumerate(text):
-        if units >= offset:
-            return index if units == offset else None
-        units += 2 if ord(character) > 0xFFFF else 1
-    return len(text) if units == offset else None
+    units = _units(text)
+    before, after = units[: 2 * offset], units[2 * offset :]
+    if len(before) != 2 * offset:
+        return None
+    if before and after and before[-1] & 0xFC == 0xD8 and after[1] & 0xFC == 0xDC:
+        return None  # inside a surrogate pair
+    return len(before.decode("utf-16-le", "surrogatepass"))
+
+
+def _units(text: str) -> bytes:
+    return text.encode("utf-16-le", "surrogatepass")
 
 
 def entity_text(text: str, entity: Entity) -> str:
