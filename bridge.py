@@ -63,6 +63,12 @@ log = logging.getLogger("bridge")
 _TYPING_SECONDS = 4.0
 _DISK_SECONDS = 5.0
 _DAY_SECONDS = 86_400.0
+_USAGE = """\
+bridge.py                 run the bridge in the foreground; ./install.sh makes it a service
+bridge.py doctor          see what is wrong, and how to mend it
+bridge.py doctor --fix    mend what is safe
+
+The settings are in ~/.config/claude-telegram/config.toml or the environment: see README.md."""
 _WRONG_SETTING = 2
 _ALREADY_RUNNING = 75
 
@@ -315,6 +321,9 @@ async def run(config: Config, environ: Mapping[str, str], redactor: Redactor) ->
 def main() -> int:
     """Run the bridge in the foreground; returns the exit status."""
     environ, words = dict(os.environ), sys.argv[1:]
+    if words in (["-h"], ["--help"]):
+        print(_USAGE)
+        return 0
     try:
         if words not in ([], ["doctor"], ["doctor", "--fix"]):
             raise ConfigError(f"{' '.join(words)}: only `doctor` and `doctor --fix` are known.")

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -209,7 +209,12 @@ def _parse_value(where: str, value: Any, kind: Any, environ: Mapping[str, str]) 
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where} is {value!r}: {_sentence(str(error))}.") from error
+        known = get_args(kind) if get_origin(kind) is Literal else ()
+        wanted = f"it should be one of {', '.join(known)}" if known else _sentence(str(error))
+        raise ConfigError(f"{where} is {value!r}: {wanted}.") from error
+
+
+_KINDS = {"float": "a number", "int": "a whole number", "bool": "on or off", "str": "a text"}
 
 
 def _parse_command(where: str, value: Any) -> tuple[str, ...]:
@@ -231,8 +236,12 @@ def _parse_paths(where: str, value: Any, environ: Mapping[str, str]) -> tuple[Pa
 
 
 def _sentence(message: str) -> str:
-    text = message.split(" - at `")[0].replace("`", "")
-    return text[:1].lower() + text[1:]
+    """What msgspec says, for somebody who does not program: `it should be a number > 0`."""
+    text = message.split(" - at `")[0].split(", got ")[0].replace("`", "")
+    if not text.startswith("Expected "):
+        return text[:1].lower() + text[1:]
+    kind, _, rest = text.removeprefix("Expected ").partition(" ")
+    return f"it should be {_KINDS.get(kind, kind)} {rest}".rstrip()
 
 
 def _absolute(text: str, environ: Mapping[str, str]) -> Path:

@@ -102,17 +102,18 @@ def test_the_claude_command_may_carry_arguments() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("BRIDGE_IDLE_MINUTES", "soon", "expected float"),
-        ("BRIDGE_IDLE_MINUTES", "0", "expected float > 0"),
-        ("BRIDGE_IDLE_MINUTES", "nan", "expected float"),
-        ("BRIDGE_ALLOWED_USERS", "ada", "expected int"),
-        ("BRIDGE_PERMISSION_MODE", "yolo", "invalid enum value 'yolo'"),
-        ("BRIDGE_TELEGRAM_API_URL", "ftp://x", "expected str matching"),
+        ("BRIDGE_IDLE_MINUTES", "soon", "it should be a number."),
+        ("BRIDGE_WEB", "perhaps", "it should be on or off."),
+        ("BRIDGE_IDLE_MINUTES", "0", "it should be a number > 0."),
+        ("BRIDGE_IDLE_MINUTES", "nan", "it should be a number"),
+        ("BRIDGE_ALLOWED_USERS", "ada", "it should be a whole number."),
+        ("BRIDGE_PERMISSION_MODE", "yolo", "it should be one of default, "),
+        ("BRIDGE_TELEGRAM_API_URL", "ftp://x", "it should be a text matching"),
         ("BRIDGE_CLAUDE_COMMAND", "'unclosed", "no command line"),
-        ("BRIDGE_TMUX_SOCKET", "a;b", "expected str matching"),
-        ("BRIDGE_UPLOAD_MEGABYTES", "0", "expected float > 0"),
+        ("BRIDGE_TMUX_SOCKET", "a;b", "it should be a text matching"),
+        ("BRIDGE_UPLOAD_MEGABYTES", "0", "it should be a number > 0."),
         ("BRIDGE_TRANSCRIBE_COMMAND", "'unclosed", "no command line"),
-        ("BRIDGE_WHISPER_MODEL", "--help", "expected str matching"),
+        ("BRIDGE_WHISPER_MODEL", "--help", "it should be a text matching"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(name: str, value: str, said: str) -> None:

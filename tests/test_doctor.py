@@ -284,6 +284,18 @@ def test_an_old_tmux_and_a_missing_claude_are_told(
     assert any(line.startswith("✗ Claude Code is missing (no-such-claude)") for line in lines)
 
 
+def test_help_says_what_there_is_and_starts_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bridge.py"), "--help"],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "bridge.py doctor --fix" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_word_that_is_not_known_starts_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "bridge.py"), "docter"],
