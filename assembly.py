@@ -42,11 +42,15 @@ from version_check import try_out
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the hub works with; `stops` ends them, in this order."""
+    """What the hub works with; `stops` ends them, in this order.
+
+    `damage`: what was lost of what chats had chosen, to be told.
+    """
 
     channels: Channels
     broken: Mapping[str, BridgeError]
     people: People
+    damage: str | None
     inbox: Inbox
     outbox: Outbox
     sessions: Sessions
@@ -92,6 +96,7 @@ def build_parts(config: Config, environ: Mapping[str, str], redactor: Redactor) 
         channels=base.channels,
         broken=base.broken,
         people=base.people,
+        damage=base.settings.damage,
         inbox=base.inbox,
         outbox=base.outbox,
         sessions=base.sessions,

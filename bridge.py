@@ -99,6 +99,8 @@ class Hub:
         self._parts.errors.resume()
         self._parts.deliveries.start()
         self._parts.requests.start()
+        if self._parts.damage:
+            self._tell_owner(f"damage:{self._parts.damage}", self._parts.damage)
         self._parts.background.run(self._tell_of_version())
         self._parts.background.run(self._parts.note_earlier())
         async with asyncio.TaskGroup() as tasks:

@@ -8,23 +8,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
-import zlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from core.foreign_text import decode_json
+from checked_file import CheckedFile
 from core.model import Button, ButtonPressed, Chat, Keyboard
-from durable import SystemCalls, replace_file
-
-log = logging.getLogger(__name__)
+from durable import SystemCalls
 
 Action = dict[str, Any]
 
@@ -56,13 +51,12 @@ _decoder = msgspec.json.Decoder(dict[str, ButtonSet])
 
 
 class Buttons:
-    """What is in `directory`/buttons.json."""
+    """What is in `directory`/buttons.json. Raises StoreError: it can't be used."""
 
     def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
-        self._system = system
-        self._path = directory / "buttons.json"
-        self._sets: dict[str, ButtonSet] = {}
-        self._read()
+        path, lost = directory / "buttons.json", "The buttons that were shown are void."
+        self._file = CheckedFile(path, _decoder, lost, system=system)
+        self._sets = self._file.read() or {}
 
     def issue(
         self,
@@ -124,33 +118,9 @@ class Buttons:
                 return name if found.chat == press.chat and is_theirs else None
         return None
 
-    def _read(self) -> None:
-        for left in self._path.parent.glob(f".{self._path.name}.*.tmp"):
-            left.unlink(missing_ok=True)
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            log.warning("old buttons are void, their file can't be read: %s", error.strerror)
-            return
-        checksum, _, text = data.partition(b"\n")
-        found = decode_json(_decoder, text) if checksum == _checksum(text) else None
-        if found is None:
-            log.warning("old buttons are void, their file is damaged and set aside")
-            name = f"buttons.damaged-{zlib.crc32(data):08x}"
-            with suppress(OSError):
-                self._path.rename(self._path.with_name(name))
-        self._sets = found or {}
-
     def _replace(self, sets: dict[str, ButtonSet]) -> None:
-        text = msgspec.json.encode(sets)
-        replace_file(self._path, _checksum(text) + b"\n" + text, system=self._system)
+        self._file.write(sets)
         self._sets = sets
-
-
-def _checksum(text: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(text)
 
 
 def _new_id() -> str:

@@ -1,25 +1,26 @@
 """What a chat has chosen for itself, on disk: one file, written whole.
 
-A file that can't be read is set aside, and every chat has the defaults again.
+A damaged file is set aside, and every chat has the defaults again, which `damage` tells.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
+from checked_file import CheckedFile
 from core.model import Chat
 from core.quiet import Quiet
-from durable import SystemCalls, replace_file
+from durable import SystemCalls
 
-log = logging.getLogger(__name__)
+_LOST = (
+    "What chats had chosen is lost: where /privacy or /quiet was on, switch it on again, and mark "
+    "your favourites anew."
+)
 
 
 class _Choices(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -32,12 +33,17 @@ _decoder = msgspec.json.Decoder(dict[str, _Choices])
 
 
 class ChatSettings:
-    """What is in `directory`/chat_settings.json."""
+    """What is in `directory`/chat_settings.json. Raises StoreError: it can't be used."""
 
     def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
-        self._system = system
-        self._path = directory / "chat_settings.json"
-        self._chats = self._read()
+        path = directory / "chat_settings.json"
+        self._file = CheckedFile(path, _decoder, _LOST, system=system)
+        self._chats = self._file.read() or {}
+
+    @property
+    def damage(self) -> str | None:
+        """What was lost of what chats had chosen, to be told; None: nothing."""
+        return self._file.damage
 
     def find_quiet(self, chat: Chat) -> Quiet | None:
         """When the chat is quiet; None: never."""
@@ -69,21 +75,8 @@ class ChatSettings:
 
     def _put(self, chat: Chat, choices: _Choices) -> None:
         chats = {**self._chats, _name(chat): choices}
-        replace_file(self._path, msgspec.json.encode(chats), system=self._system)
+        self._file.write(chats)
         self._chats = chats
-
-    def _read(self) -> dict[str, _Choices]:
-        try:
-            return _decoder.decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
-            log.warning("the settings of the chats can't be read and are set aside: %s", error)
-            with suppress(OSError):
-                self._path.rename(
-                    self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
-                )
-            return {}
 
 
 def _whole(chat: Chat) -> Chat:

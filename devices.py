@@ -3,8 +3,8 @@
 * A key works once, for ten minutes. What a browser keeps from then on is a token of its own.
 * `devices.json` is replaced whole and durably; the installer issues keys while the bridge runs, so
   that each question looks at the file's stamp and reads it again if that changed.
-* Fails closed: with a file that can't be used nobody gets in until a new key is issued, for which
-  it is set aside.
+* Fails closed: with a file that can't be used nobody gets in. A damaged one is set aside when the
+  next key is issued; one that can't be read at present is tried again, and not written over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from core.devices_file import (
@@ -30,7 +29,8 @@ from core.devices_file import (
     render_record,
 )
 from core.errors import StoreWriteError
-from durable import reason_for, replace_file
+from durable import SystemCalls, make_folder, read_file, reason_for, replace_file, set_aside
+from file_lock import drop_lock, take_lock
 
 KEY_SECONDS = 600.0
 
@@ -46,10 +46,17 @@ log = logging.getLogger(__name__)
 class Devices:
     """The devices of the bridge whose own folder is `directory` (`Config.bridge_dir`)."""
 
-    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        system: SystemCalls = os,
+    ) -> None:
         self._path = directory / _FILE
+        self._system = system
         self._clock = clock
-        self._lock = FileLock(directory / ".devices.lock", timeout=_LOCK_SECONDS, mode=0o600)
+        self._lock = directory / ".devices.lock"
         self._stamp: tuple[int, int, int] | None = None
         self._record = Record()
         self.on_removed: Callable[[str], None] = lambda device_id: None
@@ -129,42 +136,53 @@ class Devices:
         return [kept for kept in record.keys if kept.fits(key, now)]
 
     def _current(self) -> Record:
-        """What the file says now."""
+        """What the file says now; nothing when it can't be used."""
+        try:
+            return self._read()
+        except (OSError, DamagedDevicesError) as error:
+            log.error("%s can't be used, so that the page lets nobody in: %s", self._path, error)
+            return Record()
+
+    def _read(self) -> Record:
+        """What the file says now. Raises OSError, DamagedDevicesError."""
         try:
             stamp = _stamp_of(os.lstat(self._path))
             if stamp != self._stamp:
-                self._record, self._stamp = parse_record(self._path.read_bytes()), stamp
+                self._record = parse_record(read_file(self._path, system=self._system))
+                self._stamp = stamp
+            return self._record
         except FileNotFoundError:
-            self._record, self._stamp = Record(), None
-        except (OSError, DamagedDevicesError) as error:
-            log.error("%s can't be used, so that the page lets nobody in: %s", self._path, error)
-            self._record, self._stamp = Record(), None
-        return self._record
+            return Record()
 
     @contextmanager
     def _writing(self) -> Iterator[Record]:
         """The record, which nobody else changes meanwhile. Raises StoreWriteError."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._lock:
-                self._set_aside_if_damaged()
-                yield self._current()
-        except Timeout as error:
+            make_folder(self._path.parent, system=self._system)
+            lock = take_lock(self._lock, _LOCK_SECONDS, system=self._system)
+        except TimeoutError as error:
             raise StoreWriteError(f"Another program keeps {_FILE} locked.") from error
         except OSError as error:
-            raise StoreWriteError(f"{_FILE} can't be used: {reason_for(error)}.") from error
-
-    def _set_aside_if_damaged(self) -> None:
+            raise StoreWriteError(f"{_FILE} can't be locked: {reason_for(error)}.") from error
         try:
-            parse_record(self._path.read_bytes())
-        except FileNotFoundError:
-            return
+            yield self._read_or_set_aside()
+        except OSError as error:
+            raise StoreWriteError(f"{_FILE} can't be used: {reason_for(error)}.") from error
+        finally:
+            drop_lock(lock)
+
+    def _read_or_set_aside(self) -> Record:
+        try:
+            return self._read()
         except DamagedDevicesError as error:
-            log.error("%s is damaged (%s) and is set aside", self._path, error)
-            self._path.rename(self._path.with_name(f"{_FILE}.damaged-{secrets.token_hex(8)}"))
+            data = read_file(self._path, system=self._system)
+            place = set_aside(self._path, data, system=self._system)
+            log.error("%s is damaged (%s) and is kept as %s", self._path, error, place.name)
+            return Record()
 
     def _write(self, record: Record) -> None:
-        self._stamp = _stamp_of(replace_file(self._path, render_record(record)))
+        status = replace_file(self._path, render_record(record), system=self._system)
+        self._stamp = _stamp_of(status)
         self._record = record
 
 

@@ -5,7 +5,8 @@
 * A record is appended whole, or the file is cut back to the length it had.
 * A refused write is a `StoreWriteError` with a sentence for the chat. It is never retried here:
   after a failed fsync the kernel may call the lost pages clean, so a second fsync would lie.
-* What a killed process leaves behind is a temporary file, which `sweep_temporaries` removes.
+* What a killed process leaves behind is a temporary file, which the next start removes.
+* What is damaged moves aside under a name of its own: never overwritten, never deleted.
 * On macOS fsync reaches the drive, not the platter: a power cut can cost the last moments there.
 """
 
@@ -14,6 +15,7 @@ import os
 import re
 import secrets
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Protocol
 
 from core.errors import StoreWriteError
 
+_READ_AT_ONCE = 1 << 20
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 
 _REASONS = {
@@ -40,11 +43,19 @@ class SystemCalls(Protocol):
 
     def open(self, path: str | Path, flags: int, mode: int = 0o777, /) -> int: ...
 
+    def read(self, fd: int, length: int, /) -> bytes: ...
+
+    def pread(self, fd: int, length: int, offset: int, /) -> bytes: ...
+
     def write(self, fd: int, data: bytes | memoryview, /) -> int: ...
 
     def fsync(self, fd: int, /) -> None: ...
 
     def replace(self, source: str | Path, target: str | Path, /) -> None: ...
+
+    def mkdir(self, path: str | Path, mode: int = 0o777, /) -> None: ...
+
+    def unlink(self, path: str | Path, /) -> None: ...
 
 
 def reason_for(error: OSError) -> str:
@@ -69,6 +80,44 @@ def replace_file(path: str | Path, data: bytes, *, system: SystemCalls = os) -> 
     except OSError as error:
         raise StoreWriteError(f"{name} could not be written: {reason_for(error)}.") from error
     return status
+
+
+def read_file(path: str | Path, *, system: SystemCalls = os) -> bytes:
+    """All of the file's bytes; raises OSError."""
+    fd = system.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: system.read(fd, _READ_AT_ONCE), b""))
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: Path, *, system: SystemCalls = os) -> None:
+    """See that the folder is there, for its owner alone if it is new; raises OSError."""
+    try:
+        system.mkdir(path, 0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        make_folder(path.parent, system=system)
+        with suppress(FileExistsError):
+            system.mkdir(path, 0o700)
+
+
+def set_aside(path: Path, data: bytes, *, system: SystemCalls = os) -> Path:
+    """Move the damaged file, which says `data`, to `<stem>.damaged-…` beside it; returns where.
+
+    Raises StoreWriteError.
+    """
+    place = path.with_suffix(f".damaged-{zlib.crc32(data):08x}")
+    try:
+        with syncing_folder(path.parent, system=system):
+            system.replace(path, place)
+    except OSError as error:
+        raise StoreWriteError(
+            f"{path.name} is damaged and could not be set aside: {reason_for(error)}."
+        ) from error
+    return place
 
 
 def append_durably(fd: int, data: bytes, *, system: SystemCalls = os) -> None:
@@ -121,6 +170,16 @@ def sweep_temporaries(folder: Path) -> int:
     return len(left)
 
 
+def remove_temporaries_of(path: Path, *, system: SystemCalls = os) -> None:
+    """Remove what killed writers of this file left; what can't be removed costs only its room.
+
+    The caller is the file's only writer.
+    """
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        with suppress(OSError):
+            system.unlink(left)
+
+
 def _write_new(path: str, data: bytes, system: SystemCalls) -> os.stat_result:
     fd = system.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -132,7 +191,7 @@ def _write_new(path: str, data: bytes, system: SystemCalls) -> os.stat_result:
         system.fsync(fd)
         status = os.fstat(fd)
     except BaseException:
-        _remove_quietly(path)
+        _remove_quietly(path, system)
         raise
     finally:
         os.close(fd)
@@ -143,10 +202,10 @@ def _rename(temporary: str, path: str | Path, system: SystemCalls) -> None:
     try:
         system.replace(temporary, path)
     except BaseException:
-        _remove_quietly(temporary)
+        _remove_quietly(temporary, system)
         raise
 
 
-def _remove_quietly(path: str) -> None:
+def _remove_quietly(path: str, system: SystemCalls) -> None:
     with suppress(OSError):
-        os.unlink(path)
+        system.unlink(path)

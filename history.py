@@ -3,7 +3,8 @@
 * `note` never raises: what the disk refuses is kept in memory, and written with the next record
   that it takes. What was noted before is not written again, whoever tells it twice.
 * Secrets are masked before anything is written; personal data too where that is asked for.
-* A line torn by a crash is passed over; what follows begins on a line of its own.
+* A line torn by a crash, or damaged, stays where it is, is told in the log and passed over; what
+  follows begins on a line of its own.
 * Any thread may read and search; the event loop's alone writes.
 """
 
@@ -23,7 +24,14 @@ from msgspec.structs import replace
 from core.errors import StoreError, StoreWriteError
 from core.history import Record, find_best, parse_lines, possible_bytes, render_line
 from core.session_file import check_session_id
-from durable import SystemCalls, append_durably, reason_for, syncing_folder
+from durable import (
+    SystemCalls,
+    append_durably,
+    make_folder,
+    read_file,
+    reason_for,
+    syncing_folder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +60,7 @@ class Histories:
         self._known: dict[str, set[str]] = {}
         self._waiting: dict[str, list[Record]] = {}
         self._is_refused = False
+        self.damaged: dict[str, int] = {}
 
     def note(self, session_id: str, records: Iterable[Record], *, is_private: bool = False) -> None:
         """Add the records that are not there yet; `is_private`: without personal data."""
@@ -74,7 +83,8 @@ class Histories:
 
     def read(self, session_id: str) -> list[Record]:
         """All of the session's records, oldest first. Raises StoreError."""
-        return parse_lines(self._read_bytes(session_id) + self._render_waiting(session_id))
+        data = self._read_bytes(session_id) + self._render_waiting(session_id)
+        return self._parse(session_id, data)
 
     def search(
         self, session_ids: Iterable[str], words: Sequence[str]
@@ -92,7 +102,7 @@ class Histories:
                 continue
             lower = data.lower()
             if all(any(form in lower for form in forms) for forms in needed):
-                best = find_best(parse_lines(data), words)
+                best = find_best(self._parse(session_id, data), words)
                 if best is not None:
                     yield session_id, best
 
@@ -100,10 +110,12 @@ class Histories:
         """Forget the session's history for good. Raises StoreWriteError."""
         self._waiting.pop(session_id, None)
         self._known.pop(session_id, None)
+        self.damaged.pop(session_id, None)
         try:
             if self._folder.is_dir():
-                with syncing_folder(self._folder, system=self._system):
-                    self._path(session_id).unlink(missing_ok=True)
+                path = self._path(session_id)
+                with syncing_folder(self._folder, system=self._system), suppress(FileNotFoundError):
+                    self._system.unlink(path)
         except OSError as error:
             raise StoreWriteError(
                 f"The history could not be removed: {reason_for(error)}."
@@ -130,11 +142,20 @@ class Histories:
 
     def _read_bytes(self, session_id: str) -> bytes:
         try:
-            return self._path(session_id).read_bytes()
+            return read_file(self._path(session_id), system=self._system)
         except FileNotFoundError:
             return b""
         except OSError as error:
             raise StoreError(f"The history could not be read: {reason_for(error)}.") from error
+
+    def _parse(self, session_id: str, data: bytes) -> list[Record]:
+        """The records; a number of damaged lines that is new is told and kept in `damaged`."""
+        records, damaged = parse_lines(data)
+        if damaged > self.damaged.get(session_id, 0):
+            self.damaged[session_id] = damaged
+            name = self._path(session_id).name
+            log.error("%d damaged lines in the history %s are passed over", damaged, name)
+        return records
 
     def _render_waiting(self, session_id: str) -> bytes:
         waiting = tuple(self._waiting.get(session_id, ()))
@@ -145,9 +166,9 @@ class Histories:
         if known is None:
             try:
                 known = {record.key for record in self.read(session_id)}
-            except StoreError as error:
+            except StoreError as error:  # asked again: written twice, a record is still one
                 log.warning("%s", error)
-                known = set()
+                return set()
         self._known[session_id] = known
         for oldest in list(self._known)[:-_MOST_KNOWN]:
             if not self._waiting.get(oldest):
@@ -181,11 +202,11 @@ class Histories:
         path = self._path(session_id)
         is_new = not path.exists()
         if is_new:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder, system=self._system)
         fd = self._system.open(path, _FLAGS, 0o600)
         try:
             size = os.fstat(fd).st_size
-            if size and os.pread(fd, 1, size - 1) != b"\n":
+            if size and self._system.pread(fd, 1, size - 1) != b"\n":
                 data = b"\n" + data  # what a crash has torn
             append_durably(fd, data, system=self._system)
         finally:

@@ -23,7 +23,14 @@ import msgspec
 
 from core.errors import StoreError, StoreWriteError
 from core.foreign_text import decode_json, replace_halves
-from durable import SystemCalls, append_durably, reason_for, replace_file
+from durable import (
+    SystemCalls,
+    append_durably,
+    read_file,
+    reason_for,
+    remove_temporaries_of,
+    replace_file,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +68,9 @@ class Journal:
             StoreError: the file can't be read.
             StoreWriteError: what is damaged can't be set aside.
         """
-        for left in self._path.parent.glob(f".{self._path.name}.*.tmp"):
-            left.unlink(missing_ok=True)  # a killed writer's; there is no other, see above
+        remove_temporaries_of(self._path, system=self._system)
         try:
-            data = self._path.read_bytes()
+            data = read_file(self._path, system=self._system)
         except FileNotFoundError:
             return []
         except OSError as error:

@@ -3,7 +3,8 @@
 * Only plain files, by descriptors and without following links: whoever writes there may change
   anything at any moment, also between two looks of ours.
 * Taking is three steps that a crash can't tear: a note of what is to be moved, the moves, and when
-  the chat's post is on disk, the end of the note. `resume` goes on with what was noted.
+  the chat's post is on disk, the end of the note. `resume` goes on with what was noted. Where the
+  note is damaged, what was moved is known by its new name, and the rest lies where it lay.
 * What is moved is known by its inode: another file that took its place meanwhile is left alone.
 """
 
@@ -24,6 +25,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
+from core.checksum import seal, unseal
 from core.file_names import (
     MOST_BYTES_SENT,
     extension_of,
@@ -102,15 +104,24 @@ class OutboxFolder:
             place = f"{place.rstrip('-')}.{extension}" if extension else place.rstrip("-")
             quoted = quote(os.fsencode(file.name))
             moves.append(_Move(quoted, place, file.device, file.inode))
-        replace_file(self._note(batch), msgspec.json.encode(_Note(moves)))
+        replace_file(self._note(batch), seal(msgspec.json.encode(_Note(moves))))
         return self._move(moves)
 
     def resume(self) -> Iterator[tuple[str, list[Attachment]]]:
         """The batches that were noted and may not have become a post. Raises OSError."""
         for note in sorted(self._folder.sent.glob(".*.moves")):
-            found = decode_json(_decoder, note.read_bytes())
             batch = note.name[1:].removesuffix(".moves")
-            yield batch, self._move(found.moves if found is not None else [])
+            text = unseal(note.read_bytes())
+            found = decode_json(_decoder, text) if text is not None else None
+            yield batch, self._move(found.moves if found is not None else self._find_moved(batch))
+
+    def _find_moved(self, batch: str) -> list[_Move]:
+        """What was moved for the batch, by the names that it has now."""
+        log.error("the note of files to be sent is damaged: what was moved is sent as it is named")
+        with _opened(self._folder.sent) as sent:
+            names = sorted(name for name in os.listdir(sent) if name.startswith(f"{batch}-"))
+            found = [(name, os.stat(name, dir_fd=sent, follow_symlinks=False)) for name in names]
+        return [_Move(quote(name), name, at.st_dev, at.st_ino) for name, at in found]
 
     def forget(self, batch: str) -> None:
         """The post of the batch is on disk."""

@@ -175,11 +175,11 @@ class OutboxRecords:
             self._note(record)
 
     def _note(self, record: Record) -> None:
-        self._apply(record)
-        try:
+        try:  # first, as the journal may begin with a snapshot, which must not have it already
             self._journal.append(record)
         except StoreWriteError as error:
             log.error("%s", error)
+        self._apply(record)
 
     def _apply(self, record: Record) -> None:
         match record.get("t"):

@@ -27,7 +27,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from core.errors import StoreError, StoreWriteError
@@ -45,7 +44,8 @@ from core.people_file import (
     render_record,
 )
 from core.roles import Deed, Guest, Role, is_higher, may, sees_machine
-from durable import SystemCalls, reason_for, replace_file, syncing_folder
+from durable import SystemCalls, make_folder, reason_for, replace_file, syncing_folder
+from file_lock import drop_lock, take_lock
 
 CODE_SECONDS = 600.0
 
@@ -97,13 +97,8 @@ class People:
         self._clock = clock
         self._system = system
         self._mutex = threading.RLock()
-        self._file_lock = FileLock(
-            directory / ".people.lock",
-            timeout=_LOCK_SECONDS,
-            mode=0o600,
-            thread_local=False,
-            fallback_to_soft=False,
-        )
+        self._lock_fd = -1
+        self._lock_depth = 0
         self._is_read = False
         self._stamp: _Stamp = None
         self._record = Record()
@@ -322,8 +317,11 @@ class People:
 
     def _move_to_quarantine_locked(self) -> None:
         quarantine = self._folder / _QUARANTINE
-        quarantine.mkdir(mode=0o700, exist_ok=True)
-        with syncing_folder(self._folder), syncing_folder(quarantine):
+        make_folder(quarantine, system=self._system)
+        with (
+            syncing_folder(self._folder, system=self._system),
+            syncing_folder(quarantine, system=self._system),
+        ):
             self._system.replace(self._path, quarantine / f"{_FILE}.{secrets.token_hex(8)}")
 
     def _give_up(self, reason: str) -> None:
@@ -344,7 +342,7 @@ class People:
         fd = self._system.open(self._path, _READ_FLAGS)
         try:
             data = b""
-            while len(data) <= _MAX_BYTES and (part := os.read(fd, _MAX_BYTES)):
+            while len(data) <= _MAX_BYTES and (part := self._system.read(fd, _MAX_BYTES)):
                 data += part
         finally:
             os.close(fd)
@@ -361,18 +359,24 @@ class People:
     def _lock(self) -> Iterator[None]:
         """Keep other threads and processes from writing; may be taken again inside."""
         with self._mutex:
-            try:
-                self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._folder.mkdir(mode=0o700, exist_ok=True)
-                self._file_lock.acquire()
-            except Timeout as error:
-                raise StoreWriteError(f"Another program keeps {_FILE} locked.") from error
-            except OSError as error:
-                raise StoreWriteError(f"{_FILE} can't be locked: {reason_for(error)}.") from error
+            if self._lock_depth == 0:
+                self._lock_fd = self._take_lock()
+            self._lock_depth += 1
             try:
                 yield
             finally:
-                self._file_lock.release()
+                self._lock_depth -= 1
+                if self._lock_depth == 0:
+                    drop_lock(self._lock_fd)
+
+    def _take_lock(self) -> int:
+        try:
+            make_folder(self._folder, system=self._system)
+            return take_lock(self._folder / ".people.lock", _LOCK_SECONDS, system=self._system)
+        except TimeoutError as error:
+            raise StoreWriteError(f"Another program keeps {_FILE} locked.") from error
+        except OSError as error:
+            raise StoreWriteError(f"{_FILE} can't be locked: {reason_for(error)}.") from error
 
 
 def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:

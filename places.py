@@ -1,7 +1,7 @@
 """The chats and topics that the bridge has heard of: their names, and who was heard there.
 
-* One file, replaced whole when something in it changes. Losing it loses names alone: a file that
-  can't be read is set aside, and what is heard next is noted anew.
+* One file, replaced whole when something in it changes. Losing it loses names alone: a damaged one
+  is set aside, and what is heard next is noted anew.
 * A topic whose name is not known for ours counts as named by a person.
 * A chat that was found gone is there again as soon as somebody is heard in it.
 """
@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
+from checked_file import CheckedFile
 from core.errors import StoreWriteError
 from core.handoff import KnownPlace
 from core.model import Chat, Place
 from core.topic_names import TopicState, strip_mark
 from core.visible_text import make_line
-from durable import SystemCalls, replace_file
+from durable import SystemCalls
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +44,12 @@ _decoder = msgspec.json.Decoder(dict[str, _Known])
 
 
 class Places:
-    """What is in `directory`/places.json."""
+    """What is in `directory`/places.json. Raises StoreError: it can't be used."""
 
     def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
-        self._system = system
-        self._path = directory / "places.json"
-        self._chats = self._read()
+        path, lost = directory / "places.json", "The names of chats are learned anew."
+        self._file = CheckedFile(path, _decoder, lost, system=system)
+        self._chats = self._file.read() or {}
 
     def note(self, place: Place, person: int | None = None) -> None:
         """Take note of a place, and of who was heard there; a disk that refuses loses that."""
@@ -110,21 +109,9 @@ class Places:
         others = [(name, kept) for name, kept in self._chats.items() if name != key]
         self._chats = dict([*others, (key, known)][-_MOST_CHATS:])
         try:
-            replace_file(self._path, msgspec.json.encode(self._chats), system=self._system)
+            self._file.write(self._chats)
         except StoreWriteError as error:
             log.error("%s", error)
-
-    def _read(self) -> dict[str, _Known]:
-        try:
-            return _decoder.decode(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
-            log.warning("the names of chats can't be read and are set aside: %s", error)
-            with suppress(OSError):
-                name = f"{self._path.name}.damaged-{time.time_ns()}"
-                self._path.rename(self._path.with_name(name))
-            return {}
 
 
 def _name_topic(topics: dict[int, TopicState], topic: int, place: Place) -> dict[int, TopicState]:

@@ -7,20 +7,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from core.foreign_text import decode_json
+from checked_file import CheckedFile
 from core.model import Chat
-from durable import SystemCalls, replace_file
-
-log = logging.getLogger(__name__)
+from durable import SystemCalls
 
 _KEPT = 100
 
@@ -52,13 +47,12 @@ _decoder = msgspec.json.Decoder(dict[str, RequestRecord])
 
 
 class RequestBook:
-    """What is in `directory`/requests.json."""
+    """What is in `directory`/requests.json. Raises StoreError: it can't be used."""
 
     def __init__(self, directory: Path, *, system: SystemCalls = os) -> None:
-        self._system = system
-        self._path = directory / "requests.json"
-        self._records: dict[str, RequestRecord] = {}
-        self._read()
+        path, lost = directory / "requests.json", "What Claude waits for is asked once more."
+        self._file = CheckedFile(path, _decoder, lost, system=system)
+        self._records = self._file.read() or {}
 
     def find(self, request: str) -> RequestRecord | None:
         """The request of that id."""
@@ -87,22 +81,6 @@ class RequestBook:
         """As if it had never been there. Raises StoreWriteError."""
         self._replace({key: kept for key, kept in self._records.items() if key != request})
 
-    def _read(self) -> None:
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            log.warning("open requests can't be read: %s", error.strerror)
-            return
-        found = decode_json(_decoder, data)
-        if found is None:
-            log.warning("the list of open requests is damaged and set aside")
-            name = f"requests.damaged-{zlib.crc32(data):08x}"
-            with suppress(OSError):
-                self._path.rename(self._path.with_name(name))
-        self._records = found or {}
-
     def _replace(self, records: dict[str, RequestRecord]) -> None:
-        replace_file(self._path, msgspec.json.encode(records), system=self._system)
+        self._file.write(records)
         self._records = records

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 _MICROSECONDS_A_DAY = 86_400_000_000
 _STALE_ROWS_WORTH_AN_INDEX = 64
-_LONG_LOG_BYTES = 1 << 17
+_LONG_LOG_BYTES = 140_000
 
 
 def utc_now() -> str:

@@ -7,14 +7,16 @@
   one.
 * It is a hint, not a record: never synced, and replaced by an empty one when it is long. Where it
   is missing, shorter than before or another file, `None` says that every file must be looked at.
-* It is read by everybody and trusted by nobody: a line that is no session id means None as well.
+* It is read by everybody and trusted by nobody: a line that is no session id with its checksum
+  means None as well, and as long as it is the last one it goes on to.
 """
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core.checksum import checksum
 from core.errors import StoreError, StoreWriteError
 from core.session_file import is_session_id
 from durable import SystemCalls, reason_for, replace_file, write_all
@@ -49,7 +51,7 @@ class ChangeLog:
         is one again. Raises StoreWriteError when not even that is possible: then nothing may be
         changed.
         """
-        line = f"\n{session_id}\n".encode()
+        line = _render_line(session_id)
         try:
             fd = self._open(os.O_CREAT) if self._fd is None else self._fd
             write_all(fd, line, system=self._system)
@@ -111,11 +113,11 @@ class ChangeLog:
         if status.st_size - self.length > _MAX_NEWS_BYTES:
             self.forget()
             return None
-        lines = self._read_lines(self._fd, status.st_size)
-        if not all(map(is_session_id, lines)):
+        ids = _find_ids(self._read_rest(self._fd, status.st_size))
+        if ids is None:
             self.forget()
             return None
-        news = [*self._in_flight, *lines]
+        news = [*self._in_flight, *ids]
         self._in_flight = news[-1:]
         return list(dict.fromkeys(news))
 
@@ -129,18 +131,40 @@ class ChangeLog:
     def _skip_to_end(self, fd: int) -> None:
         size = os.fstat(fd).st_size
         self.length = max(0, size - _LAST_LINES_BYTES)
-        self._in_flight = list(filter(is_session_id, self._read_lines(fd, size)[-1:]))
+        tail = self._read_rest(fd, size)
+        last = _find_ids(tail[tail[:-1].rfind(b"\n") :]) if tail else []
+        if last is None:
+            self.forget()
+        else:
+            self._in_flight = last
 
-    def _read_lines(self, fd: int, size: int) -> list[str]:
-        tail = os.pread(fd, size - self.length, self.length)
-        whole = tail[: tail.rfind(b"\n") + 1]
-        self.length += len(whole)
-        return whole.decode("ascii", "replace").split()
+    def _read_rest(self, fd: int, size: int) -> bytes:
+        rest = self._system.pread(fd, size - self.length, self.length)
+        self.length += len(rest)
+        return rest
 
     def _remove(self) -> None:
         try:
-            self._path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                self._system.unlink(self._path)
         except OSError as error:
             raise StoreWriteError(
                 f"{self._path.name} could neither be written nor removed: {reason_for(error)}."
             ) from error
+
+
+def _render_line(session_id: str) -> bytes:
+    """It begins on a line of its own, whatever a writer that was killed has left before it."""
+    return b"\n%b:%b\n" % (session_id.encode(), checksum(session_id.encode()))
+
+
+def _find_ids(lines: bytes) -> list[str] | None:
+    """The ids in so many lines; None when that is not all that they say."""
+    ids = []
+    for line in lines[1:-1].split(b"\n\n"):
+        session_id, _, found = line.partition(b":")
+        text = session_id.decode("ascii", "replace")
+        if found != checksum(session_id) or not is_session_id(text):
+            return None
+        ids.append(text)
+    return ids if lines[:1] == lines[-1:] == b"\n" else None

@@ -14,13 +14,13 @@ import os
 import stat
 import threading
 import uuid
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from core.checksum import seal, unseal
 from core.errors import StoreWriteError
 from core.foreign_text import decode_json
 from core.session_summary import CHUNK, SessionSummary, summarise_session
@@ -132,16 +132,16 @@ class SessionFinder:
 
     def _read_cache(self) -> dict[str, _Seen]:
         try:
-            checksum, _, text = self._cache.read_bytes().partition(b"\n")
+            text = unseal(self._cache.read_bytes())
         except OSError:
             return {}
-        found = decode_json(_decoder, text) if checksum == _checksum(text) else None
+        found = decode_json(_decoder, text) if text is not None else None
         return found.seen if found is not None and found.version == _VERSION else {}
 
     def _write_cache(self) -> None:
         text = msgspec.json.encode(_Cache(_VERSION, self._seen or {}))
         try:
-            replace_file(self._cache, _checksum(text) + b"\n" + text)
+            replace_file(self._cache, seal(text))
         except StoreWriteError as error:
             log.warning("what was seen of the sessions can't be kept: %s", error)
 
@@ -186,7 +186,3 @@ def _session(path: Path, seen: _Seen) -> FoundSession:
         directory=summary.directory,
         branch=summary.branch,
     )
-
-
-def _checksum(text: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(text)

@@ -1,11 +1,6 @@
 """The folder of session files: how they are read, written, removed and set aside.
 
-* Every change happens under one lock between processes, `.lock`: flock's, through filelock. The
-  kernel drops it with its owner, however that ends; a soft lock (a file that merely exists)
-  outlives a kill, and a POSIX lock (fcntl, lockf) is lost as soon as anything in the process closes
-  the same file.
-* filelock's `lock_descriptor` is that lock and nothing else: it has no soft fallback, and it spares
-  each save the 50 microseconds that `FileLock` adds.
+* Every change happens under one lock between processes, `.lock`.
 * Readers need no lock: files are replaced whole.
 * A file is read only if it is a regular one of bearable size: no symlink, pipe or folder is
   followed.
@@ -17,32 +12,29 @@ import os
 import re
 import secrets
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import lock_descriptor, unlock_descriptor
 
 from core.errors import StoreError, StoreWriteError
 from core.session_file import MAX_BYTES, DamagedFileError
 from core.session_index import Stamp
 from durable import (
     SystemCalls,
+    make_folder,
     reason_for,
     replace_file,
     sweep_temporaries,
     syncing_folder,
 )
+from file_lock import drop_lock, take_lock
 
 INDEX = "index.json"
 SUFFIX = ".json"
 
 _LOCK = ".lock"
 _QUARANTINE = "quarantine"
-_POLL_SECONDS = 0.002
 _MAX_INDEX_BYTES = 1 << 28
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_A_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO})
 _ABOUT_THIS_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EIO})
@@ -65,7 +57,7 @@ class SessionFolder:
     def prepare(self) -> None:
         """Create the folder, or close an existing one to other users; raises StoreError."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path, system=self._system)
             if stat.S_IMODE(self.path.stat().st_mode) != 0o700:
                 self.path.chmod(0o700)
         except OSError as error:
@@ -87,8 +79,7 @@ class SessionFolder:
         finally:
             self._lock_depth -= 1
             if self._lock_depth == 0:
-                unlock_descriptor(self._lock_fd)
-                os.close(self._lock_fd)
+                drop_lock(self._lock_fd)
 
     def sweep_locked(self) -> int:
         """Remove the temporary files of killed writers; returns how many there were."""
@@ -163,7 +154,7 @@ class SessionFolder:
     def remove_session_locked(self, session_id: str) -> None:
         """Remove the session's file, within `removing_locked`."""
         with suppress(FileNotFoundError):
-            os.unlink(self._file(session_id))
+            self._system.unlink(self._file(session_id))
 
     def set_aside_locked(self, name: str) -> Path:
         """Move the file or folder into quarantine and return where it is now.
@@ -173,7 +164,8 @@ class SessionFolder:
         quarantine = self.path / _QUARANTINE
         place = quarantine / f"{plain_name(name)}.{secrets.token_hex(8)}"
         try:
-            quarantine.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                self._system.mkdir(quarantine, 0o700)
             if not stat.S_ISDIR(os.lstat(quarantine).st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             with (
@@ -189,24 +181,14 @@ class SessionFolder:
         return place
 
     def _acquire(self) -> int:
-        deadline = time.monotonic() + self._lock_timeout
-        while True:
-            try:
-                # Opened each time: a descriptor kept would be shared with a forked child, and its
-                # lock with it.
-                fd = self._system.open(self.path / _LOCK, _LOCK_FLAGS, 0o600)
-                if _take(fd):
-                    return fd
-            except OSError as error:
-                raise StoreWriteError(
-                    f"The session folder cannot be locked: {reason_for(error)}."
-                ) from error
-            if time.monotonic() >= deadline:
-                raise StoreWriteError(
-                    f"Another program has kept {self.path / _LOCK} locked for "
-                    f"{self._lock_timeout:g} seconds; nothing was changed."
-                )
-            time.sleep(_POLL_SECONDS)
+        try:
+            return take_lock(self.path / _LOCK, self._lock_timeout, system=self._system)
+        except TimeoutError as error:
+            raise StoreWriteError(f"{error}; nothing was changed.") from error
+        except OSError as error:
+            raise StoreWriteError(
+                f"The session folder cannot be locked: {reason_for(error)}."
+            ) from error
 
     def _file(self, session_id: str) -> str:
         return f"{self.path}{os.sep}{session_id}{SUFFIX}"
@@ -216,7 +198,7 @@ class SessionFolder:
             fd = self._system.open(f"{self.path}{os.sep}{name}", _READ_FLAGS)
             try:
                 status = os.fstat(fd)
-                data = _read_regular(fd, status, limit)
+                data = _read_regular(fd, status, limit, self._system)
             finally:
                 os.close(fd)
         except FileNotFoundError:
@@ -229,28 +211,17 @@ class SessionFolder:
         return data, _stamp(status)
 
 
-def _take(fd: int) -> bool:
-    """Lock the open lock file, unless another has it or it was removed; if not, close it."""
-    taken = False
-    try:
-        taken = lock_descriptor(fd, blocking=False) and os.fstat(fd).st_nlink > 0
-    finally:
-        if not taken:
-            os.close(fd)
-    return taken
-
-
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def _read_regular(fd: int, status: os.stat_result, limit: int) -> bytes:
+def _read_regular(fd: int, status: os.stat_result, limit: int, system: SystemCalls) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise DamagedFileError("it is a folder or a device, not a file")
     if status.st_size > limit:
         raise DamagedFileError(f"it is larger than {limit} bytes")
-    data = os.read(fd, status.st_size)
-    while len(data) < status.st_size and (part := os.read(fd, status.st_size - len(data))):
+    data = system.read(fd, status.st_size)
+    while len(data) < status.st_size and (part := system.read(fd, status.st_size - len(data))):
         data += part
     return data
 

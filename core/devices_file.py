@@ -2,6 +2,7 @@
 
 * Of a key, and of a browser's token, only a hash is kept; both are long and random, so that a plain
   hash tells nothing. A comparison takes the same time however much of it is right.
+* A checksum tells damage; a file of an earlier version has none.
 * A key has a beginning and an end, so that a clock that was set back does not make it live for
   ever.
 """
@@ -13,6 +14,8 @@ import hmac
 from collections.abc import Sequence
 
 import msgspec
+
+from core.checksum import seal, unseal
 
 VERSION = 1
 
@@ -74,17 +77,20 @@ def digest(secret: str) -> str:
 
 def parse_record(data: bytes) -> Record:
     """Raises DamagedDevicesError, also for the file of a newer version."""
+    text = unseal(data)
+    if text is None:
+        raise DamagedDevicesError("its checksum does not fit")
     try:
-        if msgspec.json.decode(data, type=_Versioned).version > VERSION:
+        if msgspec.json.decode(text, type=_Versioned).version > VERSION:
             raise DamagedDevicesError("it is from a newer version of the bridge")
-        return msgspec.json.decode(data, type=Record)
+        return msgspec.json.decode(text, type=Record)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise DamagedDevicesError(str(error)) from error
 
 
 def render_record(record: Record) -> bytes:
     """The bytes of the file."""
-    return msgspec.json.encode(record) + b"\n"
+    return seal(msgspec.json.encode(record) + b"\n")
 
 
 def tell_apart(devices: Sequence[Device]) -> list[str]:

@@ -1,7 +1,9 @@
 """The history of a session: what was said, done and decided in it, one record a line (JSON).
 
 * A record's key is the transcript's own uuid, or the request's: written twice it is still one.
-* What can't be read (a torn line, a kind from a newer version) is passed over, never an error.
+* A line has a checksum of all the rest as its last member; lines of earlier versions have none.
+* What can't be read (a torn line, a kind from a newer version) is passed over, never an error; of
+  what is damaged it is said how many lines that are. A lost newline costs no record.
 * Pages, turns and summaries are functions of the records alone.
 """
 
@@ -17,6 +19,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
+from core.checksum import checksum
 from core.conversation import shorten
 from core.events import (
     AnswerGiven,
@@ -76,6 +79,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _decoder = msgspec.json.Decoder(Record)
+# Quotation marks in a text are written with a backslash, so that no text looks like it.
+_END = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
+_END_LENGTH = len(',"crc":"01234567"}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +127,46 @@ def read_event(
 def render_line(record: Record) -> bytes:
     """One line of the file."""
     try:
-        return msgspec.json.encode(record) + b"\n"
+        body = msgspec.json.encode(record)
     except UnicodeEncodeError:  # half of a surrogate pair
         text, who = replace_halves(record.text), replace_halves(record.who)
-        return msgspec.json.encode(replace(record, text=text, who=who)) + b"\n"
+        body = msgspec.json.encode(replace(record, text=text, who=who))
+    return b'%b,"crc":"%b"}\n' % (body[:-1], checksum(body))
 
 
-def parse_lines(data: bytes) -> list[Record]:
-    """Every record in the file's bytes, each key once, oldest first."""
+def parse_lines(data: bytes) -> tuple[list[Record], int]:
+    """Every record in the file's bytes, each key once, oldest first; how many lines are damaged.
+
+    An unfinished last one is not: it was never acknowledged.
+    """
     found: dict[str, Record] = {}
-    for line in data.split(b"\n"):
-        record = decode_json(_decoder, line) if line else None
-        if record is not None:
+    damaged = 0
+    *lines, torn = data.split(b"\n")
+    for line in lines:
+        records, is_whole = _parse_line(line)
+        damaged += not is_whole
+        for record in records:
             found.setdefault(record.key, record)
-    return sorted(found.values(), key=lambda record: record.at)
+    for record in _parse_line(torn)[0]:
+        found.setdefault(record.key, record)
+    return sorted(found.values(), key=lambda record: record.at), damaged
+
+
+def _parse_line(line: bytes) -> tuple[list[Record], bool]:
+    """What is whole in it, and whether that is all: several when what was between them is lost."""
+    records: list[Record | None] = []
+    begin = 0
+    for end in _END.finditer(line):
+        body = line[begin : end.start()] + b"}"
+        if checksum(body) == end[1]:
+            records.append(decode_json(_decoder, body))  # None: of a newer version
+            begin = end.end() + 1
+    rest = line[begin:]
+    earlier = None if not rest or _END.fullmatch(rest, len(rest) - _END_LENGTH) else rest
+    if earlier is not None:
+        records.append(decode_json(_decoder, earlier))
+    is_whole = not rest or (earlier is not None and records[-1] is not None)
+    return [record for record in records if record is not None], is_whole
 
 
 # --- what it comes to -----------------------------------------------------------------------------

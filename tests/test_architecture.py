@@ -14,7 +14,7 @@ LONGEST_MODULE = 500
 LONGEST_FUNCTION = 50
 
 # Who is in which layer. A module imports from its own layer's group or from layers below.
-BASE = {"durable", "journal", "pulse", "lanes", "child_process"}
+BASE = {"durable", "file_lock", "checked_file", "journal", "pulse", "lanes", "child_process"}
 EDGES = {
     *("session", "session_changes", "session_folder", "inbox", "people", "buttons", "logs"),
     *("chat_settings", "places", "history", "channels.telegram_topics"),

@@ -49,8 +49,12 @@ def test_a_failure_makes_a_sound(world: World) -> None:
     assert not world.ask("fail 400", "⚠️").is_silent
 
 
-def test_a_button_sets_the_hours(world: World) -> None:
+def test_a_button_sets_the_hours_anew_when_an_owner_hears_that_they_are_lost(world: World) -> None:
+    folder = world.state / "bridge"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "chat_settings.json").write_bytes(b'{"')
     world.start_bridge()
+    world.reads("chat_settings.json was damaged")
     asked = world.ask("/quiet", "Quiet: off")
     assert asked.labels == ["off", "on", "22-7"]
     world.telegram.press(world.chat, world.user, asked.message_id, "22-7")

@@ -14,7 +14,7 @@ import buttons as buttons_module
 from buttons import Buttons
 from core.errors import StoreWriteError
 from core.model import Button, ButtonPressed, Chat, Person
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 CHAT = Chat("telegram", 7, 3)
 ADA = Person(42)

@@ -10,7 +10,7 @@ from chat_settings import ChatSettings
 from core.errors import StoreWriteError
 from core.model import Chat
 from core.quiet import ALWAYS, Quiet
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 ADA, TOPIC = Chat("telegram", 1), Chat("telegram", 1, 5)
 NIGHT = Quiet(1320, 420)

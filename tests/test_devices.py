@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import re
 import secrets
@@ -24,11 +25,12 @@ from core.devices_file import (
     parse_record,
     render_record,
 )
-from core.errors import BridgeError
+from core.errors import BridgeError, StoreWriteError
 from core.model import AT_THE_PAGE, ButtonPressed, Chat, Person, Post
 from core.page_address import is_from_elsewhere, is_ours, is_same_origin, make_link
 from device_commands import DeviceCommands
 from devices import Devices
+from tests.standins.watched_system import RefusingSystem
 
 CHAT = Chat("web", AT_THE_PAGE)
 
@@ -95,7 +97,30 @@ def test_a_damaged_file_lets_nobody_in_until_a_new_key_is_issued(
     key = devices.issue_key()
     assert devices.find(token) is None
     assert devices.redeem(key, "b") is not None
-    assert [path.read_bytes() for path in tmp_path.glob("devices.json.damaged-*")] == [data]
+    assert [path.read_bytes() for path in tmp_path.glob("devices.damaged-*")] == [data]
+
+
+def test_a_file_that_can_not_be_read_just_now_is_not_written_over(tmp_path: Path) -> None:
+    token = Devices(tmp_path).redeem(Devices(tmp_path).issue_key(), "a")
+    for call in ("open", "read"):
+        system = RefusingSystem(errno.EMFILE)
+        devices = Devices(tmp_path, system=system)
+        system.refuses = call
+        assert token is not None and devices.find(token) is None
+        with pytest.raises(StoreWriteError):
+            devices.issue_key()
+        system.refuses = ""
+        assert devices.find(token) is not None
+
+
+def test_no_flipped_bit_lets_another_browser_in(tmp_path: Path) -> None:
+    devices = Devices(tmp_path)
+    devices.redeem(devices.issue_key(), "a")
+    path = tmp_path / "devices.json"
+    whole, everybody = path.read_bytes(), devices.everybody()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert Devices(tmp_path).everybody() in ((), everybody)
 
 
 @settings(deadline=None)

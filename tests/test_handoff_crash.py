@@ -25,36 +25,21 @@ from session_book import SessionBook, chat_of
 from session_finder import SessionFinder
 from sessions import Sessions
 from tests.standins.outbox_world import Clock, FakeChannel
+from tests.standins.watched_system import WatchedSystem
 
 ADA, BOB = Chat("fake", 42), Chat("fake", 43)
 
 
-class Dying:
+class Dying(WatchedSystem):
     """The system's calls, none of which does anything from the `at`-th on."""
 
     def __init__(self, at: int) -> None:
         self.left = at
 
-    def _count(self) -> None:
+    def before(self, call: str) -> None:
         self.left -= 1
         if self.left < 0:
             raise OSError(5, "the machine is off")
-
-    def open(self, path: str | Path, flags: int, mode: int = 0o777, /) -> int:
-        self._count()
-        return os.open(path, flags, mode)
-
-    def write(self, fd: int, data: bytes | memoryview, /) -> int:
-        self._count()
-        return os.write(fd, data)
-
-    def fsync(self, fd: int, /) -> None:
-        self._count()
-        os.fsync(fd)
-
-    def replace(self, source: str | Path, target: str | Path, /) -> None:
-        self._count()
-        os.replace(source, target)
 
 
 class Machine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from core.history import (
 )
 from core.redaction import MASK, Redactor
 from history import Histories
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 ADA = Author("Ada", 7)
 SECRET = "ghp_" + "a1B2" * 10
@@ -119,7 +120,7 @@ def test_any_text_comes_back_from_its_line(text: str, who: str) -> None:
     made = Record("u", 1.5, "prompt", text, who)
     line = render_line(made)
     assert line.count(b"\n") == 1
-    (back,) = parse_lines(line)
+    ((back,), _) = parse_lines(line)
     assert (back.key, back.at) == ("u", 1.5)
     if text.isprintable() and who.isprintable():
         assert back == made
@@ -141,7 +142,7 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
     ],
 )
 def test_a_line_that_is_none_is_passed_over(line: bytes) -> None:
-    assert parse_lines(line + b"\n" + render_line(RECORD)) == [RECORD]
+    assert parse_lines(line + b"\n" + render_line(RECORD)) == ([RECORD], 1)
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -171,6 +172,46 @@ def test_a_torn_last_line_costs_that_record_alone(tmp_path: Path) -> None:
     assert [found.key for found in histories.read("one")] == ["u1", "u3"]
     histories.note("one", [record(2)])
     assert [found.key for found in open_histories(tmp_path).read("one")] == ["u1", "u2", "u3"]
+
+
+def test_a_line_of_an_earlier_version_is_believed_as_it_is() -> None:
+    line = b'{"key":"u1","at":1000.0,"kind":"prompt","text":"hello","who":"Ada","person":7}\n'
+    assert parse_lines(line + render_line(record(2))) == ([record(2), RECORD], 0)
+
+
+def test_a_line_of_a_newer_version_is_no_damage() -> None:
+    line = render_line(RECORD)[: -len(',"crc":"01234567"}\n')].replace(b"prompt", b"thought")
+    sealed = line + b',"crc":"%08x"}\n' % zlib.crc32(line + b"}")
+    assert parse_lines(sealed + render_line(record(2))) == ([record(2)], 0)
+
+
+def test_no_flipped_bit_is_believed_and_none_costs_more_than_its_line() -> None:
+    records = [record(number, f'"crc":"{number}"}} é') for number in range(3)]
+    whole = b"".join(map(render_line, records))
+    for at in range(len(whole)):
+        for bit in range(8):
+            data = whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
+            found, damaged = parse_lines(data)
+            number = whole[:at].count(b"\n")
+            rest = [kept for kept in records if kept.key != f"u{number}"]
+            assert found == records or (found == rest and damaged), (at, bit)
+
+
+def test_a_damaged_line_stays_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_histories(tmp_path).note("one", [record(1), record(2)])
+    path = file_of(tmp_path)
+    damaged = path.read_bytes().replace(b"text 1", b"text 9")
+    path.write_bytes(damaged)
+    histories = open_histories(tmp_path)
+    histories.note("one", [record(3)])
+    assert [found.key for found in histories.read("one")] == ["u2", "u3"]
+    assert path.read_bytes().startswith(damaged)
+    assert histories.damaged == {"one": 1}
+    assert caplog.text.count("1 damaged lines in the history one.jsonl") == 1
+    histories.note("one", [record(1)])  # the transcript tells it once more
+    assert [found.key for found in histories.read("one")] == ["u1", "u2", "u3"]
 
 
 def test_secrets_do_not_touch_the_disk(tmp_path: Path) -> None:
@@ -208,8 +249,8 @@ def test_a_full_disk_holds_nothing_up_and_costs_nothing(tmp_path: Path, call: st
     system.refuses = call
     histories.note("one", [record(2)])
     histories.note("two", [record(3)])
-    assert [found.key for found in histories.read("one")] == ["u1", "u2"]
     system.refuses = ""
+    assert [found.key for found in histories.read("one")] == ["u1", "u2"]
     histories.note("one", [record(4)])
     again = open_histories(tmp_path)
     assert [found.key for found in again.read("one")] == ["u1", "u2", "u4"]
@@ -332,7 +373,9 @@ def test_a_page_shows_who_said_what_with_the_tools_together() -> None:
 
 def test_a_record_is_one_json_object_a_line(tmp_path: Path) -> None:
     open_histories(tmp_path).note("one", [RECORD])
-    assert json.loads(file_of(tmp_path).read_text()) == {
+    found = json.loads(file_of(tmp_path).read_text())
+    assert found.pop("crc")
+    assert found == {
         "key": "u1",
         "at": 1000.0,
         "kind": "prompt",

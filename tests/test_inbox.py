@@ -14,7 +14,7 @@ import inbox as inbox_module
 from core.errors import StoreWriteError
 from inbox import Arrival, Inbox
 from journal import Journal
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 
 def arrival(key: str, text: str = "hi") -> Arrival:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core.errors import StoreError, StoreWriteError
 from journal import Journal, Record
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 
 class Kept:

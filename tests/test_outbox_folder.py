@@ -167,6 +167,29 @@ def test_a_damaged_note_is_no_reason_to_stop(folder: FileFolder) -> None:
     assert list(OutboxFolder(folder).resume()) == [("b1", [])]
 
 
+def test_what_was_moved_is_sent_whatever_happened_to_its_note(folder: FileFolder) -> None:
+    put(folder, "a b.txt", b"a")
+    box = OutboxFolder(folder)
+    (taken,) = box.take("b1", box.look())
+    note = folder.sent / ".b1.moves"
+    whole = note.read_bytes()
+    for at in range(len(whole)):
+        for data in (whole[:at], whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]):
+            note.write_bytes(data)
+            ((batch, (file,)),) = box.resume()
+            assert (batch, file.path) == ("b1", taken.path)
+            assert file.name in (taken.name, Path(taken.path).name)
+
+
+def test_a_note_of_an_earlier_version_is_gone_on_with(folder: FileFolder) -> None:
+    put(folder, "a b.txt", b"a")
+    box = OutboxFolder(folder)
+    taken = box.take("b1", box.look())
+    note = folder.sent / ".b1.moves"
+    note.write_bytes(note.read_bytes().partition(b"\n")[2])
+    assert list(box.resume()) == [("b1", taken)]
+
+
 # --- the deliveries ----------------------------------------------------------------------------
 
 

@@ -282,3 +282,13 @@ def test_secrets_are_masked_wherever_a_post_has_words(tmp_path: Path) -> None:
     kept = OutboxRecords(tmp_path).waiting["a"].post
     assert (kept.text, kept.details) == ("[masked]", "x\n[masked]")
     assert kept.attachments == (Attachment("[masked].txt", "/secret", text="a [masked]"),)
+
+
+def test_a_piece_with_which_the_journal_begins_anew_was_sent_once(tmp_path: Path) -> None:
+    """Counted twice, the piece behind it would never be sent."""
+    records = OutboxRecords(tmp_path)
+    records.put([post("a", "one|two")])
+    records.note_sending(records.waiting["a"])
+    records.close()
+    records.note_sent(records.waiting["a"], 5)
+    assert OutboxRecords(tmp_path).waiting["a"].messages == [5]

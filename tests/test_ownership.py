@@ -27,38 +27,22 @@ from pulse import Pulse
 from session import SessionStore
 from sessions import Sessions
 from tests.standins.outbox_world import Clock, FakeChannel
-from tests.standins.refusing_system import RefusingSystem
 from tests.standins.still_terminals import StillTerminals
+from tests.standins.watched_system import RefusingSystem, WatchedSystem
 from transcript_keeper import TranscriptKeeper
 
 ADA, BOB = Chat("fake", 42), Chat("fake", 43)
 MOMENTS = range(40)
 
 
-class PowerCut:
+class PowerCut(WatchedSystem):
     """The system's calls, none of which does anything from the `left`-th write on."""
 
     def __init__(self) -> None:
         self.left = 10**9
 
-    def open(self, path: str | Path, flags: int, mode: int = 0o777, /) -> int:
-        self._check()
-        return os.open(path, flags, mode)
-
-    def write(self, fd: int, data: bytes | memoryview, /) -> int:
-        self.left -= 1
-        self._check()
-        return os.write(fd, data)
-
-    def fsync(self, fd: int, /) -> None:
-        self._check()
-        os.fsync(fd)
-
-    def replace(self, source: str | Path, target: str | Path, /) -> None:
-        self._check()
-        os.replace(source, target)
-
-    def _check(self) -> None:
+    def before(self, call: str) -> None:
+        self.left -= call == "write"
         if self.left < 0:
             raise OSError(5, "the machine is off")
 

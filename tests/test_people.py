@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import os
 import re
 import stat
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 from core.errors import StoreError, StoreWriteError
 from core.roles import Guest
 from people import CODE_SECONDS, People
+from tests.standins.watched_system import RefusingSystem
 
 ADA, BOB, EVE = 42, 43, 666
 ROOT = Path(__file__).parents[1]
@@ -31,28 +31,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class RefusingSystem:
-    """The system's calls; while `refuses`, no file can be opened."""
-
-    def __init__(self, number: int) -> None:
-        self.refuses = False
-        self._number = number
-
-    def open(self, path: str | Path, flags: int, mode: int = 0o777, /) -> int:
-        if self.refuses:
-            raise OSError(self._number, os.strerror(self._number))
-        return os.open(path, flags, mode)
-
-    def write(self, fd: int, data: bytes | memoryview, /) -> int:
-        return os.write(fd, data)
-
-    def fsync(self, fd: int, /) -> None:
-        os.fsync(fd)
-
-    def replace(self, source: str | Path, target: str | Path, /) -> None:
-        os.replace(source, target)
 
 
 @pytest.fixture
@@ -322,12 +300,12 @@ def test_a_link_in_place_of_the_file_is_not_followed(paired: Path, tmp_path: Pat
 def test_a_file_that_cannot_be_read_is_asked_again(paired: Path) -> None:
     system = RefusingSystem(errno.EMFILE)
     people = People(paired.parent, system=system)
-    system.refuses = True
+    system.refuses = "open"
     assert people.owner is None
     assert "too many files" in str(people.broken)
     with pytest.raises(StoreError):
         people.issue_code()
-    system.refuses = False
+    system.refuses = ""
     assert people.is_allowed(ADA)
 
 
@@ -343,10 +321,10 @@ def test_a_full_disk_makes_no_owner(state: Path) -> None:
     system = RefusingSystem(errno.ENOSPC)
     people = People(state, system=system)
     code = people.issue_code()
-    system.refuses = True
+    system.refuses = "open"
     with pytest.raises(StoreWriteError, match="disk is full"):
         people.redeem(code, ADA, "Ada")
-    system.refuses = False
+    system.refuses = ""
     assert people.owner is None
     assert people.redeem(code, ADA, "Ada")
 

@@ -9,7 +9,7 @@ import pytest
 from core.model import Chat, Place
 from core.topic_names import TopicState
 from places import Places
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 TEAM, RED = Chat("telegram", -1001), Chat("telegram", -1001, 7)
 
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
     assert places.list_all() == []
     places.note(Place(TEAM, "Team"))
     assert names(Places(tmp_path)) == [(TEAM, "Team", "")]
-    assert list(tmp_path.glob("places.json.damaged-*"))
+    assert list(tmp_path.glob("places.damaged-*"))
 
 
 def test_a_full_disk_loses_only_the_name(tmp_path: Path) -> None:

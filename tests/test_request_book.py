@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from core.errors import StoreWriteError
 from core.model import Chat
 from request_book import RequestBook, RequestRecord
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 
 def record(request: str) -> RequestRecord:

@@ -16,6 +16,7 @@ import pytest
 from core.errors import StoreError, StoreWriteError
 from durable import append_durably, replace_file
 from session import Session, SessionStore
+from tests.standins.watched_system import FailingSystem, RefusingSystem
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 30
@@ -125,45 +126,6 @@ def start_over(store: SessionStore, name: str, done: int) -> int:
     return (done // whole_round + 1) * whole_round
 
 
-class FailingSystem:
-    """The module `os`, but the n-th call of those that are counted fails, or all from there on."""
-
-    def __init__(self, at: int, error: int, *, lasting: bool = False) -> None:
-        self.at = at
-        self.error = error
-        self.lasting = lasting
-        self.calls = 0
-        self.failed = ""
-
-    def open(self, path: str | Path, flags: int, mode: int = 0o777, /) -> int:
-        self._count("open")
-        return os.open(path, flags, mode)
-
-    def write(self, fd: int, data: bytes | memoryview, /) -> int:
-        if self._is_due():
-            os.write(fd, data[: len(data) // 2])
-        self._count("write")
-        return os.write(fd, data)
-
-    def fsync(self, fd: int, /) -> None:
-        self._count("fsync")
-        os.fsync(fd)
-
-    def replace(self, source: str | Path, target: str | Path, /) -> None:
-        self._count("replace")
-        os.replace(source, target)
-
-    def _is_due(self) -> bool:
-        return self.calls == self.at or (self.lasting and self.calls > self.at)
-
-    def _count(self, name: str) -> None:
-        is_due = self._is_due()
-        self.calls += 1
-        if is_due:
-            self.failed = name
-            raise OSError(self.error, os.strerror(self.error))
-
-
 STEPS: dict[str, Callable[[SessionStore], object]] = {
     "save a new session": lambda store: store.save(Session("new", 1)),
     "save over a session": lambda store: store.save(Session("old", 2)),
@@ -246,17 +208,12 @@ def test_a_store_opens_or_refuses_to_but_loses_nothing(tmp_path: Path, error: in
 
 
 def test_a_full_disk_says_so_and_can_be_cleaned_up(tmp_path: Path) -> None:
-    class FullDisk(FailingSystem):
-        def fsync(self, fd: int, /) -> None:
-            os.fsync(fd)
-
-        def open(self, path: str | Path, flags: int, mode: int = 0o777, /) -> int:
-            return os.open(path, flags, mode)
-
     with SessionStore(tmp_path) as store:
         store.save(Session("old", 1, last_activity="2026-01-01T00:00:00Z"))
     bystander = SessionStore(tmp_path)
-    full = SessionStore(tmp_path, system=FullDisk(0, errno.ENOSPC, lasting=True))
+    system = RefusingSystem(errno.ENOSPC)
+    full = SessionStore(tmp_path, system=system)
+    system.refuses = "write"
     with pytest.raises(StoreWriteError, match="the disk is full"):
         full.save(Session("new", 1))
     assert list(contents(bystander)) == ["old"]

@@ -223,6 +223,23 @@ def test_a_cut_off_or_altered_index_tells_no_lies(folder: Path) -> None:
         assert store.damaged == ()
 
 
+def test_a_log_of_changes_with_a_flipped_bit_hides_nothing(
+    store: SessionStore, folder: Path
+) -> None:
+    store.save(Session("first-session", 1))
+    log = folder / "index.log"
+    size = log.stat().st_size
+    for at in range(size, 2 * size):
+        log.write_bytes(log.read_bytes()[:size])
+        other = SessionStore(folder)
+        changed = store.edit("first-session", lambda s: Session(s.session_id, s.chat_id))
+        data = log.read_bytes()
+        with log.open("r+b") as opened:
+            opened.seek(at)
+            opened.write(bytes([data[at] ^ 2]))
+        assert other.load_by_chat(1) == changed
+
+
 def test_a_log_of_changes_cut_off_anywhere_hides_nothing_done_since(
     store: SessionStore, folder: Path
 ) -> None:

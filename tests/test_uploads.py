@@ -23,7 +23,7 @@ from session import Session, SessionStore
 from session_book import SessionBook
 from session_files import SessionFiles
 from tests.standins.outbox_world import Clock, FakeChannel
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 from transcriber import Transcriber
 from uploads import Uploads
 

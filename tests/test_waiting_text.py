@@ -11,7 +11,7 @@ import pytest
 
 from core.model import Person, TextSent
 from inbox import Arrival
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 from tests.test_uploads import ADA, CHAT, Crash, CrashingSystem, Desk, photo
 
 FULL = "x" * 4096

@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buttons import Action, Buttons
-from core.model import ButtonPressed, Chat, Person, Post
+from chat_settings import ChatSettings
+from core.history import Record
+from core.model import ButtonPressed, Chat, Person, Place, Post
+from core.quiet import Quiet
 from core.session_file import NewerSessionError
+from devices import Devices
+from history import Histories
 from inbox import Arrival, Inbox
 from outbox import Outbox
 from people import People
+from places import Places
+from request_book import RequestBook, RequestRecord
 from session import Session, SessionStore
+from session_finder import SessionFinder
 from tests.chaos.experiment import Figure, judge
 
 _CHAT = Chat("telegram", 1)
@@ -42,7 +50,7 @@ def damage_every_byte(size: int, seed: int, folder: Path) -> Figure:
     faults: dict[str, list[str]] = {}
     count = 0
     for state_file in STATE_FILES:
-        whole_folder = folder / f"{state_file.name}.whole"
+        whole_folder = folder / f"{Path(state_file.name).name}.whole"
         whole_folder.mkdir(mode=0o700)
         state_file.fill(whole_folder)
         whole = (whole_folder / state_file.name).read_bytes()
@@ -95,6 +103,7 @@ def _is_set_aside(place: Path, content: bytes) -> bool:
 
 # --- the sessions ---------------------------------------------------------------------------------
 
+_LOGGED = ("first", "second", "third")
 _SESSION = Session("a", 1, "claude-a", state={"topic": 7, "n": [1.5, True, None, "é"]})
 
 
@@ -125,6 +134,31 @@ def _check_index(place: Path, whole: bytes, content: bytes, is_cut: bool) -> str
     with SessionStore(place) as store:
         is_right = store.load("a") == _SESSION and store.find_current(2) == store.load("b")
         return None if is_right and len(store.list_sessions()) == 2 else "the index told a lie"
+
+
+def _fill_log(place: Path) -> None:
+    with SessionStore(place) as store:
+        for number, session_id in enumerate(_LOGGED):
+            store.save(Session(session_id, 1, last_activity=f"2026-01-01T00:00:0{number}Z"))
+
+
+def _check_log(place: Path, whole: bytes, content: bytes, is_cut: bool) -> str | None:
+    """Another process has the store open, and learns of the last change by the damaged log.
+
+    Cut off where it was before, it can't be told from the log before.
+    """
+    log, changed = place / "index.log", place / f"{_LOGGED[-1]}.json"
+    data = changed.read_bytes()
+    changed.unlink()
+    before = whole[: whole.index(f"\n{_LOGGED[-1]}".encode())]
+    log.write_bytes(before)
+    with SessionStore(place) as store:
+        store.list_sessions()
+        changed.write_bytes(data)
+        log.write_bytes(content)
+        found = [session.session_id for session in store.list_sessions()]
+    is_seen = found == list(_LOGGED[::-1])
+    return None if is_seen or content == before else f"a change is hidden: {found} are seen"
 
 
 # --- the journals ---------------------------------------------------------------------------------
@@ -262,6 +296,139 @@ def _press_all(buttons: Buttons, whole: bytes) -> list[object]:
     return [buttons.take(ButtonPressed(_CHAT, person, 1, "q", data)) for data in ids]
 
 
+# --- the other files of one JSON object ----------------------------------------------------------
+
+
+def _check_object(
+    name: str, read: Callable[[Path], object]
+) -> Callable[[Path, bytes, bytes, bool], str | None]:
+    def check(place: Path, whole: bytes, content: bytes, is_cut: bool) -> str | None:
+        """All of it is there, or none: then what is damaged is set aside."""
+        other = place.with_name("other")
+        other.mkdir()
+        try:
+            nothing = read(other)
+            (other / name).write_bytes(whole)
+            expected = read(other)
+        finally:
+            shutil.rmtree(other)
+        found = read(place)
+        if found == expected:
+            return None
+        if found != nothing:
+            return f"something else is believed: {found}"
+        return None if _is_set_aside(place, content) or not content else "empty in silence"
+
+    return check
+
+
+def _fill_settings(place: Path) -> None:
+    settings = ChatSettings(place)
+    settings.set_private(_CHAT, private=True)
+    settings.set_quiet(_CHAT, Quiet(1320, 420))
+    settings.set_favourites(_CHAT, ["/code/shop"])
+
+
+def _read_settings(place: Path) -> object:
+    settings = ChatSettings(place)
+    return settings.is_private(_CHAT), settings.find_quiet(_CHAT), settings.find_favourites(_CHAT)
+
+
+def _fill_requests(place: Path) -> None:
+    book = RequestBook(place)
+    for number, answer in enumerate((None, '{"behavior":"allow"}')):
+        key = f"request-{number}"
+        book.put(RequestRecord(key, "s", _CHAT, 7, f"post-{number}", "Bash ls", answer=answer))
+
+
+def _read_requests(place: Path) -> object:
+    book = RequestBook(place)
+    return book.open, book.answered
+
+
+def _fill_places(place: Path) -> None:
+    places = Places(place)
+    places.note(Place(_CHAT, "Ada", is_private=True), 42)
+    places.note(Place(Chat("telegram", -7, 3), "Team", is_forum=True, topic_name="red"), 43)
+
+
+def _read_places(place: Path) -> object:
+    return Places(place).list_all()
+
+
+def _fill_devices(place: Path) -> None:
+    devices = Devices(place, clock=lambda: _CLOCK)
+    assert devices.redeem(devices.issue_key(), "Firefox on Linux")
+    devices.issue_key()
+
+
+def _read_devices(place: Path) -> object:
+    devices = Devices(place, clock=lambda: _CLOCK)
+    found = devices._current()
+    devices.issue_key()  # the first that sets aside what is damaged
+    return found
+
+
+# --- what was seen of the sessions on the machine -------------------------------------------------
+
+_TRANSCRIPT = (
+    '{"type":"user","uuid":"1","cwd":"/code/shop","message":{"role":"user","content":"mend it"}}'
+)
+
+
+def _find_sessions(place: Path) -> list[tuple[str, str]]:
+    """The transcripts are the same ones for all, as what is kept of them goes by their names."""
+    finder = SessionFinder(place.parent / "projects", place / "found_sessions.json")
+    return [(found.session_id, found.title) for found in finder.find_all()]
+
+
+def _fill_found(place: Path) -> None:
+    for number in range(2):
+        folder = place.parent / "projects" / f"-code-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        transcript = folder / f"00000000-0000-4000-8000-00000000000{number}.jsonl"
+        transcript.write_text(f"{_TRANSCRIPT}\n")
+    assert len(_find_sessions(place)) == 2
+
+
+def _check_found(place: Path, whole: bytes, content: bytes, is_cut: bool) -> str | None:
+    found = _find_sessions(place)
+    (place / "found_sessions.json").unlink()
+    return None if found == _find_sessions(place) else f"another content is believed: {found}"
+
+
+# --- the histories --------------------------------------------------------------------------------
+
+_HISTORY = "histories/one.jsonl"
+
+
+def _fill_history(place: Path) -> None:
+    Histories(place / "histories", redact=str).note(
+        "one", [Record(f"u{n}", float(n), "answer", f"text {n} é", "Claude") for n in range(4)]
+    )
+
+
+def _check_history(place: Path, whole: bytes, content: bytes, is_cut: bool) -> str | None:
+    """At most what stands in the damaged line is missing, and that is told."""
+    histories = Histories(place / "histories", redact=str)
+    found = histories.read("one")
+    (place / _HISTORY).write_bytes(whole)
+    everything = histories.read("one")
+    (place / _HISTORY).write_bytes(_without_damage(whole, content, is_cut))
+    least = histories.read("one")
+    (place / _HISTORY).write_bytes(content)
+    if [record for record in found if record not in everything]:
+        return f"something else is believed: {found}"
+    if [record for record in least if record not in found]:
+        return f"{found} is left"
+    if not is_cut and found != everything and not histories.damaged:
+        return "a record is gone in silence"
+    new = Record("new", 9.0, "answer", "new", "Claude")
+    Histories(place / "histories", redact=str).note("one", [new])
+    again = Histories(place / "histories", redact=str).read("one")
+    return None if again == [*found, new] else f"after a new record {again} is there"
+
+
 STATE_FILES = (
     StateFile("a.json", _fill_sessions, _check_session),
     StateFile("index.json", _fill_sessions, _check_index),
@@ -269,4 +436,13 @@ STATE_FILES = (
     StateFile("outbox.journal", _fill_outbox, _check_journal(_read_outbox, "outbox.journal")),
     StateFile("people.json", _fill_people, _check_people),
     StateFile("buttons.json", _fill_buttons, _check_buttons),
+    StateFile("index.log", _fill_log, _check_log),
+    StateFile(
+        "chat_settings.json", _fill_settings, _check_object("chat_settings.json", _read_settings)
+    ),
+    StateFile("requests.json", _fill_requests, _check_object("requests.json", _read_requests)),
+    StateFile("places.json", _fill_places, _check_object("places.json", _read_places)),
+    StateFile("devices.json", _fill_devices, _check_object("devices.json", _read_devices)),
+    StateFile("found_sessions.json", _fill_found, _check_found),
+    StateFile(_HISTORY, _fill_history, _check_history),
 )

@@ -7,130 +7,25 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from buttons import Buttons
 from channels.telegram import TelegramChannel
 from core.config import Secret
-from core.errors import StoreError
-from core.model import ButtonPressed, Chat, Person
+from core.model import Chat
 from inbox import Arrival, Inbox
-from people import People
-from session import Session, SessionStore
 from tests.chaos.experiment import Figure, NotPossibleHereError, judge, open_world
 from tests.chaos.kills import find_prompt_faults
 from tests.standins.telegram_api import TelegramApi
-from tests.test_session_crash import ERRORS, STEPS, FailingSystem, all_files, contents
+from tests.standins.watched_system import FailingSystem
+from tests.test_session_crash import ERRORS
 from tests.world import World, wait_until
 
 _NEVER = 10**9
 _TEXTS_A_FILL = 8
 _CHAT = Chat("telegram", 1)
-
-
-def fail_each_call(size: int, seed: int, folder: Path) -> Figure:
-    """The n-th call fails, for all n, in everything that the store, buttons and people do."""
-    faults: dict[str, list[str]] = {"half done": [], "left over": []}
-    count = 0
-    for error in ERRORS:
-        for what, change in STEPS.items():
-            for fault in _fail_in_store(folder / "store", change, error):
-                count += 1
-                faults["half done"] += [f"{what}: {fault}"] if fault else []
-        for what, attempt in (("buttons", _fail_in_buttons), ("people", _fail_in_people)):
-            at, is_due = 0, True
-            while is_due:
-                place = folder / f"{what}-{error}-{at}"
-                place.mkdir()
-                system = FailingSystem(at, error)
-                faults["half done"] += [f"{what}, call {at}: {f}" for f in attempt(place, system)]
-                faults["left over"] += [path.name for path in place.glob(".*.tmp")]
-                count, at, is_due = count + 1, at + 1, bool(system.failed)
-    return judge(
-        "the n-th system call fails (ENOSPC, EIO, EMFILE, EACCES): store, buttons, people",
-        f"{count} failures, all n",
-        "all or nothing; works again by itself",
-        faults,
-    )
-
-
-def _fail_in_store(
-    place: Path, change: Callable[[SessionStore], object], error: int
-) -> Iterator[str | None]:
-    """What is wrong after each n; None if nothing is."""
-    at, failed = 0, "open"
-    while failed:
-        shutil.rmtree(place, ignore_errors=True)
-        with SessionStore(place) as prepared:
-            prepared.save(Session("old", 1, last_activity="2026-01-01T00:00:00Z"))
-            prepared.save(Session("other", 1))
-        before = contents(prepared)
-        system = FailingSystem(_NEVER, error)
-        store = SessionStore(place, system=system, clock=lambda: "2026-06-01T00:00:00Z")
-        (place / "broken.json").write_bytes(b"precious")
-        system.at = system.calls + at
-        is_refused = _is_refused(change, store)
-        system.at = -1
-        yield _find_store_fault(store, place, before if is_refused else None, system.failed)
-        failed, at = system.failed, at + 1
-
-
-def _find_store_fault(
-    store: SessionStore, place: Path, before: dict[str, Session] | None, failed: str
-) -> str | None:
-    found = contents(store)
-    if found != contents(SessionStore(place)):
-        return "memory and disk differ"
-    if before is not None and failed != "fsync" and found != before:
-        return f"refused at {failed}, and done"
-    if b"precious" not in all_files(place):
-        return "a damaged file is gone"
-    return "a temporary file is left" if list(place.glob(".*.tmp")) else None
-
-
-def _is_refused(change: Callable[[SessionStore], object], store: SessionStore) -> bool:
-    try:
-        change(store)
-    except StoreError:
-        return True
-    return False
-
-
-def _fail_in_buttons(place: Path, system: FailingSystem) -> list[str]:
-    buttons = Buttons(place)
-    (shown,) = buttons.issue(_CHAT, [[("yes", {"do": "it"})]])
-    press = ButtonPressed(_CHAT, Person(1, "Ada"), 1, "q", shown[0].press)
-    failing = Buttons(place, system=system)
-    faults = []
-    try:
-        is_taken = failing.take(press) is not None
-    except StoreError:
-        is_taken = False
-        if failing.take(press) is None and system.failed != "fsync":
-            faults.append("a refused press can't be made again")
-        else:
-            is_taken = True
-    if is_taken and Buttons(place).take(press) is not None:
-        faults.append("a press can be made twice")
-    return faults
-
-
-def _fail_in_people(place: Path, system: FailingSystem) -> list[str]:
-    code = People(place).issue_code()
-    failing = People(place, system=system)
-    try:
-        is_paired = failing.redeem(code, 7, "Ada") is not None
-    except StoreError:
-        is_paired = False
-    system.at = -1
-    stored = People(place).owner
-    faults = ["paired, but not on disk"] if is_paired and stored != 7 else []
-    if stored is None and not People(place).redeem(code, 7, "Ada"):
-        faults.append("the code is used up and nobody is paired")
-    return faults
 
 
 # --- the whole way in -----------------------------------------------------------------------------
@@ -153,8 +48,9 @@ class _WayIn:
     def begin(self, at: int, error: int, *, times: int) -> FailingSystem:
         """A new inbox, of which the calls from the n-th on fail until so many pauses are over."""
         self._folder.mkdir()
-        self._system = FailingSystem(at, error, lasting=times > 1)
+        self._system = FailingSystem(_NEVER, error, lasting=times > 1)
         self._inbox = Inbox(self._folder, system=self._system)
+        self._system.at = self._system.calls + at
         self._failures_left = times
         self.handled = []
         self._first_id = max(self._api.update_ids, default=0) + 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.chaos.calls import fail_each_call
 from tests.chaos.damage import damage_every_byte
-from tests.chaos.disk import fail_each_call, fail_on_the_way_in, fill_the_disk
+from tests.chaos.disk import fail_on_the_way_in, fill_the_disk
 from tests.chaos.experiment import Experiment
 from tests.chaos.kills import (
     bring_back_ten_sessions,
@@ -92,21 +93,30 @@ EXPERIMENTS = (
         damage_every_byte,
         25,
         0,
-        "A session file, the index, both journals, people.json and buttons.json are written by the "
-        "program. Then each is cut off at a byte, or one bit of a byte is flipped, and the program "
-        "opens it: it must not crash; what it believes must be what was written; what is missing "
-        "must be no more than what the damage hit, and the damaged bytes must be kept beside. (A "
-        "journal that ends early can't be told from a younger one: there only what stands before "
-        "the cut is asked for.) The long form takes every byte.",
+        "A session file, the store's index and log of changes, both journals, a history, and the "
+        "files of people, devices, buttons, requests, chats' settings, places and found sessions "
+        "are written by the program. Then each is cut off at a byte, or one bit of a byte is "
+        "flipped, and the program opens it: it must not crash; what it believes must be what was "
+        "written; what is missing must be no more than what the damage hit, and the damaged bytes "
+        "must be kept (beside, or in a history where they are, and told); what is only a help to "
+        "go faster must tell no lie. (A file of lines that ends early can't be told from a younger "
+        "one: there only what stands before the cut is asked for.) The page's database is not "
+        "among them. The long form takes every byte.",
     ),
     Experiment(
         "failing-calls",
         fail_each_call,
         1,
         1,
-        "Every open, write, fsync and rename of the store, the buttons and the pairing file fails "
-        "in its turn, for all n, with each of the four errors: the change is done whole or not at "
-        "all, memory and disk agree, no temporary file stays, and the next call works.",
+        "Every open, read, write, fsync, rename, mkdir, unlink and flock that is made for the "
+        "sessions, buttons, people, devices, requests, chats' settings, places, histories, "
+        "inbox and outbox fails in its turn, for all n, with each of the four errors: the change "
+        "is done whole or not at all, memory and disk agree, no temporary file stays, and the next "
+        "call works. What does not wait for the disk (a place that was heard of, a history, how "
+        "far a message has come) must be on it with the next change that it takes. All of it once "
+        "more with a damaged file: its bytes must still be there. (What only looks, such as stat, "
+        "is not counted; nor is the clean-up after a failure, which is a second one. When the last "
+        "fsync fails, of the folder, either content may be found.)",
     ),
     Experiment(
         "failing-way-in",

@@ -14,7 +14,7 @@ from core.flood import FloodLimit
 from core.model import Chat, Incoming, Keyboard, Piece, Post, RemoteFile, Sign
 from core.ports import Desk, Forum, TakeUpdates
 from outbox import Outbox
-from tests.standins.refusing_system import RefusingSystem
+from tests.standins.watched_system import RefusingSystem
 
 ANN = Chat("fake", 1)
 BOB = Chat("fake", 2)
