@@ -26,7 +26,9 @@ def reboot(world: World) -> None:
 
 
 def times(world: World, text: str) -> int:
-    return sum(text in said for said in world.texts())
+    """How often it was said; a bridge that was killed as it sent may ask whether it has arrived."""
+    said = [said for said in world.texts() if not said.startswith("This may not have arrived")]
+    return sum(text in one for one in said)
 
 
 def asked(world: World, text: str) -> int:

@@ -44,7 +44,7 @@ def look_for_the_token(size: int, seed: int, folder: Path) -> Figure:
         with open_world(place) as world:
             if is_in_file:
                 _put_token_into_file(world)
-            count += _go_through_trouble(world, size)
+            count += _go_through_trouble(world, size - is_in_file)
             _look_around(world, faults, is_in_file)
             _end_by_refusal(world, faults)
     return judge(
