@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.foreign_text import replace_halves
 from core.model import ButtonPressed, Chat, Incoming, Person, TextEdited, TextSent
 from core.redaction import Redactor
 
@@ -49,20 +50,22 @@ class AuditLog:
 
     def note(self, person: Person, chat: Chat, action: str, result: str) -> None:
         """Add one line. Raises OSError."""
-        line = {
+        line = {  # masked before it is JSON: afterwards a mask could swallow a quotation mark
             "at": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds"),
             "user": person.user_id,
-            "name": person.name,
+            "name": self._clean(person.name),
             "channel": chat.channel,
             "chat": chat.chat_id,
             "topic": chat.topic,
-            "action": action,
-            "result": result,
+            "action": self._clean(action),
+            "result": self._clean(result),
         }
-        data = self._redactor.redact(msgspec.json.encode(line).decode()).encode() + b"\n"
-        size = self._append(data)
+        size = self._append(msgspec.json.encode(line) + b"\n")
         if size >= self._full_bytes:
             self._begin_anew()
+
+    def _clean(self, text: str) -> str:
+        return self._redactor.redact(replace_halves(text))
 
     def _append(self, data: bytes) -> int:
         """Returns how large the file is then."""

@@ -229,6 +229,7 @@ def _build_requests(base: Base, book: RequestBook) -> PendingRequests:
         note=base.admission.note_action,
         may=base.people.may,
         plans=claude_config_dir(base.environ) / "plans",
+        redact=base.redactor.redact,
     )
 
 
