@@ -18,6 +18,7 @@ from core.addressing import is_meant, speaker_name
 from core.errors import StoreError
 from core.model import (
     AT_THE_PAGE,
+    ButtonPressed,
     Chat,
     FilesSent,
     Incoming,
@@ -83,7 +84,7 @@ class Admission:
         if not self._is_meant(incoming):
             self.note(incoming, "ignored: not meant for the bot")
             return False
-        self.note(incoming, "accepted")
+        self.note_end(incoming, "accepted")
         return True
 
     def _is_meant(self, incoming: Incoming) -> bool:
@@ -148,6 +149,11 @@ class Admission:
             incoming.person.user_id,
             incoming.chat.chat_id,
         )
+
+    def note_end(self, incoming: Incoming, result: str) -> None:
+        """As `note`; but a press is noted by who knows what its button does."""
+        if not isinstance(incoming, ButtonPressed):
+            self.note(incoming, result)
 
     def note(self, incoming: Incoming, result: str) -> None:
         """Write the audit log."""

@@ -1,7 +1,7 @@
 """The audit log: who did what when, from which chat, with which result; one JSON object a line.
 
 * Append-only, secrets masked. Of a prompt it holds the length, not the words: those are in the
-  session's own transcript.
+  session's own transcript. A press is noted by what its button does, once that is decided.
 * A full file is closed for good, under a name that tells until when it was written; a new one is
   begun. Such a file goes when all in it is older than the retention.
 * A line is whole or not there, also on a full disk.
@@ -14,9 +14,10 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,10 @@ from core.redaction import Redactor
 
 _FULL_BYTES = 8 << 20
 _DAY_SECONDS = 86_400.0
+_FACTS = (  # what tells two buttons of one kind apart; none is anything that was said
+    *("what", "kind", "value", "deed", "word", "number", "key", "user", "role", "device", "pid"),
+    *("to", "how", "sure", "session", "request", "place", "path", "at"),
+)
 
 log = logging.getLogger(__name__)
 
@@ -107,3 +112,9 @@ def name_action(incoming: Incoming) -> str:
             return "pressed a button"
         case _:
             return f"sent a {incoming.kind}"
+
+
+def name_press(action: Mapping[str, Any]) -> str:
+    """What a press does, for the log: the deed, and to what."""
+    facts = ", ".join(f"{name}={action[name]}" for name in _FACTS if action.get(name))
+    return f"pressed “{action['do']}”" + (f" ({facts})" if facts else "")

@@ -217,7 +217,7 @@ class Hub:
         except StoreWriteError:
             raise
         except BridgeError as error:
-            self._parts.admission.note(incoming, f"failed: {error}")
+            self._parts.admission.note_end(incoming, f"failed: {error}")
             self._parts.say(incoming.chat, str(error))
         self._parts.fresh_starts.note(incoming.chat)
         return is_done

@@ -47,7 +47,7 @@ class Desk:
             inbox=self.inbox,
             sessions=None,
             topics=SimpleNamespace(hear_update=lambda arrival, incoming: True),
-            admission=SimpleNamespace(admits=self._admits, note=lambda incoming, result: None),
+            admission=SimpleNamespace(admits=self._admits, note_end=lambda incoming, result: None),
             messages=SimpleNamespace(
                 handle_edit=self._handle, end_text=self._end_text, takes_part=self._takes_part
             ),
