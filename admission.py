@@ -166,6 +166,13 @@ class Admission:
         except OSError as error:
             log.error("the audit log can't be written: %s", error.strerror)
 
+    def clean_up(self) -> None:
+        """Remove what is too old from the audit log; a disk that refuses it is asked again."""
+        try:
+            self._audit.remove_expired()
+        except OSError as error:
+            log.error("the audit log can't be cleaned up: %s", error.strerror)
+
     def _redeems(self, incoming: Incoming) -> bool:
         """Whether it brings a code that is good; then the person has a role from now on."""
         if not isinstance(incoming, TextSent) or not incoming.is_private:

@@ -3,7 +3,7 @@
 * Append-only, secrets masked. Of a prompt it holds the length, not the words: those are in the
   session's own transcript. A press is noted by what its button does, once that is decided.
 * A full file is closed for good, under a name that tells until when it was written; a new one is
-  begun. Such a file goes when all in it is older than the retention.
+  begun. Such a file goes when all in it is older than the retention, at the daily clean-up.
 * A line is whole or not there, also on a full disk.
 """
 
@@ -86,11 +86,14 @@ class AuditLog:
         return size + len(data)
 
     def _begin_anew(self) -> None:
-        """Close the file, and remove those of which nothing is to be kept any more."""
-        now = self._clock()
-        until = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+        """Close the file: the next line begins another."""
+        until = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%dT%H%M%SZ")
         name = f"audit-{until}-{secrets.token_hex(4)}.jsonl"  # whatever the clock says, a new one
         self._path.rename(self._path.with_name(name))
+
+    def remove_expired(self) -> None:
+        """Remove the files of which nothing is to be kept any more. Raises OSError."""
+        now = self._clock()
         for old in self._path.parent.glob("audit-*.jsonl"):
             if now - old.lstat().st_mtime > self._retention_seconds:
                 log.info("%s is older than what is kept, and removed", old.name)

@@ -261,6 +261,7 @@ class Hub:
 
     async def _clean_up(self) -> None:
         days = self._config.retention_days
+        self._parts.admission.clean_up()
         keep = awake_ids(self._sessions.runners)
         keep |= {entry.session_id for entry in self._inbox.pending()}
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):

@@ -106,11 +106,12 @@ def test_a_file_goes_when_all_in_it_is_older_than_the_retention(tmp_path: Path) 
     now = time.time()
     for name, days in (("old", 31), ("young", 29)):
         path = tmp_path / f"audit-{name}.jsonl"
-        path.write_text("{}\n")
+        path.write_text('{"action": "before"}\n')
         os.utime(path, (now - days * DAY, now - days * DAY))
-    for number in range(10):
-        make(tmp_path).note(ADA, CHAT, f"action {number}", "accepted")
+    make(tmp_path).note(ADA, CHAT, "action", "accepted")
+    make(tmp_path).remove_expired()
     assert not (tmp_path / "audit-old.jsonl").exists()
+    assert actions(tmp_path)[-1] == "action"
     assert (tmp_path / "audit-young.jsonl").exists()
 
 
