@@ -18,6 +18,7 @@ from core.addressing import is_meant, speaker_name
 from core.errors import StoreError
 from core.model import (
     AT_THE_PAGE,
+    ButtonPressed,
     Chat,
     FilesSent,
     Incoming,
@@ -83,7 +84,7 @@ class Admission:
         if not self._is_meant(incoming):
             self.note(incoming, "ignored: not meant for the bot")
             return False
-        self.note(incoming, "accepted")
+        self.note_end(incoming, "accepted")
         return True
 
     def _is_meant(self, incoming: Incoming) -> bool:
@@ -149,6 +150,11 @@ class Admission:
             incoming.chat.chat_id,
         )
 
+    def note_end(self, incoming: Incoming, result: str) -> None:
+        """As `note`; but a press is noted by who knows what its button does."""
+        if not isinstance(incoming, ButtonPressed):
+            self.note(incoming, result)
+
     def note(self, incoming: Incoming, result: str) -> None:
         """Write the audit log."""
         self.note_action(incoming.person, incoming.chat, name_action(incoming), result)
@@ -159,6 +165,13 @@ class Admission:
             self._audit.note(person, chat, action, result)
         except OSError as error:
             log.error("the audit log can't be written: %s", error.strerror)
+
+    def clean_up(self) -> None:
+        """Remove what is too old from the audit log; a disk that refuses it is asked again."""
+        try:
+            self._audit.remove_expired()
+        except OSError as error:
+            log.error("the audit log can't be cleaned up: %s", error.strerror)
 
     def _redeems(self, incoming: Incoming) -> bool:
         """Whether it brings a code that is good; then the person has a role from now on."""

@@ -170,6 +170,7 @@ def _build_presses(base: Base, features: Features) -> Presses:
         handlers=handlers,
         prompting=prompting,
         may=base.people.may,
+        note=base.admission.note_action,
     )
 
 

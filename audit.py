@@ -1,9 +1,9 @@
 """The audit log: who did what when, from which chat, with which result; one JSON object a line.
 
 * Append-only, secrets masked. Of a prompt it holds the length, not the words: those are in the
-  session's own transcript.
+  session's own transcript. A press is noted by what its button does, once that is decided.
 * A full file is closed for good, under a name that tells until when it was written; a new one is
-  begun. Such a file goes when all in it is older than the retention.
+  begun. Such a file goes when all in it is older than the retention, at the daily clean-up.
 * A line is whole or not there, also on a full disk.
 """
 
@@ -14,17 +14,23 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from core.foreign_text import replace_halves
 from core.model import ButtonPressed, Chat, Incoming, Person, TextEdited, TextSent
 from core.redaction import Redactor
 
 _FULL_BYTES = 8 << 20
 _DAY_SECONDS = 86_400.0
+_FACTS = (  # what tells two buttons of one kind apart; none is anything that was said
+    *("what", "kind", "value", "deed", "word", "number", "key", "user", "role", "device", "pid"),
+    *("to", "how", "sure", "session", "request", "place", "path", "at"),
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +55,22 @@ class AuditLog:
 
     def note(self, person: Person, chat: Chat, action: str, result: str) -> None:
         """Add one line. Raises OSError."""
-        line = {
+        line = {  # masked before it is JSON: afterwards a mask could swallow a quotation mark
             "at": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds"),
             "user": person.user_id,
-            "name": person.name,
+            "name": self._clean(person.name),
             "channel": chat.channel,
             "chat": chat.chat_id,
             "topic": chat.topic,
-            "action": action,
-            "result": result,
+            "action": self._clean(action),
+            "result": self._clean(result),
         }
-        data = self._redactor.redact(msgspec.json.encode(line).decode()).encode() + b"\n"
-        size = self._append(data)
+        size = self._append(msgspec.json.encode(line) + b"\n")
         if size >= self._full_bytes:
             self._begin_anew()
+
+    def _clean(self, text: str) -> str:
+        return self._redactor.redact(replace_halves(text))
 
     def _append(self, data: bytes) -> int:
         """Returns how large the file is then."""
@@ -78,11 +86,14 @@ class AuditLog:
         return size + len(data)
 
     def _begin_anew(self) -> None:
-        """Close the file, and remove those of which nothing is to be kept any more."""
-        now = self._clock()
-        until = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+        """Close the file: the next line begins another."""
+        until = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%dT%H%M%SZ")
         name = f"audit-{until}-{secrets.token_hex(4)}.jsonl"  # whatever the clock says, a new one
         self._path.rename(self._path.with_name(name))
+
+    def remove_expired(self) -> None:
+        """Remove the files of which nothing is to be kept any more. Raises OSError."""
+        now = self._clock()
         for old in self._path.parent.glob("audit-*.jsonl"):
             if now - old.lstat().st_mtime > self._retention_seconds:
                 log.info("%s is older than what is kept, and removed", old.name)
@@ -104,3 +115,9 @@ def name_action(incoming: Incoming) -> str:
             return "pressed a button"
         case _:
             return f"sent a {incoming.kind}"
+
+
+def name_press(action: Mapping[str, Any]) -> str:
+    """What a press does, for the log: the deed, and to what."""
+    facts = ", ".join(f"{name}={action[name]}" for name in _FACTS if action.get(name))
+    return f"pressed “{action['do']}”" + (f" ({facts})" if facts else "")

@@ -225,7 +225,7 @@ class Hub:
         except StoreWriteError:
             raise
         except BridgeError as error:
-            self._parts.admission.note(incoming, f"failed: {error}")
+            self._parts.admission.note_end(incoming, f"failed: {error}")
             self._parts.say(incoming.chat, str(error))
         self._parts.fresh_starts.note(incoming.chat)
         return is_done
@@ -269,6 +269,7 @@ class Hub:
 
     async def _clean_up(self) -> None:
         days = self._config.retention_days
+        self._parts.admission.clean_up()
         keep = awake_ids(self._sessions.runners)
         keep |= {entry.session_id for entry in self._inbox.pending()}
         for session_id in self._sessions.book.store.cleanup_old_sessions(days, keep=keep):

@@ -36,7 +36,10 @@ class Press:
 
 
 PressHandler = Callable[[Press], Awaitable[str]]
-"""Does what a button does; returns what to say, in a word, to the person who pressed it."""
+"""Does what a button does; returns what to say, in a word, to the person who pressed it.
+
+That word is in the audit log too: it holds nothing of what was said in a session.
+"""
 
 
 class ButtonSet(msgspec.Struct):

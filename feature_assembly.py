@@ -175,11 +175,7 @@ def build_features(base: Base) -> Features:
         picking=picking,
         handoff=handoff,
         commands=commands,
-        cards=LiveCards(
-            *(sessions, outbox, buttons),
-            stop=lambda chat, person: queue.commands["stop"](chat, "", person),
-            screen=commands.show_screen,
-        ),
+        cards=_build_cards(base, queue, commands),
         troubles=Troubles(*common, base.background, may=base.people.may),
         changes=FileChanges(sessions.book, outbox, buttons),
         errors=ServiceErrors(*common, version=base.version, may=base.people.may),
@@ -229,6 +225,7 @@ def _build_requests(base: Base, book: RequestBook) -> PendingRequests:
         note=base.admission.note_action,
         may=base.people.may,
         plans=claude_config_dir(base.environ) / "plans",
+        redact=base.redactor.redact,
     )
 
 
@@ -250,6 +247,15 @@ def _build_steering(
     )
     queue = QueueCommands(sessions, outbox, base.buttons)
     return steering, queue, CommandMenu(base.channels, sessions, outbox, steering, base.background)
+
+
+def _build_cards(base: Base, queue: QueueCommands, commands: ChatCommands) -> LiveCards:
+    return LiveCards(
+        *(base.sessions, base.outbox, base.buttons),
+        stop=lambda chat, person: queue.commands["stop"](chat, "", person),
+        screen=commands.show_screen,
+        redact=base.masks.redact_unfinished if base.masks else str,
+    )
 
 
 def _build_handoff(base: Base) -> Handoff:

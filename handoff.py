@@ -141,6 +141,7 @@ class Handoff:
             raise
         except BridgeError as error:  # in place of the buttons, which are used up
             self._outbox.say(press.event.chat, str(error), edits=press.action["post"])
+            return str(error)[:200]
         return ""
 
     async def _do(self, press: Press) -> None:

@@ -92,7 +92,10 @@ class _Turn:
 
 
 class LiveCards:
-    """The cards of `sessions`; `stop` and `screen` are what the commands of these names do."""
+    """The cards of `sessions`; `stop` and `screen` are what the commands of these names do.
+
+    `redact` masks secrets in a text that is still being written.
+    """
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class LiveCards:
         *,
         stop: ChatCommand,
         screen: ChatCommand,
+        redact: Callable[[str], str] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sessions = sessions
@@ -109,6 +113,7 @@ class LiveCards:
         self._buttons = buttons
         self._stop_command = stop
         self._screen_command = screen
+        self._redact = redact
         self._clock = clock
         self._turns: dict[str, _Turn] = {}
         self._next: dict[str, Card] = {}
@@ -349,7 +354,7 @@ class LiveCards:
     async def _show(self, turn: _Turn) -> None:
         """Show the card as it is now, if that is another look or the time to tell the time."""
         now = self._clock()
-        looks = render_card(turn.card, turn.card.started_at)
+        looks = render_card(turn.card, turn.card.started_at, self._redact)
         if looks == turn.shown and now < turn.next_tick and not turn.needs_keys:
             return
         try:
@@ -374,7 +379,7 @@ class LiveCards:
             key, edits = turn.key, None
         else:
             key, edits = f"{turn.key}:{uuid.uuid4()}", turn.key
-        text, details = render_card(turn.card, now)
+        text, details = render_card(turn.card, now, self._redact)
         self._outbox.put(
             Post(
                 key,

@@ -25,6 +25,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from buttons import Press, PressHandler
+from core.conversation import shorten
 from core.errors import StoreWriteError
 from core.events import (
     HookEvent,
@@ -63,6 +64,7 @@ _LOOK_SECONDS = 3.0
 _DISK_SECONDS = 5.0
 _LONGEST_PLAN = 1 << 20
 _MOST_TOOLS = 200
+_SUMMARY_LENGTH = 200
 
 _AT_THE_TERMINAL = "☑️ **Answered at the terminal.**"
 _ENDED = "⏹️ **No longer asked:** answered at the terminal, or stopped."
@@ -99,6 +101,7 @@ class PendingRequests:
     """The requests of `sessions`; `note` writes the audit log, `plans` is Claude's own folder.
 
     `may` says whether a person (by user id) may do something: not everybody may end all asking.
+    `redact` masks secrets in what is noted, before it is cut: half a secret looks like none.
     `on_decided` is told of each request that is not open any more, and by whose doing.
     """
 
@@ -112,6 +115,7 @@ class PendingRequests:
         note: Callable[[Person, Chat, str, str], None],
         may: Callable[[int, Deed], bool],
         plans: Path,
+        redact: Callable[[str], str] = str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         words_seconds: float = _WORDS_SECONDS,
     ) -> None:
@@ -122,6 +126,7 @@ class PendingRequests:
         self._note = note
         self._may = may
         self._plans = plans
+        self._redact = redact
         self._sleep = sleep
         self._words_seconds = words_seconds
         self.presses: dict[str, PressHandler] = {"request": self._press}
@@ -241,7 +246,7 @@ class PendingRequests:
             chat_of(session),
             session.state.get("person"),
             f"request:{asked.request}:{uuid.uuid4()}",
-            found.request.summary,
+            shorten(self._redact(found.request.summary), _SUMMARY_LENGTH),
             is_main=found.is_main,
         )
 

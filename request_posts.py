@@ -45,7 +45,6 @@ class RequestPosts:
         """
         view = request.view(record.state)
         text, rows = self._censor(view)
-        asked, summary = (self._mask(part) for part in (view.asked, record.summary))
         actions = [
             [
                 (self._mask(label), {"do": "request", "request": record.request, "word": word})
@@ -55,7 +54,7 @@ class RequestPosts:
         ]
         keyboard = self._buttons.issue(record.chat, actions, person=record.person)
         button = keyboard[0][0].press
-        record = self._book.put(replace(record, asked=asked, summary=summary, button=button))
+        record = self._book.put(replace(record, asked=self._mask(view.asked), button=button))
         if self._outbox.knows(record.post):
             self._edit(record, text, keyboard)
         else:

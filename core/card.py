@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -275,12 +275,15 @@ def _put(
 # --- how it looks ---------------------------------------------------------------------------------
 
 
-def render_card(card: Card, now: float) -> tuple[str, str]:
-    """The card's text (Markdown), and its details: plain lines, the newest last."""
+def render_card(card: Card, now: float, redact: Callable[[str], str] = str) -> tuple[str, str]:
+    """The card's text (Markdown), and its details: plain lines, the newest last.
+
+    `redact` masks secrets in the text that is being written, of which only the end is shown.
+    """
     if card.outcome is not None:
         return _render_folded(card), ""
     parts = [f"{LIVE} {render_seconds(now - card.started_at)} · {_headline(card)}"]
-    text = _end_of(card.text)
+    text = _end_of(redact(card.text))
     if text:
         parts.append(text)
     if card.tasks:

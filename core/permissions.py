@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from core.conversation import shorten
 from core.events import PermissionAsked
 from core.requests import (
     Allow,
@@ -83,7 +82,7 @@ class Permission:
     def summary(self) -> str:
         """The tool and the first thing in its input."""
         first = next((v for v in self.asked.input.values() if isinstance(v, str)), "")
-        return shorten(make_line(f"{self.asked.tool} {first}"), 200)
+        return make_line(f"{self.asked.tool} {first}")
 
     def view(self, state: State) -> View:
         """The tool's input, and Allow, Always, Deny."""

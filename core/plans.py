@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.conversation import shorten
 from core.events import PermissionAsked
 from core.permissions import render_heading
 from core.requests import (
@@ -42,8 +41,8 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """The beginning of the plan."""
-        return shorten(make_line(f"plan: {self.text}"), 200)
+        """The plan."""
+        return make_line(f"plan: {self.text}")
 
     def view(self, state: State) -> View:
         """The plan, and each mode to go on in."""

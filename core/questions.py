@@ -63,7 +63,7 @@ class Questions:
     @property
     def summary(self) -> str:
         """The first question."""
-        return shorten(make_line(f"question: {self.questions[0].text}"), 200)
+        return make_line(f"question: {self.questions[0].text}")
 
     def view(self, state: State) -> View:
         """The question looked at, or all of them with their answers."""

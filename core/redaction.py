@@ -1,6 +1,10 @@
 """Secrets in a text, masked: tokens and keys by their known shapes, and those given by name.
 
-Each pattern is anchored on a fixed beginning, so that ordinary text and code are left alone.
+* Each shape is anchored on a fixed beginning, so that ordinary text and code are left alone. Where
+  a shape has a group, the group is the secret, and what is around it says so.
+* A secret that was cut, which `…` tells, is still one.
+* No shape looks at a character more than a few times, however the text is made: repeats are
+  possessive, or bounded, or end where the next attempt begins.
 """
 
 from __future__ import annotations
@@ -10,24 +14,54 @@ from collections.abc import Iterable, Iterator
 
 MASK = "[masked]"
 
+# Not inside of a word; but JSON's escapes and those of addresses end in letters and digits, too.
+_ESCAPE = r"(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
+_BEGIN = rf"(?:(?<![A-Za-z0-9_])|{_ESCAPE})"
+_TOKENS = (
+    r"sk-ant-[A-Za-z0-9_-]{16,}",
+    r"sk-(?:proj-)?[A-Za-z0-9_-]{20,}",
+    r"gh[pousr]_[A-Za-z0-9]{30,}",
+    r"github_pat_[A-Za-z0-9_]{30,}",
+    r"glpat-[A-Za-z0-9_-]{20,}",
+    r"npm_[A-Za-z0-9]{30,}",
+    r"pypi-[A-Za-z0-9_-]{40,}",
+    r"x(?:ox[abeoprs]|app)-[A-Za-z0-9-]{10,}",
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"AIza[A-Za-z0-9_-]{35}",
+    r"(?<![.-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON Web Token
+    r"(?<![.-])(?:sk-|gh[pousr]_|github_pat_|glpat-|npm_|pypi-|x(?:ox[abeoprs]|app)-|AKIA|ASIA|AIza"
+    r"|eyJ)[A-Za-z0-9_.-]{8,}+(?=\n?…)",
+)
+# In an address, the name and the password: all until the last @ that may be the end of them. The
+# number of a port is none, and what is behind a host is its own.
+_IN_WORD = r"[^\s/@…\"'`<>(),;]"
+_SLASH = r"(?:(?<!:)/|/(?!/))"
+_HOST = r"(?:localhost|(?:[A-Za-z0-9-]++\.)+[A-Za-z0-9-]++)[:/?#]"
+_PASSWORD = (
+    r"(?<=://)[^\s/?#@:\[]*+:(?![0-9]{0,5}[/?#…])"
+    rf"(?:[^\s/@…]++(?=[@…])|{_IN_WORD}*+(?:{_SLASH}{_IN_WORD}*+)*+)"
+    rf"(?:@(?!{_HOST}){_IN_WORD}*+(?:{_SLASH}{_IN_WORD}*+)*+)*(?=[@…])"
+)
+_QUOTES = r"[\"'\\]{0,4}"
 _SHAPES = (
-    r"(?<![0-9])[0-9]{6,12}:[A-Za-z0-9_-]{30,}",  # Telegram bot token, also behind /bot
-    r"\bsk-ant-[A-Za-z0-9_-]{16,}",
-    r"\bsk-(?:proj-)?[A-Za-z0-9_-]{20,}",
-    r"\bgh[pousr]_[A-Za-z0-9]{30,}",
-    r"\bgithub_pat_[A-Za-z0-9_]{30,}",
-    r"\bglpat-[A-Za-z0-9_-]{20,}",
-    r"\bnpm_[A-Za-z0-9]{30,}",
-    r"\bpypi-[A-Za-z0-9_-]{40,}",
-    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    r"\bAIza[A-Za-z0-9_-]{35}",
-    r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON Web Token
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"(?<=://)[^\s/:@]+:[^\s/@]+(?=@)",  # user and password in a URL
-    r"(?i:(?<=\bbearer )[A-Za-z0-9._~+/-]{20,}=*)",
+    # a bot token of Telegram, also behind /bot
+    rf"(?:(?<![0-9])|{_ESCAPE})[0-9]{{6,12}}:[A-Za-z0-9_-]{{30,}}",
+    rf"{_BEGIN}(?:{'|'.join(_TOKENS)})",
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+    r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    _PASSWORD,
+    r"(?i:(?<=https://)|(?<=http://))(?!git@)[^\s/?#@:\[\"'`<>(),;]++(?=@)",  # a token as the name
+    r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/([A-Za-z0-9/_-]{8,})",
+    rf"(?i:{_BEGIN}bearer )([A-Za-z0-9._~+/-]{{20,}}=*)",
+    rf"(?i:authorization{_QUOTES}\s?[:=]\s?{_QUOTES}basic\s)"
+    r"((?=[A-Za-z0-9+/_-]+[A-Z0-9+/=])[A-Za-z0-9+/_-]{8,}=*)",
+    # AWS's secret has no shape of its own: 40 characters behind its name.
+    r"(?i:secret[ _-]?(?:access[ _-]?)?key)(?:\\[nrt]|[^A-Za-z0-9/+]){1,16}"
+    r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
 )
 _PATTERN = re.compile("|".join(_SHAPES))
+# How long a word may be that is not finished: the beginning of a secret that tells nothing of it.
+_UNFINISHED = re.compile(r"[!-~]{12,}\Z")
 
 
 class Redactor:
@@ -43,6 +77,13 @@ class Redactor:
         for pattern in self._patterns:
             text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
         return text
+
+    def redact_unfinished(self, text: str) -> str:
+        """As `redact`, for a text that is being written: without a long word that has no end yet.
+
+        It may be the beginning of a secret, which has no secret's shape.
+        """
+        return _UNFINISHED.sub("…", self.redact(text))
 
     def find(self, text: str) -> list[tuple[int, int]]:
         """Where secrets are: beginnings and ends, in order, none overlapping another."""
@@ -60,15 +101,22 @@ def _find(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator
     """As `_mask`: what is left and right of a match counts as a text of its own."""
     part, done = text[start:end], 0
     while found := pattern.search(part[done:]):
-        yield from _find(pattern, text, start + done, start + done + found.start())
-        yield (start + done + found.start(), start + done + found.end())
-        done += found.end()
+        first, last = (start + done + place for place in _span(found))
+        yield from _find(pattern, text, start + done, first)
+        yield (first, last)
+        done = last - start
 
 
 def _mask(pattern: re.Pattern[str], text: str) -> str:
     """Each side of a match counts as a text of its own, so that a second look finds nothing new."""
     done = ""
     while found := pattern.search(text):
-        done += _mask(pattern, text[: found.start()]) + MASK
-        text = text[found.end() :]
+        first, last = _span(found)
+        done += _mask(pattern, text[:first]) + MASK
+        text = text[last:]
     return done + text
+
+
+def _span(found: re.Match[str]) -> tuple[int, int]:
+    """Where the secret is: the group that was found, or else all of it."""
+    return found.span(found.lastindex or 0)

@@ -74,7 +74,7 @@ class Request(Protocol):
 
     @property
     def summary(self) -> str:
-        """What it is about, on one line, for the audit log."""
+        """What it is about, on one line however long, secrets and all."""
 
     def view(self, state: State) -> View:
         """What to show."""

@@ -19,12 +19,14 @@ from tests.world import ROOT
 
 ADA, CHAT = Person(42, "Ada"), Chat("telegram", 42)
 DAY = 86_400.0
+TOKEN = "123456789:AAabcdefghijklmnopqrstuvwxyz0123456"
+GITHUB = "ghp_" + "a1B2" * 9
 
 
 def make(folder: Path, now: float = 0.0, full_bytes: int = 1000) -> AuditLog:
     return AuditLog(
         folder,
-        Redactor([]),
+        Redactor(['say "hi"']),
         retention_days=30,
         full_bytes=full_bytes,
         clock=lambda: now or time.time(),
@@ -37,6 +39,51 @@ def actions(folder: Path) -> list[str]:
     current = [path for path in [folder / "audit.jsonl"] if path.exists()]
     lines = [line for path in [*closed, *current] for line in path.read_text().splitlines()]
     return [json.loads(line)["action"] for line in lines]
+
+
+def test_a_line_says_who_did_what_when_from_which_chat_with_which_result(tmp_path: Path) -> None:
+    place = Chat("telegram", -1001, 7)
+    make(tmp_path, now=1e9).note(ADA, place, "sent /new é", "failed: no\nroom")
+    (line,) = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "at": "2001-09-09T01:46:40.000+00:00",
+        "user": 42,
+        "name": "Ada",
+        "channel": "telegram",
+        "chat": -1001,
+        "topic": 7,
+        "action": "sent /new é",
+        "result": "failed: no\nroom",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"at http://x/bot{TOKEN}/getMe",
+        f"token {TOKEN}",
+        'said say "hi"',
+        "sent /foo -----BEGIN PRIVATE KEY----- abc",
+        "-----BEGIN PRIVATE KEY-----\nabc",
+        "see http://x and a@b",
+        f"sent /model\t{GITHUB}",
+        f"line\n{GITHUB}",
+        "a file's name \udce9",
+    ],
+)
+@pytest.mark.parametrize("place", ["name", "action", "result"])
+def test_no_secret_is_written_and_every_line_stays_json(
+    tmp_path: Path, text: str, place: str
+) -> None:
+    told = {"name": "Ada", "action": "sent /x", "result": "accepted", place: text}
+    make(tmp_path).note(Person(42, told["name"]), CHAT, told["action"], told["result"])
+    (line,) = (tmp_path / "audit.jsonl").read_text().splitlines()
+    found = {key: json.loads(line)[key] for key in told}
+    assert {key: kept for key, kept in found.items() if key != place} == {
+        key: kept for key, kept in told.items() if key != place
+    }
+    for secret in (TOKEN, GITHUB, "abc", 'say "hi"'):
+        assert secret not in found[place]
 
 
 def test_a_full_file_is_closed_and_a_new_one_begun_without_losing_a_line(tmp_path: Path) -> None:
@@ -59,11 +106,12 @@ def test_a_file_goes_when_all_in_it_is_older_than_the_retention(tmp_path: Path) 
     now = time.time()
     for name, days in (("old", 31), ("young", 29)):
         path = tmp_path / f"audit-{name}.jsonl"
-        path.write_text("{}\n")
+        path.write_text('{"action": "before"}\n')
         os.utime(path, (now - days * DAY, now - days * DAY))
-    for number in range(10):
-        make(tmp_path).note(ADA, CHAT, f"action {number}", "accepted")
+    make(tmp_path).note(ADA, CHAT, "action", "accepted")
+    make(tmp_path).remove_expired()
     assert not (tmp_path / "audit-old.jsonl").exists()
+    assert actions(tmp_path)[-1] == "action"
     assert (tmp_path / "audit-young.jsonl").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -274,7 +275,11 @@ def test_a_text_that_meets_a_dialog_waits_and_says_so(world: World) -> None:
 # --- nobody else ----------------------------------------------------------------------------------
 
 
-def test_the_audit_log_says_who_did_what(world: World) -> None:
+def test_the_audit_log_says_who_did_what_and_no_log_what_was_said(world: World) -> None:
+    expired = world.state / "bridge" / "audit-expired.jsonl"
+    expired.parent.mkdir(parents=True)
+    expired.touch()
+    os.utime(expired, (0, 0))
     world.start_bridge()
     world.ask("a secret thought", "Echo")
     world.ask("/new nowhere", "There is no directory")
@@ -287,7 +292,9 @@ def test_the_audit_log_says_who_did_what(world: World) -> None:
     assert (world.user.id, "sent a text of 16 characters", "accepted") in found
     assert (stranger.id, "sent a text of 9 characters", "refused: not allowed") in found
     assert any(action == "sent /new nowhere" and "failed" in said for _, action, said in found)
-    assert "secret thought" not in "\n".join(lines)
+    for said in ("secret thought", "let me in", "Claude Code on your machine"):
+        assert said not in world.log() + "\n".join(lines)
+    wait_until(lambda: not expired.exists(), "the daily clean-up")
 
 
 # --- the queue -----------------------------------------------------------------------------------

@@ -77,7 +77,8 @@ def decisions(world: World) -> list[str]:
     """What the audit log says of requests."""
     lines = (world.state / "bridge" / "audit.jsonl").read_text().splitlines()
     found = [json.loads(line) for line in lines]
-    return [line["action"] for line in found if line["result"] in ("done", "not in the chat")]
+    actions = [line["action"] for line in found if line["result"] in ("done", "not in the chat")]
+    return [action for action in actions if not action.startswith("pressed")]
 
 
 @pytest.fixture(autouse=True)

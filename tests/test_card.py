@@ -38,6 +38,7 @@ from core.events import (
     TurnRecorded,
 )
 from core.model import Chat, Post
+from core.redaction import Redactor
 from tests.test_file_change import EDIT, NEW, ROOT, anything
 
 Event = HookEvent | TranscriptEvent
@@ -204,6 +205,14 @@ def test_unfinished_tasks_go_on_in_the_next_turn_and_finished_ones_do_not() -> N
     open_tasks = (TaskLine("1", "a", "completed"), TaskLine("2", "b"))
     assert follow_up(replace(START, tasks=open_tasks)).tasks == open_tasks
     assert follow_up(replace(START, tasks=open_tasks[:1])).tasks == ()
+
+
+def test_a_secret_is_masked_in_text_that_is_written_also_when_its_beginning_is_not_shown() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n" + "".join(f"MIIE{n:04}ab\n" for n in range(200))
+    shown, _ = render_card(card(wrote(f"The key:\n{key}")), 107.0, Redactor().redact_unfinished)
+    assert "MIIE" not in shown and "The key:\n[masked]" in shown
+    shown, _ = render_card(card(wrote("It is ghp_a1B2a1B2")), 107.0, Redactor().redact_unfinished)
+    assert shown.endswith("It is …")
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from assembly import Parts
 from bridge import Hub
@@ -19,6 +22,7 @@ from core.model import (
     KindNotHandled,
     Person,
     Place,
+    Post,
     TextEdited,
     TextSent,
 )
@@ -38,6 +42,8 @@ class Desk:
         self.ended: list[Incoming] = []
         self.parts: set[int] = set()
         self.held: dict[str, asyncio.Event] = {}
+        self.raises: dict[str, Exception] = {}
+        self.told: list[Post] = []
         self.full = ""
         channel = SimpleNamespace(
             parse=self._parse, forum=SimpleNamespace(read_place=self._read_place)
@@ -47,13 +53,14 @@ class Desk:
             inbox=self.inbox,
             sessions=None,
             topics=SimpleNamespace(hear_update=lambda arrival, incoming: True),
-            admission=SimpleNamespace(admits=self._admits, note=lambda incoming, result: None),
+            admission=SimpleNamespace(admits=self._admits, note_end=lambda incoming, result: None),
+            outbox=SimpleNamespace(put=self.told.append),
             messages=SimpleNamespace(
                 handle_edit=self._handle, end_text=self._end_text, takes_part=self._takes_part
             ),
             presses=SimpleNamespace(handle=lambda entry, press: self._handle(press)),
             fresh_starts=SimpleNamespace(note=lambda chat: None),
-            people=SimpleNamespace(to_be_told=[]),
+            people=SimpleNamespace(to_be_told=[42]),
             say=lambda chat, text: self.done.append("said"),
         )
         self.hub = Hub(Config(state_dir=folder), cast(Parts, parts))
@@ -84,6 +91,8 @@ class Desk:
         name = next(name for name, found in self.updates.items() if found is incoming)
         if name in self.held:
             await self.held[name].wait()
+        if name in self.raises:
+            raise self.raises[name]
         self.done.append(name)
         return True
 
@@ -142,6 +151,23 @@ async def test_what_cannot_be_read_is_set_aside_and_holds_up_nobody(tmp_path: Pa
     assert desk.done == ["two"]
     assert len(list((tmp_path / "bridge" / "quarantine").iterdir())) == 1
     await desk.hub._lanes.stop()
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError(), AssertionError()])
+async def test_what_cannot_be_handled_is_set_aside_told_and_the_next_handled_without_a_pause(
+    tmp_path: Path, error: Exception
+) -> None:
+    desk = Desk(tmp_path)
+    desk.raises["one"] = error
+    desk.take(one=edit(ANN), two=press(ANN), three=edit(BOB))
+    for _ in range(50):  # turns of the loop: too short a time for any pause
+        await asyncio.sleep(0)
+    assert sorted(desk.done) == ["three", "two"]
+    assert desk.inbox.pending() == [] and not len(desk.hub._lanes)
+    (kept,) = (tmp_path / "bridge" / "quarantine").iterdir()
+    assert json.loads(kept.read_text()) == {"name": "one"}
+    (post,) = desk.told
+    assert post.chat == Chat("telegram", 42) and "set aside" in post.text
 
 
 async def test_what_is_told_of_a_topic_is_in_order_with_what_is_said_there(tmp_path: Path) -> None:

@@ -75,6 +75,21 @@ def test_no_secret_is_written_and_every_line_stays_json(tmp_path: Path, code: st
     assert 'say "hi"' not in whole.replace("\\", "")
 
 
+def test_a_full_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("bridge.log", *(f"bridge.log.{n}" for n in (1, 2, 3)))]
+    for number, path in enumerate(reversed(paths)):
+        path.write_text(json.dumps({"message": f"{number}".ljust((2 << 20) - 1000)}) + "\n")
+    run(tmp_path, "for number in range(4, 8): log.info('%d %s', number, 'words ' * 50)")
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    found = []
+    for path in reversed(paths):
+        assert path.stat().st_size <= 2 << 20
+        kept = [json.loads(line)["message"] for line in path.read_text().splitlines()]
+        found.append([int(message.split()[0]) for message in kept])
+    assert found == [[1], [2], [3, 4, 5], [6, 7]]
+    assert stat.S_IMODE(paths[0].stat().st_mode) == 0o600
+
+
 def test_a_name_that_is_no_text_can_be_logged(tmp_path: Path) -> None:
     said = run(tmp_path, "log.warning('file %s', os.fsdecode(b'caf\\xe9'))")
     assert lines(tmp_path)[0]["message"].startswith("file caf")

@@ -12,6 +12,7 @@ import pytest
 
 from core.events import PermissionAsked, ToolStarted
 from core.model import Chat
+from core.redaction import MASK, Redactor
 from pending_requests import PendingRequests
 from pulse import Background, Pulse
 from request_book import RequestBook, RequestRecord
@@ -27,6 +28,7 @@ class Posts:
 
     def __init__(self) -> None:
         self.shown: list[str] = []
+        self.records: list[RequestRecord] = []
         self.pulse = Pulse()
 
     def is_shown(self, record: RequestRecord) -> bool:
@@ -34,6 +36,7 @@ class Posts:
 
     def show(self, record: RequestRecord, request: object) -> None:
         self.shown.append(record.request)
+        self.records.append(record)
         self.pulse.beat()
 
 
@@ -56,13 +59,14 @@ class Desk:
             note=lambda *facts: None,
             may=lambda person, deed: True,
             plans=folder,
+            redact=Redactor().redact,
             words_seconds=words_seconds,
         )
 
-    async def ask(self, agent_id: str = "") -> None:
+    async def ask(self, agent_id: str = "", command: dict[str, str] = COMMAND) -> None:
         """As a hook does that waits for its answer; at most until the question is shown."""
         asked = PermissionAsked(
-            self.session.session_id, "pane", "r1", "Bash", COMMAND, agent_id=agent_id
+            self.session.session_id, "pane", "r1", "Bash", command, agent_id=agent_id
         )
         task = asyncio.create_task(self.requests.ask(cast(Any, self.runner), asked))
         try:
@@ -106,3 +110,14 @@ async def test_a_question_of_which_nothing_is_written_down_is_shown_all_the_same
 
 async def test_a_sub_agents_question_waits_for_nothing(tmp_path: Path) -> None:
     await Desk(tmp_path).ask(agent_id="a1")
+
+
+@pytest.mark.parametrize("before", ["", "\t", "x" * 170 + " "])
+async def test_what_is_noted_of_a_request_is_short_and_holds_no_part_of_a_secret(
+    tmp_path: Path, before: str
+) -> None:
+    desk = Desk(tmp_path, words_seconds=0.01)
+    await desk.ask(command={"command": f"echo {before}ghp_{'a1B2' * 9} {'y' * 900}"})
+    (record,) = desk.posts.records
+    assert len(record.summary) <= 200
+    assert MASK in record.summary and "ghp_" not in record.summary

@@ -24,6 +24,7 @@ class Rig:
         self.done: list[str] = []
         self.fails = False
         self.said: list[str] = []
+        self.noted: list[str] = []
         self.buttons = Buttons(folder)
         channel = SimpleNamespace(answer_press=lambda press_id, text: text)
         self.presses = Presses(
@@ -33,6 +34,7 @@ class Rig:
             handlers={"show": self.do},
             prompting={"ask": self.do},
             may=lambda user, deed: True,
+            note=lambda person, chat, action, result: self.noted.append(result),
         )
 
     async def do(self, press: Press) -> str:
