@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from core.claude_code import CLEARING_KEY, STASHING_KEY
 from core.keystrokes import is_same_prompt
 from core.screen import read_input_box
 from terminal import Terminal
@@ -36,9 +37,9 @@ async def look_for_room(
     if not box:
         return True
     if any(is_same_prompt(text, box) or text.startswith(box) for text in own):
-        await terminal.press(name, *["C-u"] * min(_CLEARING_KEYS, 2 * len(box)))
+        await terminal.press(name, *[CLEARING_KEY] * min(_CLEARING_KEYS, 2 * len(box)))
     else:
-        await terminal.press(name, "C-s")
+        await terminal.press(name, STASHING_KEY)
     for _ in range(_LOOKS):
         await sleep(_PAUSE_SECONDS)
         if read_input_box(await terminal.capture(name, colours=True)) != box:

@@ -22,7 +22,9 @@ from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry, is_alive
 from core.claude_code import (
+    REGISTRY_FOLDER,
     STILL_SECONDS,
+    TRANSCRIPTS_FOLDER,
     UNAWAITED_SINCE,
     Version,
     is_there,
@@ -158,7 +160,7 @@ class Desk:
         self._control.check()
         self._terminal = Terminal(self._control)
         claude = self.home / ".claude"
-        self._registry = ClaudeRegistry(claude / "sessions")
+        self._registry = ClaudeRegistry(claude / REGISTRY_FOLDER)
         self._launcher = ClaudeLauncher(
             self._terminal,
             self._registry,
@@ -166,7 +168,7 @@ class Desk:
             permission_mode="default",
             version=version,
             directory=self._state,
-            projects=claude / "projects",
+            projects=claude / TRANSCRIPTS_FOLDER,
             environment=self.environment,
             files=self._files,
             replays=Replays(self._histories, self._files),

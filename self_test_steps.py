@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_catalog import ClaudeCatalog
-from core.claude_code import BELIEFS, is_there
+from core.beliefs import BELIEFS
+from core.claude_code import is_there
 from core.context_usage import render_context_usage
 from core.errors import BridgeError
 from core.events import (

@@ -21,7 +21,8 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
 import self_test  # noqa: E402
-from core.claude_code import BELIEFS, TESTED_VERSIONS, Belief, render_version  # noqa: E402
+from core.beliefs import BELIEFS, Belief  # noqa: E402
+from core.claude_code import TESTED_VERSIONS, render_version  # noqa: E402
 
 PACKAGE = "@anthropic-ai/claude-code"
 PAGE = DOCS / "compatibility.md"

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 import doctor
-from core.claude_code import BELIEFS
+from core.beliefs import BELIEFS
 from core.config import load_config
 from tests.standins.telegram_api import TelegramApi
 

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from core.claude_code import BELIEFS, Belief
+from core.beliefs import BELIEFS, Belief
 from self_test import Check, Report, run
 from self_test_api import FAILED, Answer, ModelServer, call_tools, render_answer
 from tests.world import ROOT, wait_until
