@@ -86,6 +86,18 @@ BELIEFS: tuple[Belief, ...] = (
     ),
     Belief("special", "quotes, $, back-ticks, ;, emoji and a last \\ reach the model", _NOTHING),
     Belief("exit word", "exit, in quotes, is only a word", _NOTHING),
+    Belief("exit words", "quit and :q, in quotes, are only words", _NOTHING),
+    Belief("shell line", "what begins with ! is only read, behind a space", _NOTHING),
+    Belief(
+        "draft",
+        "Ctrl-S puts a draft away, and it is back after the next prompt",
+        "a prompt waits until the draft is gone from the input box",
+    ),
+    Belief(
+        "own rest",
+        "Ctrl-U takes the rest of a text out of the input box",
+        "after a typing that was cut off a prompt waits until the input box is empty",
+    ),
     Belief(
         "prompt hook",
         "UserPromptSubmit hook says the prompt",
@@ -181,6 +193,16 @@ BELIEFS: tuple[Belief, ...] = (
         "the terminal's own dialog, shown in the chat, with its keys",
     ),
     Belief(
+        "denial",
+        "a deny through it keeps the tool from running, and says why",
+        "the terminal's own dialog, shown in the chat, with its keys",
+    ),
+    Belief(
+        "always",
+        "it says how to be asked no more, and what is said back holds",
+        "“Always” is not offered, or Claude asks again",
+    ),
+    Belief(
         "question",
         "Claude's questions are answered through that hook",
         "the terminal's own dialog, shown in the chat, with its keys",
@@ -198,6 +220,11 @@ BELIEFS: tuple[Belief, ...] = (
     Belief(
         "interrupt",
         "Escape interrupts, and the transcript says so",
+        "/kill ends the process, and the session goes on with the next message",
+    ),
+    Belief(
+        "refusal",
+        "Escape refuses a tool, and the transcript says so",
         "/kill ends the process, and the session goes on with the next message",
     ),
     Belief(
