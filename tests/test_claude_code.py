@@ -20,6 +20,8 @@ from core.claude_code import (
 )
 from core.events import TurnInterrupted
 from core.hooks import parse_hook, parse_version, render_settings
+from docs.make_compatibility import SECONDS_ROW, render_page
+from self_test import Check, Outcome, Report
 from tests.test_architecture import PROGRAM
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,5 +128,17 @@ def test_the_compatibility_table_shows_the_versions_that_were_tested_and_beliefs
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
     assert rows[0] == [render_version(version) for version in TESTED_VERSIONS]
     assert len(rows[0]) >= 8 and rows[0][0] == "2.1.0" and rows[0][-1] == "2.1.330"
-    texts = {belief.text.lower() for belief in BELIEFS}
+    texts = {belief.text.lower() for belief in BELIEFS} | {SECONDS_ROW.lower()}
     assert [row[0] for row in rows[1:] if row[0].lower() not in texts] == []
+
+
+def test_the_compatibility_table_has_what_the_self_test_found_and_how_long_it_took() -> None:
+    checks = [tuple(Check(belief, outcome) for belief in BELIEFS) for outcome in OUTCOMES]
+    page = render_page([Report((2, 1, 0), checks[0], 31.6), Report((2, 1, 330), checks[1], 9.2)])
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    assert rows[0] == ["2.1.0", "2.1.330"]
+    assert [row[1:] for row in rows[1:-1]] == [["–", "✓"]] * len(BELIEFS)
+    assert rows[-1] == [SECONDS_ROW, "32", "9"]
+
+
+OUTCOMES: tuple[Outcome, ...] = ("missing", "passed")
