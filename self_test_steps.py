@@ -113,7 +113,6 @@ class Examination:
             _Step(_PLAIN_KEYS, self._say_hello, 15.0),
             *(_Step((key,), self._say(key, text), 10.0) for key, text in _TEXTS.items()),
             _Step(("exit words",), self._say("exit words", *_EXIT_WORDS), 12.0),
-            _Step(("draft", "own rest"), self._keep_draft, 12.0),
             _Step(_TOOL_KEYS, self._use_tools, 15.0),
             _Step(("always", "denial"), self._decide, 15.0),
             _Step(("question",), self._ask_question, 10.0),
@@ -122,6 +121,7 @@ class Examination:
             _Step(("interrupt",), self._interrupt, 10.0),
             _Step(("refusal",), self._refuse, 15.0),
             _Step(("clear", "followed"), self._clear, 12.0),
+            _Step(("own rest", "draft"), self._keep_draft, 15.0),
             _Step(_COPY_KEYS, self._copy, 25.0, begins=True),
             _Step(("subagents", "background"), self._run_agent, 12.0),
             _Step(("resume", "told kept"), self._resume, 20.0, begins=True),
@@ -210,25 +210,6 @@ class Examination:
                     return
 
         return say
-
-    async def _keep_draft(self) -> None:
-        """A person's draft is put away for a prompt; what is the bridge's own is taken out."""
-        desk = self._desk
-        await desk.write_draft(_DRAFT)
-        is_away = await desk.make_room()
-        if not is_away:
-            await desk.make_room(_DRAFT)
-        await desk.ask(_GO_ON)
-        await self._end_turn()
-        is_back = is_away and await desk.holds_in_box(_DRAFT)
-        note = "" if is_back else "it does not come back" if is_away else "it stays there"
-        self._note("draft", is_back, note)
-        if not is_back:
-            await desk.write_draft(_DRAFT)
-        is_out = await desk.make_room(_DRAFT)
-        self._note("own rest", is_out)
-        if not is_out:
-            await desk.press(*["BSpace"] * len(_DRAFT))
 
     async def _use_tools(self) -> None:
         """One that needs leave, and two in the folders that need none; with a file attached."""
@@ -351,6 +332,25 @@ class Examination:
         if started is not None and is_new:
             session_id = started.session_id
             await self._await("followed", lambda: desk.is_registered(session_id))
+
+    async def _keep_draft(self) -> None:
+        """What is the bridge's own is taken out, and a person's draft put away for a prompt.
+
+        The last step of this process, as a text that stays in the box would cost all that follow.
+        """
+        desk = self._desk
+        await desk.write_draft(_DRAFT)
+        is_out = await desk.make_room(_DRAFT)
+        self._note("own rest", is_out)
+        if is_out:
+            await desk.write_draft(_DRAFT)
+        if not await desk.make_room():
+            self._note("draft", False, "it stays there")
+            return
+        await desk.ask(_GO_ON)
+        await self._end_turn()
+        is_back = await desk.holds_in_box(_DRAFT)
+        self._note("draft", is_back, "" if is_back else "it does not come back")
 
     # --- a copy of it, with choices -------------------------------------------------------------
 
