@@ -12,6 +12,7 @@ from audit import AuditLog
 from buttons import Buttons
 from channel_list import open_channels
 from chat_settings import ChatSettings
+from core.claude_code import TRANSCRIPTS_FOLDER
 from core.config import Config, claude_config_dir
 from core.environment import claude_environment
 from core.errors import BridgeError
@@ -148,7 +149,7 @@ def _build_admission(
 
 
 def _build_finder(config: Config, environ: Mapping[str, str], redactor: Redactor) -> SessionFinder:
-    projects, found = claude_config_dir(environ) / "projects", "found_sessions.json"
+    projects, found = claude_config_dir(environ) / TRANSCRIPTS_FOLDER, "found_sessions.json"
     return SessionFinder(projects, config.bridge_dir / found, redact=redactor.redact)
 
 

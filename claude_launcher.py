@@ -28,6 +28,7 @@ from core.choices import BYPASS, Choices, mode_in_effect, read_choices, render_o
 from core.claude_code import (
     CANNOT_RESUME,
     COPY_NAMED_SINCE,
+    SKIPS_BYPASS_DIALOG,
     TOLD_IS_KEPT_SINCE,
     is_there,
     render_version,
@@ -385,10 +386,8 @@ class ClaudeLauncher:
         folder.mkdir(mode=0o700, exist_ok=True)
         hook = [sys.executable, "-I", "-S", str(HOOK), str(self._directory), name]
         path = folder / f"{name}.json"
-        # The owner has agreed by the setting, and the dialog's first answer is to exit.
-        others: dict[str, Any] = (
-            {"skipDangerousModePermissionPrompt": True} if mode == BYPASS else {}
-        )
+        # The owner has agreed by the setting.
+        others: dict[str, Any] = {SKIPS_BYPASS_DIALOG: True} if mode == BYPASS else {}
         if folders:
             others["permissions"] = render_permissions(
                 [str(found.incoming) for found in folders],

@@ -15,7 +15,14 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from core.claude_code import OLDEST, SCRIPTS, SESSION_FOLLOWED_SINCE, STATUSES, Version
+from core.claude_code import (
+    OLDEST,
+    SCRIPTS,
+    SESSION_FOLLOWED_SINCE,
+    STATUSES,
+    RegistryEntry,
+    Version,
+)
 from core.events import ClaudeProcess, Status
 from core.foreign_text import decode_json
 from core.hooks import parse_version
@@ -25,22 +32,7 @@ _LOOKS = 5
 _PAUSE_SECONDS = 0.002
 _PS_SECONDS = 5.0
 
-
-class _Entry(msgspec.Struct):
-    pid: int
-    sessionId: str = ""  # noqa: N815 - the names are the file's
-    cwd: str = ""
-    startedAt: float | None = None  # noqa: N815
-    status: str | None = None
-    statusUpdatedAt: float | None = None  # noqa: N815
-    updatedAt: float | None = None  # noqa: N815
-    waitingFor: str | None = None  # noqa: N815
-    version: str | None = None
-    entrypoint: str | None = None
-    tmux: str | None = None
-
-
-_decoder = msgspec.json.Decoder(_Entry)
+_decoder = msgspec.json.Decoder(RegistryEntry)
 _STATUSES: dict[str | None, Status] = {status: status for status in STATUSES}
 
 
@@ -103,7 +95,7 @@ class ClaudeRegistry:
             tmux=(entry.tmux or "").rpartition(":@")[0],
         )
 
-    def _decode(self, path: Path) -> _Entry | None:
+    def _decode(self, path: Path) -> RegistryEntry | None:
         """The entry; None when it is gone, or of a kind that isn't known.
 
         What can't be read is looked at again, as it may be half written just now, and
@@ -197,7 +189,7 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _wrote(entry: _Entry) -> bool:
+def _wrote(entry: RegistryEntry) -> bool:
     """Whether the entry's process lives and is no later one with the same number."""
     try:
         process = psutil.Process(entry.pid)

@@ -1,6 +1,7 @@
 """A terminal that asks something, in the chat: its screen and a row of keys to answer it.
 
 * Shown when nothing better is known of the dialog; no other text from the chat is typed at it.
+* Above it stands why it is there, and of a dialog that is known what a person can do about it.
 * Where it is certain what can be chosen, each option has a button; a press on it chooses just that.
 * A press on a key sends one key, and a reply to the message types its text, without Enter; the
   message then shows what became of the screen.
@@ -20,7 +21,7 @@ from buttons import Action, Buttons, Press, PressHandler
 from core.conversation import shorten
 from core.errors import BridgeError
 from core.model import Keyboard, Post, TextSent
-from core.screen import Option, find_options, render_screen
+from core.screen import Option, find_dialog, find_options, render_screen
 from option_choice import choose_option, is_seen
 from outbox import Outbox
 from session_book import chat_of
@@ -191,8 +192,10 @@ class Keypad:
         shown.needs_keys = self._outbox.find_message(shown.key) is not None
         self._shown[runner.name] = shown
         session = self._sessions.book.for_id(runner.session_id)
-        if reason:
-            self._sessions.tell(session, f"{shown.key}:reason", reason)
+        dialog = find_dialog(screen)
+        words = " ".join(filter(None, [reason, dialog.advice if dialog is not None else ""]))
+        if words:
+            self._sessions.tell(session, f"{shown.key}:reason", words)
         keyboard = self._keyboard(runner, shown)
         self._outbox.put(Post(shown.key, chat_of(session), screen, "screen", keyboard))
         return shown

@@ -28,7 +28,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from child_process import run_child
-from core.claude_code import BELIEFS, Belief, Version, is_there, render_version
+from core.beliefs import BELIEFS, Belief
+from core.claude_code import Version, is_there, render_version
 from core.errors import BridgeError, ChildError
 from core.hooks import parse_version
 from self_test_api import ModelServer

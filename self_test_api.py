@@ -22,7 +22,10 @@ FAILED = "The self-test wanted this error"
 
 _OK = 200
 _HOLD_SECONDS = 30.0
-_ADDED = ("<system-reminder>", "<local-command", "<command-name>", "<task-notification>")
+_ADDED = (
+    *("<system-reminder>", "<local-command", "<command-name>", "<task-notification>"),
+    "[Request interrupted by user",
+)
 # What Claude Code asks the model on its own, as if a person had: a first breath, and what a person
 # may want to say next (an answer would stand in the input box, and Enter could send it).
 _OWN_BUSINESS = ("Warmup", "[SUGGESTION")
@@ -124,12 +127,11 @@ class ModelServer:
         if not body.get("tools"):
             return Answer([_text_block('{"title": "Self-test"}')])
         newest = _since_last_answer(body["messages"])
-        if _has_result(newest):
-            return Answer([_text_block("The tool has run.")])
+        if not _texts_of_person(newest):
+            words = "The tool has run." if _has_result(newest) else "That is noted."
+            return Answer([_text_block(words)])
         if last.startswith(AGENT_TASK):
             return Answer([_text_block("I have looked around.")])
-        if not _texts_of_person(newest):
-            return Answer([_text_block("That is noted.")])
         self.turns.append(Turn(texts, body))
         planned = (answer for prompt, answer in self._planned.items() if last.startswith(prompt))
         return next(planned, None) or Answer([_text_block(render_answer(last))])

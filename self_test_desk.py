@@ -16,13 +16,15 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from claude_feed import ClaudeFeed
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry, is_alive
 from core.claude_code import (
+    REGISTRY_FOLDER,
     STILL_SECONDS,
+    TRANSCRIPTS_FOLDER,
     UNAWAITED_SINCE,
     Version,
     is_there,
@@ -48,9 +50,10 @@ from core.keystrokes import is_same_prompt, prepare_prompt
 from core.permissions import Permission
 from core.plans import Plan
 from core.questions import read_questions
-from core.requests import Answered, Request
+from core.requests import Answered, Request, Step
 from core.screen import find_dialog, is_quiet, read_input_box, render_screen
 from history import Histories
+from input_box import look_for_room
 from replay import Replays
 from self_test_api import API_KEY, ModelServer, Turn
 from session import Session
@@ -60,6 +63,7 @@ from tmux_control import TmuxControl
 
 NAME = "self-test"
 TOLD = "The self-test was here before"
+REASON = "Because the self-test wants it so"
 
 _START_SECONDS = 15.0
 _LOOK_SECONDS = 1.0
@@ -67,6 +71,7 @@ _READY_SECONDS = 5.0
 _PROOF_SECONDS = 1.0
 _TAKEN_SECONDS = 6.0
 _WAITING_SECONDS = 1.0
+_SCREEN_SECONDS = 2.0
 _LEAVING_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "VOLTA_HOME", "ASDF_DATA_DIR")
@@ -74,6 +79,7 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "VOLTA_HOME", "ASD
 _CRASHED = "/cli.js:"
 _SLOW_SECONDS = 4
 _PRESSES = {"AskUserQuestion": "pick 0", "ExitPlanMode": "approve acceptEdits"}
+Decision = Literal["allow", "always", "deny", "nothing"]
 
 _Event = TypeVar("_Event")
 
@@ -94,8 +100,8 @@ class Desk:
         self.model = model
         self.version: Version = ()
         self.lost_enter = False
-        self.was_interrupted = False
         self.was_waiting = False
+        self.decisions: dict[str, Decision] = {}
         self.is_turn_open = False
         self.command = tuple(command)
         self._state = root / "state"
@@ -158,7 +164,7 @@ class Desk:
         self._control.check()
         self._terminal = Terminal(self._control)
         claude = self.home / ".claude"
-        self._registry = ClaudeRegistry(claude / "sessions")
+        self._registry = ClaudeRegistry(claude / REGISTRY_FOLDER)
         self._launcher = ClaudeLauncher(
             self._terminal,
             self._registry,
@@ -166,7 +172,7 @@ class Desk:
             permission_mode="default",
             version=version,
             directory=self._state,
-            projects=claude / "projects",
+            projects=claude / TRANSCRIPTS_FOLDER,
             environment=self.environment,
             files=self._files,
             replays=Replays(self._histories, self._files),
@@ -240,9 +246,27 @@ class Desk:
         if not await until(is_taken, _TAKEN_SECONDS):
             raise NotTakenError("what was typed was not taken")
 
-    async def press(self, key: str) -> None:
-        """Press one key."""
-        await self._terminal.press(NAME, key)
+    async def press(self, *keys: str) -> None:
+        """Press some keys."""
+        await self._terminal.press(NAME, *keys)
+
+    async def write_draft(self, text: str) -> None:
+        """Leave a text in the input box, as a person may."""
+        await self.press(*text)
+        await self.holds_in_box(text)
+
+    async def holds_in_box(self, text: str) -> bool:
+        """Whether the input box comes to hold this text."""
+        return await self._comes_to_show(lambda screen: read_input_box(screen) == text)
+
+    async def make_room(self, *own: str) -> bool:
+        """Empty the input box as the bridge does; whether it is empty then."""
+        await look_for_room(self._terminal, NAME, own)
+        return await self.holds_in_box("")
+
+    async def shows_dialog(self) -> bool:
+        """Whether the screen comes to show a dialog."""
+        return await self._comes_to_show(lambda screen: find_dialog(screen) is not None)
 
     # --- what was seen --------------------------------------------------------------------------
 
@@ -310,13 +334,24 @@ class Desk:
                 self.is_turn_open = False
 
     async def answer(self, event: PermissionAsked) -> str:
-        """Allow it, as a press of the first button does, once the registry says that it waits."""
+        """Answer as a person does, once the registry says that it waits.
+
+        By `decisions`, which has what to do about a command; all else is allowed, as the press of
+        the first button does, and so is what can't be allowed always.
+        """
         process = self.process
         if process is not None and process.status is not None:
             self.was_waiting |= await until(lambda: self.status == "waiting", _WAITING_SECONDS)
         request = _read_request(event)
-        pressed = request.press(_PRESSES.get(event.tool, "allow"), {}) if request else None
-        return pressed.answer if isinstance(pressed, Answered) else ""
+        decision = self.decisions.get(str(event.input.get("command")), "allow")
+        if request is None or decision == "nothing":
+            return ""
+        if decision == "deny":
+            answered: Step | None = request.write(REASON, {})
+        else:
+            always = request.press("always", {}) if decision == "always" else None
+            answered = always or request.press(_PRESSES.get(event.tool, "allow"), {})
+        return answered.answer if isinstance(answered, Answered) else ""
 
     def hear_transcript(
         self, session_id: str, events: Sequence[tuple[int, TranscriptEvent]], end: int
@@ -324,8 +359,6 @@ class Desk:
         """Keep the events."""
         for _, event in events:
             self._lines.append(event)
-            if isinstance(event, TurnInterrupted):
-                self.was_interrupted = True
             if isinstance(event, TurnInterrupted | ErrorReported):
                 self.is_turn_open = False
 
@@ -351,6 +384,14 @@ class Desk:
                 return True
             await asyncio.sleep(_PAUSE_SECONDS)
         return False
+
+    async def _comes_to_show(self, is_shown: Callable[[str], bool]) -> bool:
+        deadline = time.monotonic() + _SCREEN_SECONDS
+        while not is_shown(await self._capture()):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return True
 
     async def _capture(self) -> str:
         try:

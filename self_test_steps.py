@@ -12,9 +12,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from claude_catalog import ClaudeCatalog
-from core.claude_code import BELIEFS, is_there
+from core.beliefs import BELIEFS
+from core.claude_code import is_there
 from core.context_usage import render_context_usage
 from core.errors import BridgeError
 from core.events import (
@@ -31,12 +33,13 @@ from core.events import (
     ToolEnded,
     ToolStarted,
     TurnEnded,
+    TurnInterrupted,
     TurnRecorded,
 )
 from core.file_change import read_change
 from core.session_summary import summarise_session
 from self_test_api import AGENT_TASK, WAIT, Answer, Turn, call_tools, render_answer
-from self_test_desk import TOLD, Desk, NotTakenError, is_below, until
+from self_test_desk import REASON, TOLD, Desk, NotTakenError, is_below, until
 from shipped_agents import FOLDER, list_shipped
 
 Found = tuple[bool, str] | str
@@ -49,8 +52,12 @@ _TEXTS = {
     "long": ("A long text of one line, with words. " * 30)[:1000].rstrip(),
     "special": 'It\'s "quoted"; $HOME `id` {a} #b \\n -x é 漢 🙂;\\',
     "exit word": "exit",
+    "shell line": "!touch made-by-a-line",
 }
+_EXIT_WORDS = ("quit", ":q")
+_DRAFT = "a draft"
 _USE_TOOLS, _ASK, _FAIL = "Please use tools", "Please ask me", "Please fail"
+_DECIDE, _REFUSE, _GO_ON = "Please use more tools", "Please use one more", "Please go on"
 _RECALL, _SHOW_PLAN, _LOOK = "What did I say at first?", "Please show a plan", "Please have a look"
 _IN_FILE = "Words in a file"
 _COLOUR = "Which colour?"
@@ -105,12 +112,16 @@ class Examination:
             _Step(_START_KEYS, self._start, 20.0, begins=True),
             _Step(_PLAIN_KEYS, self._say_hello, 15.0),
             *(_Step((key,), self._say(key, text), 10.0) for key, text in _TEXTS.items()),
+            _Step(("exit words",), self._say("exit words", *_EXIT_WORDS), 12.0),
             _Step(_TOOL_KEYS, self._use_tools, 15.0),
+            _Step(("always", "denial"), self._decide, 15.0),
             _Step(("question",), self._ask_question, 10.0),
             _Step(("failure hook", "failure line"), self._fail, 12.0),
             _Step(("command line", "context"), self._show_context, 10.0),
             _Step(("interrupt",), self._interrupt, 10.0),
+            _Step(("refusal",), self._refuse, 15.0),
             _Step(("clear", "followed"), self._clear, 12.0),
+            _Step(("own rest", "draft"), self._keep_draft, 15.0),
             _Step(_COPY_KEYS, self._copy, 25.0, begins=True),
             _Step(("subagents", "background"), self._run_agent, 12.0),
             _Step(("resume", "told kept"), self._resume, 20.0, begins=True),
@@ -186,14 +197,17 @@ class Examination:
         await self._await("turn line", lambda: bool(desk.lines(TurnRecorded)))
         await self._await("live text", lambda: any(e.delta for e in desk.hooks(TextStreamed)))
 
-    def _say(self, key: str, text: str) -> Callable[[], Awaitable[None]]:
+    def _say(self, key: str, *texts: str) -> Callable[[], Awaitable[None]]:
         async def say() -> None:
             desk = self._desk
-            turn = await desk.ask(text)
-            self._note(key, *_compare(text, turn, desk))
-            await self._end_turn()
-            if not desk.is_alive:
-                self._note(key, False, "it ended the session")
+            for text in texts:
+                turn = await desk.ask(text)
+                self._note(key, *_compare(text, turn, desk))
+                await self._end_turn()
+                if not desk.is_alive:
+                    self._note(key, False, "it ended the session")
+                if not self._holds(key):
+                    return
 
         return say
 
@@ -205,7 +219,7 @@ class Examination:
         for path in (attached, read):
             path.write_text(f"{_IN_FILE}: {path.name}\n")
         planned = call_tools(
-            ("Bash", {"command": f"touch {made.name}", "description": "Make a file"}),
+            _run(f"touch {made.name}"),
             ("Read", {"file_path": str(read)}),
             ("Write", {"file_path": str(out), "content": "made\n"}),
         )
@@ -232,6 +246,27 @@ class Examination:
         )
         changes = [read_change(event.result) for event in desk.lines(ToolEnded)]
         self._note("change", str(out) in [change.path for change in changes if change])
+
+    async def _decide(self) -> None:
+        """One call is allowed for good and made again, another one is denied."""
+        desk = self._desk
+        made, denied = "mktemp made.XXXXXX", "touch denied"
+        desk.decisions = {made: "always", denied: "deny"}
+        desk.model.plan(_DECIDE, call_tools(*(_run(line) for line in (made, made, denied))))
+        await desk.ask(_DECIDE)
+
+        def is_told() -> bool:
+            return any(REASON in event.text for event in desk.lines(ToolEnded))
+
+        if not await until(is_told, _SEEN_SECONDS):
+            await desk.press("Escape")
+        await self._end_turn()
+        self._note("denial", is_told() and not (desk.project / "denied").exists())
+        asked = [event for event in desk.hooks(PermissionAsked) if event.input == _run(made)[1]]
+        is_suggested = any(event.suggestions for event in asked)
+        has_made = len(list(desk.project.glob("made.*"))) == 2
+        note = "" if is_suggested else "it suggests nothing"
+        self._note("always", is_suggested and has_made and len(asked) == 1, note)
 
     async def _ask_question(self) -> None:
         desk = self._desk
@@ -269,7 +304,23 @@ class Examination:
             note = "" if is_busy else "no busy"
             self._note("status", self._holds("status") and is_busy, note)
         await desk.press("Escape")
-        await self._await("interrupt", lambda: desk.was_interrupted)
+        await self._await("interrupt", lambda: bool(desk.lines(TurnInterrupted)))
+        await self._end_turn()
+
+    async def _refuse(self) -> None:
+        """Nobody answers the hook, so that the terminal's dialog is there for the key."""
+        desk = self._desk
+        interruptions = len(desk.lines(TurnInterrupted))
+        refused = "touch refused"
+        desk.decisions = {refused: "nothing"}
+        desk.model.plan(_REFUSE, call_tools(_run(refused)))
+        await desk.ask(_REFUSE)
+        note = "" if await desk.shows_dialog() else "no dialog"
+        await desk.press("Escape")
+        is_told = await until(
+            lambda: len(desk.lines(TurnInterrupted)) > interruptions, _SEEN_SECONDS
+        )
+        self._note("refusal", is_told and not (desk.project / "refused").exists(), note)
         await self._end_turn()
 
     async def _clear(self) -> None:
@@ -281,6 +332,25 @@ class Examination:
         if started is not None and is_new:
             session_id = started.session_id
             await self._await("followed", lambda: desk.is_registered(session_id))
+
+    async def _keep_draft(self) -> None:
+        """What is the bridge's own is taken out, and a person's draft put away for a prompt.
+
+        The last step of this process, as a text that stays in the box would cost all that follow.
+        """
+        desk = self._desk
+        await desk.write_draft(_DRAFT)
+        is_out = await desk.make_room(_DRAFT)
+        self._note("own rest", is_out)
+        if is_out:
+            await desk.write_draft(_DRAFT)
+        if not await desk.make_room():
+            self._note("draft", False, "it stays there")
+            return
+        await desk.ask(_GO_ON)
+        await self._end_turn()
+        is_back = await desk.holds_in_box(_DRAFT)
+        self._note("draft", is_back, "" if is_back else "it does not come back")
 
     # --- a copy of it, with choices -------------------------------------------------------------
 
@@ -373,6 +443,11 @@ _PLAIN_KEYS = (
 _TOOL_KEYS = ("permission", "waiting", "rules", "attached", "tool lines", "change")
 _COPY_KEYS = ("end hook", "copy", "model", "effort", "agent", "title")
 _SINCE = {belief.key: belief.since for belief in BELIEFS}
+
+
+def _run(line: str) -> tuple[str, dict[str, Any]]:
+    """A call of a tool that runs a command."""
+    return "Bash", {"command": line, "description": "Make a file"}
 
 
 def _find_gap(turn: Turn) -> str:

@@ -3,6 +3,7 @@
 | told by Claude Code           | button                                                         |
 |-------------------------------|----------------------------------------------------------------|
 | an error                      | Retry: the prompt once more                                    |
+| that it is not logged in      | the same, and how to log in                                    |
 | the prompt is too long        | Compact                                                        |
 | a usage limit                 | Continue when it resets; or, where Claude Code waits by itself |
 |                               | to go on, Cancel, and the process is kept awake for it         |
@@ -24,7 +25,8 @@ from datetime import datetime
 from pathlib import Path
 
 from buttons import Action, Buttons, Press, PressHandler
-from core.claude_code import GOES_ON_SINCE, is_there
+from claude_login import HOW_TO_LOG_IN
+from core.claude_code import ASKS_TO_LOG_IN, GOES_ON_SINCE, LIMIT_WAIT_SIGN, is_there
 from core.context_window import nearly_full, render_context
 from core.delivery import Prompt
 from core.errors import BridgeError, StoreWriteError
@@ -57,6 +59,7 @@ _GO_ON = "The usage limit has reset. Continue where you stopped; repeat nothing 
 _NOT_FOR_THEM = "Claude does not go on by itself: who asked for that may not any more."
 _DISK_SECONDS = 5.0
 _TOO_LONG = "prompt is too long"
+_LOG_IN = f"In a terminal on its machine {HOW_TO_LOG_IN}; then press Retry."
 
 
 class ServiceErrors:
@@ -122,6 +125,8 @@ class ServiceErrors:
             case ErrorReported() if event.text.lower().startswith(_TOO_LONG):
                 return self._with_button(session, post, "Compact", {"do": "compact"})
             case ErrorReported():
+                if ASKS_TO_LOG_IN in event.text:
+                    post = replace(post, text=f"{post.text}\n{_LOG_IN}")
                 action = {"do": "ask again", "uuid": event.uuid}
                 return self._with_button(session, post, "Retry", action)
             case LimitWaited(is_over=False):
@@ -226,7 +231,7 @@ class ServiceErrors:
         session = self._book.edit_state(session_id, awake_until=None)
         if runner is not None and runner.is_awake:
             screen = await self._sessions.terminal.capture(runner.name)
-            if "Continuing automatically" in screen:
+            if LIMIT_WAIT_SIGN in screen:
                 await self._sessions.terminal.press(runner.name, "Escape")
         self._edit(session, press.action["post"], "Claude will not go on by itself.")
         return ""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from claude_launcher import ClaudeLauncher
 from claude_registry import ClaudeRegistry
-from core.claude_code import typing_for
+from core.claude_code import REGISTRY_FOLDER, TRANSCRIPTS_FOLDER, typing_for
 from core.config import Config, claude_config_dir
 from core.hooks import parse_version
 from inbox import Inbox
@@ -48,12 +48,12 @@ def build_sessions(
     keeper = TranscriptKeeper(config.bridge_dir / "transcripts")
     launcher = ClaudeLauncher(
         terminal,
-        ClaudeRegistry(claude / "sessions"),
+        ClaudeRegistry(claude / REGISTRY_FOLDER),
         command=config.claude_command,
         permission_mode=config.permission_mode,
         version=version,
         directory=config.bridge_dir,
-        projects=claude / "projects",
+        projects=claude / TRANSCRIPTS_FOLDER,
         environment=environment,
         keeper=keeper,
         allows_bypass=config.allows_bypass,

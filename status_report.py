@@ -26,6 +26,7 @@ from core.usage import (
     render_cost,
     render_usage,
     sum_tokens,
+    tells_usage,
 )
 from core.worktrees import name_worktree, read_worktree
 from git_head import find_branch
@@ -181,6 +182,6 @@ def _measure(
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            yield from (line for line in file if b'"usage"' in line or b'"cost-state"' in line)
+            yield from (line for line in file if tells_usage(line))
     except OSError:
         return

@@ -1,14 +1,24 @@
 """What the program believes about the Claude Code CLI, in one place, and since which version.
 
-* Every belief has a row in `BELIEFS`, and self_test.py tries each on the user's own `claude`;
-  docs/compatibility.md shows the outcome for the versions in `TESTED_VERSIONS`.
+* What reads or writes something of Claude Code takes its names from here: options, hooks, fields,
+  lines, keys. Only where a whole module is about one matter does it stand there: what the input box
+  makes of a text (core/keystrokes.py), the environment (core/environment.py), the control protocol
+  (core/catalog.py), the answers to a hook (core/requests.py).
+* What follows from it is in core/beliefs.py, and self_test.py tries each of these.
 * A version is a tuple of numbers, (2, 1, 330). One that isn't known, (), counts as the newest.
-* Unknown hooks, fields, lines and screens are normal: they are passed over, never guessed.
+* Unknown hooks, fields, lines and screens are normal: they are passed over, never guessed. A field
+  of an unexpected kind must not cost the whole of what has it, so most are read as `Any`.
 """
+
+# ruff: noqa: N815 - the names of fields are Claude Code's
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
 
 from core.events import Status
 
@@ -38,11 +48,6 @@ def is_tested(version: Version) -> bool:
 def is_there(since: Version, version: Version) -> bool:
     """Whether `version` has what came with `since`."""
     return not version or version >= since
-
-
-def is_oldest(since: Version) -> bool:
-    """Whether every supported version has what came with `since`, also one that isn't known."""
-    return since <= OLDEST
 
 
 def render_version(version: Version) -> str:
@@ -77,8 +82,8 @@ EFFORTS_SINCE: dict[str, Version] = {"max": (2, 1, 80), "xhigh": (2, 1, 120)}
 CANNOT_RESUME: frozenset[Version] = frozenset({(2, 1, 120)})
 # Before, what a SessionStart hook told Claude is not in the transcript, so `--resume` forgets it.
 TOLD_IS_KEPT_SINCE: Version = (2, 1, 100)
-# With it set, no transcript is written at all.
-CHILD_VARIABLE = "CLAUDE_CODE_CHILD_SESSION"
+# In the settings: without it, a start with that mode shows a dialog whose first answer is to exit.
+SKIPS_BYPASS_DIALOG = "skipDangerousModePermissionPrompt"
 
 
 def takes_option(name: str, version: Version) -> bool:
@@ -101,50 +106,72 @@ def takes_effort(level: str, version: Version) -> bool:
 # --- hooks ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """An event, the fields read of it, and the first tested version that fires it.
+class HookName(StrEnum):
+    """The events that hooks are asked for.
 
     A name that a version does not know makes it open with a dialog: up to 2.1.100 "Settings Error",
     and the whole file is skipped; from 2.1.120 "Settings Warning", and the rest is in effect.
     """
 
-    name: str
-    fields: tuple[str, ...] = ()
-    since: Version = OLDEST
+    SESSION_START = "SessionStart"
+    SESSION_END = "SessionEnd"
+    PROMPT_SUBMITTED = "UserPromptSubmit"
+    STOP = "Stop"
+    STOP_FAILURE = "StopFailure"
+    PERMISSION_REQUEST = "PermissionRequest"
+    MESSAGE_DISPLAY = "MessageDisplay"
+    SUBAGENT_START = "SubagentStart"
+    SUBAGENT_STOP = "SubagentStop"
 
 
+# The first tested version that fires it, of those that not every version does.
+_HOOKS_SINCE: dict[str, Version] = {
+    HookName.STOP_FAILURE: (2, 1, 80),
+    HookName.SUBAGENT_START: (2, 1, 50),
+    HookName.SUBAGENT_STOP: (2, 1, 50),
+    # Up to 2.1.150 the name alone makes the dialog come.
+    HookName.MESSAGE_DISPLAY: (2, 1, 197),
+}
 # Before, the SessionStart hook of a copy (`--fork-session`) names the original; all else does not.
 COPY_NAMED_SINCE: Version = (2, 1, 250)
 # A hook with `async` is not waited for; versions before accept the word and wait.
 UNAWAITED_SINCE: Version = (2, 1, 50)
-# In every payload.
-HOOK_FIELDS = ("hook_event_name", "session_id", "transcript_path", "cwd")
-
-HOOKS: tuple[Hook, ...] = (
-    Hook("SessionStart", ("source",)),
-    Hook("SessionEnd", ("reason",)),
-    Hook("UserPromptSubmit", ("prompt",)),
-    Hook("Stop", ("stop_hook_active",)),
-    Hook("StopFailure", ("error",), (2, 1, 80)),
-    Hook("SubagentStart", ("agent_id", "agent_type"), (2, 1, 50)),
-    Hook("SubagentStop", ("agent_id", "agent_type"), (2, 1, 50)),
-    Hook("PermissionRequest", ("tool_name", "tool_input", "permission_suggestions")),
-    # Up to 2.1.150 the name alone makes the dialog come.
-    Hook("MessageDisplay", ("turn_id", "message_id", "index", "final", "delta"), (2, 1, 197)),
-)
-
-PERMISSION_ALLOWED = {
-    "hookSpecificOutput": {
-        "hookEventName": "PermissionRequest",
-        "decision": {"behavior": "allow"},
-    }
-}
 
 
-def hook_names(version: Version) -> tuple[str, ...]:
-    """The hooks that this version may be asked for."""
-    return tuple(hook.name for hook in HOOKS if is_there(hook.since, version))
+def hook_names(version: Version) -> tuple[HookName, ...]:
+    """The hooks that this version may be asked for: of one that isn't known what all have."""
+    since = {name: _HOOKS_SINCE.get(name, OLDEST) for name in HookName}
+    return tuple(name for name in HookName if since[name] <= max(version, OLDEST))
+
+
+class HookPayload(msgspec.Struct):
+    """What a hook is given on its standard input."""
+
+    # every hook
+    hook_event_name: str = ""
+    session_id: str = ""
+    # SessionStart, SessionEnd
+    transcript_path: Any = None
+    cwd: Any = None
+    source: Any = None
+    reason: Any = None
+    # a turn
+    prompt: Any = None
+    prompt_id: Any = None
+    permission_mode: Any = None
+    error: Any = None
+    background_tasks: Any = None  # from 2.1.150
+    # PermissionRequest; the agent's also of SubagentStart and SubagentStop
+    tool_name: Any = None
+    tool_input: Any = None
+    permission_suggestions: Any = None
+    agent_id: Any = None
+    agent_type: Any = None
+    # MessageDisplay
+    message_id: Any = None
+    index: Any = None
+    final: Any = None
+    delta: Any = None
 
 
 # --- the registry of live processes ---------------------------------------------------------------
@@ -157,32 +184,172 @@ SESSION_FOLLOWED_SINCE: Version = (2, 1, 150)
 # How the entry point of what is run by another program begins, in registry and transcripts.
 SCRIPTS = "sdk-"
 STATUSES: tuple[Status, ...] = ("idle", "shell", "busy", "waiting")
-# Milliseconds; up to 2.1.150 there is only `updatedAt`, which changes with the status.
-REGISTRY_FIELDS: dict[str, Version] = {
-    "pid": REGISTRY_SINCE,
-    "sessionId": REGISTRY_SINCE,
-    "cwd": REGISTRY_SINCE,
-    "startedAt": REGISTRY_SINCE,
-    "version": STATUS_SINCE,
-    "status": STATUS_SINCE,
-    "waitingFor": STATUS_SINCE,
-    "updatedAt": STATUS_SINCE,
-    "statusUpdatedAt": (2, 1, 197),
-}
+
+
+class RegistryEntry(msgspec.Struct):
+    """A file of the registry, `<pid>.json`; times in milliseconds."""
+
+    pid: int
+    sessionId: str = ""
+    cwd: str = ""
+    startedAt: float | None = None
+    entrypoint: str | None = None
+    tmux: str | None = None
+    # with the status
+    status: str | None = None
+    waitingFor: str | None = None
+    version: str | None = None
+    updatedAt: float | None = None  # changes with the status
+    statusUpdatedAt: float | None = None  # from 2.1.197
+
 
 # --- the transcript -------------------------------------------------------------------------------
 
-TRANSCRIPT_LINES = ("user", "assistant", "system")
-SYSTEM_LINES = ("turn_duration", "local_command", "informational")
+TRANSCRIPTS_FOLDER = "projects"
+
+
+class LineType(StrEnum):
+    """The lines of a transcript that are read, by their `type`."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    ATTACHMENT = "attachment"
+    CUSTOM_TITLE = "custom-title"  # a person's
+    AI_TITLE = "ai-title"
+    SUMMARY = "summary"  # what was the title before
+    LAST_PROMPT = "last-prompt"
+    COST = "cost-state"
+
+
+class SystemLine(StrEnum):
+    """The `system` lines that are read, by their `subtype`."""
+
+    COMPACTED = "compact_boundary"
+    TURN_ENDED = "turn_duration"
+    COMMAND = "local_command"
+    INFORMATION = "informational"
+
+
+class TranscriptMessage(msgspec.Struct):
+    """The `message` of a line."""
+
+    content: Any = None
+    model: Any = None
+    usage: Any = None
+    stop_reason: Any = None
+
+
+class TranscriptAttachment(msgspec.Struct):
+    """The `attachment` of a line."""
+
+    type: str = ""
+    prompt: Any = None
+    commandMode: str | None = None
+
+
+class TranscriptLine(msgspec.Struct):
+    """What of a line is part of the conversation."""
+
+    type: str = ""
+    subtype: str = ""
+    uuid: str = ""
+    message: TranscriptMessage | None = None
+    content: Any = None
+    attachment: TranscriptAttachment | None = None
+    promptSource: str | None = None
+    isSidechain: bool | None = False
+    isMeta: bool | None = False
+    isCompactSummary: bool | None = False
+    isApiErrorMessage: bool | None = False
+    durationMs: float | None = 0.0
+    toolUseResult: Any = None
+    compactMetadata: Any = None
+    error: Any = None
+    quotaLimits: Any = None
+    timestamp: Any = None
+
+
+class OverviewLine(msgspec.Struct):
+    """What of a line tells about the session as a whole."""
+
+    type: str = ""
+    cwd: Any = None
+    gitBranch: Any = None
+    timestamp: Any = None
+    entrypoint: Any = None
+    isSidechain: Any = False
+    customTitle: Any = None
+    aiTitle: Any = None
+    summary: Any = None
+    lastPrompt: Any = None
+
+
+class UsageMessage(msgspec.Struct):
+    """The `message` of a line that tells what was used."""
+
+    id: str = ""
+    model: Any = None
+    usage: Any = None
+
+
+class UsageLine(msgspec.Struct):
+    """What of a line tells how many tokens were used."""
+
+    type: str = ""
+    message: UsageMessage | None = None
+    isApiErrorMessage: bool | None = False
+
+
+class ModelCost(msgspec.Struct):
+    """What was used of one model."""
+
+    inputTokens: int = 0
+    outputTokens: int = 0
+    cacheReadInputTokens: int = 0
+    cacheCreationInputTokens: int = 0
+
+
+class CostLine(msgspec.Struct):
+    """What a conversation has cost."""
+
+    type: str = ""
+    totalCostUSD: float = 0.0
+    hasUnknownModelCost: bool = False
+    modelUsage: dict[str, ModelCost] = {}
+
+
+# In `usage`: what the model has read.
+READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+# The `promptSource` of what the program itself says; some versions write none.
+BY_THE_PROGRAM = (None, "", "system")
+# The model of Claude Code's own filler: "No response requested." after a turn cut off.
+NO_MODEL = "<synthetic>"
+# The attachment, and its mode, of what a person said in the middle of a turn.
+QUEUED, QUEUED_MODE = "queued_command", "prompt"
+INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
+# What a command, or a line of a shell, was called with, and what it printed.
+COMMAND_TAG, ARGUMENTS_TAG, SHELL_TAG = "command-name", "command-args", "bash-input"
+OUTPUT_TAGS = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr")
+# How a text begins that is a command, and one that is no person's.
+COMMAND_STARTS = ("<command-name>", "<command-message>")
+ADDED_STARTS = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
+# How a line of information begins, and what the second kind has in it where Claude Code goes on.
+UNKNOWN_COMMAND = "Unknown command: "
+LIMIT_TOLD, LIMIT_IS_OVER, LIMIT_IS_WAITED_FOR = "Usage limit re", "Usage limit reset", "continu"
 # After a usage limit has reset it goes on by itself.
 GOES_ON_SINCE: Version = (2, 1, 330)
-INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
+# In the error of a turn without a login, or with one that has ended.
+ASKS_TO_LOG_IN = "run /login"
 
 # --- typing ---------------------------------------------------------------------------------------
 
 LONGEST_PIECE = 400
 MOST_NEWLINES_IN_PIECE = 2
 EXIT_WORDS = frozenset({"exit", "quit", ":q", ":q!", ":wq", ":wq!"})
+# One line of the box is cleared; all of it is put away until the next prompt was sent, or until the
+# same key is pressed again.
+CLEARING_KEY, STASHING_KEY = "C-u", "C-s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,279 +377,52 @@ PROMPT_SIGN = "❯"
 STILL_SECONDS = 0.6
 SPINNER_SIGNS = "·✢✳✶✻✽∗*"
 INTERRUPT_OFFER = "to interrupt"
+# It waits for a usage limit to reset; Escape ends that.
+LIMIT_WAIT_SIGN = "Continuing automatically"
 
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """A dialog: what it is, a text that only it shows, and what a person can do about it."""
+    """A dialog: what it is, a text that only it shows, and what a person is told of it.
+
+    Nothing where the dialog itself says all, or comes in the middle of what the person does.
+    """
 
     name: str
     sign: str
-    advice: str
+    advice: str = ""
 
+
+_TRUST = "Nobody has said yet that this folder is to be trusted. Answer with the keys."
+_SETTINGS = (
+    "Claude Code does not know a setting, or a hook, of the file that it names. Go on without it, "
+    "or mend the file, or update Claude Code."
+)
+_FIRST_RUN = "Claude Code has not been set up here. Answer with the keys, or run `claude` once."
 
 DIALOGS: tuple[Dialog, ...] = (
     # 2.1.0; then 2.1.50 to 2.1.330. The choice that Enter takes is "Yes" first, and "No, exit" in
     # 2.1.330.
-    Dialog("trust", "Do you trust the files in this folder?", "Answer it once in a terminal."),
-    Dialog("trust", "Accessing workspace:", "Answer it once in a terminal."),
-    Dialog("settings", "Settings Error", "A hook or a setting is not known to this version."),
-    Dialog("settings", "Settings Warning", "A hook or a setting is not known to this version."),
-    Dialog("theme", "Choose the text style", "Run claude once in a terminal."),
-    Dialog("login", "Select login method", "Run claude once in a terminal and log in."),
-    Dialog("API key", "Detected a custom API key", "Answer it once in a terminal."),
-    Dialog("renderer", "fullscreen renderer", "Answer it once in a terminal."),
-    Dialog("auto mode", "your default permission mode?", "Answer it once in a terminal."),
-    Dialog("bypass", "Bypass Permissions mode", "Answer it once in a terminal."),
-    Dialog("effort", "Use medium effort", "Answer it once in a terminal."),  # 2.1.50, Opus
-    Dialog("model", "Select model", "Escape closes it."),
-    Dialog("permission", "Do you want to", "Answer it."),
-)
-
-
-# --- what the self-test tries ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """One thing that the program counts on; `instead`: what it does where that is not there."""
-
-    key: str
-    text: str
-    instead: str
-    since: Version = OLDEST
-
-
-_NOTHING = "nothing works without it: the bridge says so"
-
-BELIEFS: tuple[Belief, ...] = (
-    Belief("starts", "starts with --session-id and --settings, and no dialog", _NOTHING),
-    Belief(
-        "session hook",
-        "SessionStart hook says the session id and the transcript",
-        "the process is known by the registry, the transcript by the session id",
+    Dialog("trust", "Do you trust the files in this folder?", _TRUST),
+    Dialog("trust", "Accessing workspace:", _TRUST),
+    Dialog("settings", "Settings Error", _SETTINGS),
+    Dialog("settings", "Settings Warning", _SETTINGS),
+    Dialog("theme", "Choose the text style", _FIRST_RUN),
+    Dialog(
+        "login",
+        "Select login method",
+        "Claude Code is not logged in. In a terminal on its machine run `claude` once, and /login; "
+        "then end this one with /kill, and send your message again.",
     ),
-    Belief(
-        "registry",
-        "the registry has an entry of the process",
-        "its hooks and its screen tell of the process; a second one of a session, in a terminal "
-        "of your own, is not noticed",
-        REGISTRY_SINCE,
+    Dialog(
+        "API key",
+        "Detected a custom API key",
+        "The environment has a key that Claude Code was not told to use. Answer with the keys.",
     ),
-    Belief(
-        "status",
-        "the registry says idle and busy",
-        "hooks and a screen that stands still do: a message is typed about a second later",
-        STATUS_SINCE,
-    ),
-    Belief(
-        "status time",
-        "the registry says since when it is idle",
-        "hooks and screen tell that, too",
-        STATUS_SINCE,
-    ),
-    Belief(
-        "waiting",
-        "the registry says that a dialog is open",
-        "the screen shows it",
-        STATUS_SINCE,
-    ),
-    Belief(
-        "briefing",
-        "--append-system-prompt reaches the model",
-        "Claude does not know where to put a file for you; /get fetches one",
-    ),
-    Belief(
-        "told",
-        "what a SessionStart hook says reaches the model",
-        "of a conversation whose transcript is lost Claude knows nothing; /history has it",
-    ),
-    Belief("prompt", "a typed prompt reaches the model as it is", _NOTHING),
-    Belief(
-        "lines",
-        "ten lines reach the model as they are",
-        "none: only a part of it arrives, so update Claude Code",
-    ),
-    Belief(
-        "long",
-        "1,000 characters reach the model as they are",
-        "none: only a part of it arrives, so update Claude Code",
-    ),
-    Belief("special", "quotes, $, back-ticks, ;, emoji and a last \\ reach the model", _NOTHING),
-    Belief("exit word", "exit, in quotes, is only a word", _NOTHING),
-    Belief(
-        "prompt hook",
-        "UserPromptSubmit hook says the prompt",
-        "the transcript is the only proof that it arrived, a little later",
-    ),
-    Belief(
-        "async",
-        "an async hook does not hold up the turn",
-        "its hooks hold a turn up by some hundredths of a second each",
-        UNAWAITED_SINCE,
-    ),
-    Belief(
-        "attached",
-        'a file as @"path" in a prompt reaches the model',
-        "Claude sees the path, and has to read the file by itself",
-    ),
-    Belief("prompt line", "the transcript gets the prompt", _NOTHING),
-    Belief("answer line", "the transcript gets the answer", _NOTHING),
-    Belief(
-        "usage",
-        "the transcript says how much the model has read",
-        "the chat does not show how full the context is",
-    ),
-    Belief(
-        "turn line",
-        "the transcript says that a turn has ended",
-        "the Stop hook or the registry tells it",
-        (2, 1, 120),
-    ),
-    Belief(
-        "tool lines",
-        "the transcript says which tool began, and how it ended",
-        "the card of a turn shows no tools",
-    ),
-    Belief(
-        "change",
-        "the transcript says what a tool changed in a file",
-        "the chat shows no changes of files",
-    ),
-    Belief(
-        "failure line",
-        "the transcript says an error of the model's service",
-        "only the card of the turn says that it failed",
-    ),
-    Belief(
-        "command line",
-        "the transcript says a slash command, and what it printed",
-        "whether a command has run is told by the screen, not by the chat",
-    ),
-    Belief(
-        "context",
-        "what /context prints is read",
-        "the chat shows it as it is printed",
-    ),
-    Belief(
-        "stop hook",
-        "Stop hook at the end of a turn",
-        "the registry or the transcript tells the end of a turn",
-    ),
-    Belief(
-        "failure hook",
-        "StopFailure hook at an error of the model's service",
-        "the transcript's line tells it",
-        (2, 1, 80),
-    ),
-    Belief(
-        "subagents",
-        "SubagentStart and SubagentStop hooks",
-        "the card of a turn does not show what sub-agents do",
-        (2, 1, 50),
-    ),
-    Belief(
-        "background",
-        "Stop hook says what works on in the background",
-        "a card goes by what the tools said when they began",
-        (2, 1, 150),
-    ),
-    Belief(
-        "end hook",
-        "SessionEnd hook when the process ends",
-        "the process itself is watched",
-        (2, 1, 50),
-    ),
-    Belief(
-        "live text",
-        "MessageDisplay hook while an answer is written",
-        "no live text: an answer comes when it is whole",
-        (2, 1, 197),
-    ),
-    Belief(
-        "permission",
-        "PermissionRequest hook; an allow through it runs the tool",
-        "the terminal's own dialog, shown in the chat, with its keys",
-    ),
-    Belief(
-        "question",
-        "Claude's questions are answered through that hook",
-        "the terminal's own dialog, shown in the chat, with its keys",
-    ),
-    Belief(
-        "plan",
-        "a plan is approved through it, with the mode to go on in",
-        "the terminal's own dialog, shown in the chat, with its keys",
-    ),
-    Belief(
-        "rules",
-        "Claude may use the folders of its files unasked",
-        "it asks before it reads what you sent, and before it sends you something",
-    ),
-    Belief(
-        "interrupt",
-        "Escape interrupts, and the transcript says so",
-        "/kill ends the process, and the session goes on with the next message",
-    ),
-    Belief(
-        "resume",
-        "--resume keeps the id, and the model sees the history",
-        "none: no session naps, and after a crash it waits until Claude Code is updated, which "
-        "the chat is told",
-    ),
-    Belief(
-        "told kept",
-        "after --resume the model still knows what that hook said",
-        "it is said again at every start",
-        TOLD_IS_KEPT_SINCE,
-    ),
-    Belief(
-        "copy",
-        "--fork-session copies the history, and leaves the original as it is",
-        "the copy says why it does not start; /resume goes back to the original",
-    ),
-    Belief("model", "--model chooses the model", "Claude Code's own default answers"),
-    Belief(
-        "effort",
-        "--effort chooses how hard it thinks",
-        "/effort offers nothing, and none is asked for",
-        (2, 1, 50),
-    ),
-    Belief(
-        "mode", "--permission-mode chooses the mode", "/mode shows the one that it is really in"
-    ),
-    Belief(
-        "agent",
-        "--agent of a plugin reaches the model, also in a conversation that goes on",
-        "Claude goes on as the agent that it was",
-    ),
-    Belief(
-        "title",
-        "--name is in the transcript as its title",
-        "a title given in the chat is known to the bridge alone",
-        (2, 1, 80),
-    ),
-    Belief(
-        "clear",
-        "/clear gives a new session id, told by hook",
-        "the registry tells the new id",
-    ),
-    Belief(
-        "followed",
-        "the registry has the new session id after /clear",
-        "the hook alone tells it; to go back to the session before, press “Take over”",
-        SESSION_FOLLOWED_SINCE,
-    ),
-    Belief(
-        "catalog",
-        "it says its models and commands when asked by its control protocol",
-        "the chat offers what every version has; others can be written",
-    ),
-    Belief(
-        "agents",
-        "it says its agents, too",
-        "the chat offers the bridge's own; others can be written",
-        (2, 1, 80),
-    ),
-    Belief("own home", "everything it writes stays below its HOME", _NOTHING),
+    Dialog("renderer", "fullscreen renderer", _FIRST_RUN),
+    Dialog("auto mode", "your default permission mode?", _FIRST_RUN),
+    Dialog("bypass", "Bypass Permissions mode"),
+    Dialog("effort", "Use medium effort"),  # 2.1.50, Opus
+    Dialog("model", "Select model"),
+    Dialog("permission", "Do you want to"),
 )

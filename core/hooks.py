@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from core.claude_code import HOOKS, UNAWAITED_SINCE, is_oldest
+from core.claude_code import UNAWAITED_SINCE, HookName, HookPayload, hook_names
 from core.events import (
     BackgroundTask,
     HookEvent,
@@ -32,46 +32,19 @@ from core.events import (
 )
 from core.foreign_text import decode_json
 
-_FOLLOWED = (
-    *("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"),
-    *("PermissionRequest", "MessageDisplay", "SubagentStart", "SubagentStop"),
-)
 _SECONDS = 10
 _ANSWER_SECONDS = 7 * 86_400  # Claude's own dialog is open meanwhile
-_WITHOUT_WAITING = frozenset(_FOLLOWED) - {"SessionStart", "SessionEnd", "PermissionRequest"}
+_WITHOUT_WAITING = frozenset(HookName) - {
+    *(HookName.SESSION_START, HookName.SESSION_END, HookName.PERMISSION_REQUEST)
+}
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+(?=[\s+-]|$)")
-
-
-class _Payload(msgspec.Struct):
-    """The fields that matter here; one of an unexpected kind must not cost the whole event."""
-
-    hook_event_name: str = ""
-    session_id: str = ""
-    transcript_path: Any = None
-    cwd: Any = None
-    source: Any = None
-    reason: Any = None
-    prompt: Any = None
-    prompt_id: Any = None
-    error: Any = None
-    permission_mode: Any = None
-    tool_name: Any = None
-    tool_input: Any = None
-    permission_suggestions: Any = None
-    agent_id: Any = None
-    agent_type: Any = None
-    message_id: Any = None
-    index: Any = None
-    final: Any = None
-    delta: Any = None
-    background_tasks: Any = None
 
 
 class _Envelope(msgspec.Struct):
     """What claude_hook.py sends: which pane it runs in, and what Claude Code gave it."""
 
     pane: str
-    payload: _Payload
+    payload: HookPayload
     request: str = ""
 
 
@@ -92,21 +65,19 @@ def render_settings(
     The event's name is added to the command. Where that is known to work, Claude Code does not wait
     for hooks whose answer it has no use for. `others` are more settings for that process.
     """
-    known = {hook.name for hook in HOOKS if is_oldest(hook.since) or version >= hook.since}
-    names = [name for name in _FOLLOWED if name in known]
     hooks: dict[str, list[dict[str, Any]]] = {
-        name: [{"hooks": [_render_hook(command, name, version)]}] for name in names
+        name: [{"hooks": [_render_hook(command, name, version)]}] for name in hook_names(version)
     }
     if at_start:
         printed = [_render_command(shlex.join(words), _SECONDS) for words in at_start]
-        hooks["SessionStart"].append({"matcher": "startup|resume", "hooks": printed})
+        hooks[HookName.SESSION_START].append({"matcher": "startup|resume", "hooks": printed})
     return json.dumps({"hooks": hooks, **others})
 
 
 def _render_hook(
-    command: Sequence[str], name: str, version: tuple[int, ...]
+    command: Sequence[str], name: HookName, version: tuple[int, ...]
 ) -> dict[str, str | int | bool]:
-    seconds = _ANSWER_SECONDS if name == "PermissionRequest" else _SECONDS
+    seconds = _ANSWER_SECONDS if name == HookName.PERMISSION_REQUEST else _SECONDS
     hook = _render_command(shlex.join([*command, name]), seconds)
     if name in _WITHOUT_WAITING and version >= UNAWAITED_SINCE:
         return hook | {"async": True}
@@ -127,7 +98,7 @@ def parse_hook(line: bytes) -> HookEvent | None:
         return None
     mode = _text(found.permission_mode)
     match found.hook_event_name:
-        case "SessionStart":
+        case HookName.SESSION_START:
             return SessionStarted(
                 found.session_id,
                 pane,
@@ -135,28 +106,28 @@ def parse_hook(line: bytes) -> HookEvent | None:
                 _text(found.transcript_path),
                 _text(found.cwd),
             )
-        case "SessionEnd":
+        case HookName.SESSION_END:
             return SessionEnded(found.session_id, pane, _text(found.reason))
-        case "UserPromptSubmit":
+        case HookName.PROMPT_SUBMITTED:
             prompt = _text(found.prompt)
             return PromptSubmitted(found.session_id, pane, prompt, _text(found.prompt_id), mode)
-        case "Stop":
+        case HookName.STOP:
             ended, background = _text(found.prompt_id), _parse_background(found.background_tasks)
             return TurnEnded(found.session_id, pane, None, mode, ended, background)
-        case "StopFailure":
+        case HookName.STOP_FAILURE:
             error = str(found.error or "unknown error")
             ended = _text(found.prompt_id)
             return TurnEnded(found.session_id, pane, error, mode, ended)
-        case "PermissionRequest" if envelope.request:
+        case HookName.PERMISSION_REQUEST if envelope.request:
             return _parse_permission(envelope)
         case _:
             return _parse_progress(pane, found)
 
 
-def _parse_progress(pane: str, found: _Payload) -> HookEvent | None:
+def _parse_progress(pane: str, found: HookPayload) -> HookEvent | None:
     """What happens within a turn."""
     match found.hook_event_name:
-        case "MessageDisplay":
+        case HookName.MESSAGE_DISPLAY:
             return TextStreamed(
                 found.session_id,
                 pane,
@@ -166,10 +137,10 @@ def _parse_progress(pane: str, found: _Payload) -> HookEvent | None:
                 found.final is True,
             )
         # Claude Code's own assistants (a summary, a suggestion) have no type.
-        case "SubagentStart" if _text(found.agent_type):
+        case HookName.SUBAGENT_START if _text(found.agent_type):
             agent = _text(found.agent_id)
             return SubagentStarted(found.session_id, pane, agent, _text(found.agent_type))
-        case "SubagentStop" if _text(found.agent_type):
+        case HookName.SUBAGENT_STOP if _text(found.agent_type):
             return SubagentEnded(found.session_id, pane, _text(found.agent_id))
         case _:
             return None

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from core.claude_code import SCRIPTS
+from core.claude_code import SCRIPTS, LineType, OverviewLine
 from core.conversation import make_title, shorten
 from core.events import PromptRecorded
 from core.foreign_text import decode_json
@@ -30,7 +30,11 @@ CHUNK = 1 << 16
 _TITLE_LENGTH = 60
 _LONGEST_PATH = 4096
 _NO_BRANCH = "HEAD"
-_TITLES = ("custom-title", "ai-title", "summary", "first prompt", "last-prompt")
+_FIRST_PROMPT = "first prompt"
+_TITLES = (
+    *(LineType.CUSTOM_TITLE, LineType.AI_TITLE, LineType.SUMMARY),
+    *(_FIRST_PROMPT, LineType.LAST_PROMPT),
+)
 """Where a title may come from, the best first."""
 
 
@@ -45,20 +49,7 @@ class SessionSummary:
     is_conversation: bool = False
 
 
-class _Line(msgspec.Struct):
-    type: str = ""
-    cwd: Any = None
-    gitBranch: Any = None  # noqa: N815 - the names are the file's
-    timestamp: Any = None
-    entrypoint: Any = None
-    isSidechain: Any = False  # noqa: N815
-    customTitle: Any = None  # noqa: N815
-    aiTitle: Any = None  # noqa: N815
-    summary: Any = None
-    lastPrompt: Any = None  # noqa: N815
-
-
-_decoder = msgspec.json.Decoder(_Line)
+_decoder = msgspec.json.Decoder(OverviewLine)
 
 
 @dataclass(slots=True)
@@ -101,20 +92,20 @@ def _take(gathered: _Gathered, data: bytes) -> None:
     if line is None or line.isSidechain is True:
         return
     match line.type:
-        case "custom-title":
-            gathered.titles["custom-title"] = clean_title(line.customTitle)
-        case "ai-title":
-            gathered.titles["ai-title"] = clean_title(line.aiTitle)
-        case "summary":
-            gathered.titles["summary"] = clean_title(line.summary)
-        case "last-prompt":
-            gathered.titles["last-prompt"] = clean_title(line.lastPrompt)
+        case LineType.CUSTOM_TITLE:
+            gathered.titles[line.type] = clean_title(line.customTitle)
+        case LineType.AI_TITLE:
+            gathered.titles[line.type] = clean_title(line.aiTitle)
+        case LineType.SUMMARY:
+            gathered.titles[line.type] = clean_title(line.summary)
+        case LineType.LAST_PROMPT:
+            gathered.titles[line.type] = clean_title(line.lastPrompt)
             gathered.has_prompt = True
-        case "user" | "assistant":
+        case LineType.USER | LineType.ASSISTANT:
             _take_message(gathered, line, data)
 
 
-def _take_message(gathered: _Gathered, line: _Line, data: bytes) -> None:
+def _take_message(gathered: _Gathered, line: OverviewLine, data: bytes) -> None:
     if not gathered.directory and isinstance(line.cwd, str) and len(line.cwd) <= _LONGEST_PATH:
         gathered.directory = line.cwd
     if isinstance(line.gitBranch, str):
@@ -123,7 +114,7 @@ def _take_message(gathered: _Gathered, line: _Line, data: bytes) -> None:
         gathered.timestamp = line.timestamp
     if not (isinstance(line.entrypoint, str) and line.entrypoint.startswith(SCRIPTS)):
         gathered.has_person = True
-    if line.type == "user" and "first prompt" not in gathered.titles:
+    if line.type == LineType.USER and _FIRST_PROMPT not in gathered.titles:
         _take_prompt(gathered, data)
 
 
@@ -132,7 +123,7 @@ def _take_prompt(gathered: _Gathered, data: bytes) -> None:
     gathered.has_prompt |= bool(prompts)
     title = next(filter(None, map(make_title, prompts)), None)
     if title is not None:
-        gathered.titles["first prompt"] = clean_title(title)
+        gathered.titles[_FIRST_PROMPT] = clean_title(title)
 
 
 def _seconds(timestamp: str) -> float:

@@ -17,7 +17,27 @@ from typing import Any
 
 import msgspec
 
-from core.claude_code import INTERRUPTED
+from core.claude_code import (
+    ADDED_STARTS,
+    ARGUMENTS_TAG,
+    BY_THE_PROGRAM,
+    COMMAND_STARTS,
+    COMMAND_TAG,
+    INTERRUPTED,
+    LIMIT_IS_OVER,
+    LIMIT_IS_WAITED_FOR,
+    LIMIT_TOLD,
+    NO_MODEL,
+    OUTPUT_TAGS,
+    QUEUED,
+    QUEUED_MODE,
+    READ_TOKENS,
+    SHELL_TAG,
+    UNKNOWN_COMMAND,
+    LineType,
+    SystemLine,
+    TranscriptLine,
+)
 from core.events import (
     AnswerGiven,
     CommandAnswered,
@@ -39,60 +59,18 @@ _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_]|[ -/]+[0-~])|[\x0e\x0f]"
 )
 _TAG = r"<{0}>(.*?)</{0}>"
-_COMMAND_NAME = re.compile(_TAG.format("command-name"), re.DOTALL)
-_COMMAND_ARGUMENTS = re.compile(_TAG.format("command-args"), re.DOTALL)
-_OUTPUT = re.compile(
-    r"<(?:local-command|bash)-(?:stdout|stderr)>(.*?)</(?:local-command|bash)-(?:stdout|stderr)>",
-    re.DOTALL,
-)
-_COMMAND = ("<command-name>", "<command-message>")
-_BY_THE_PROGRAM = (None, "", "system")
-_SHELL_LINE = re.compile(_TAG.format("bash-input"), re.DOTALL)
-_NOT_A_PROMPT = ("<local-command-", "<bash-", "<system-reminder>", "<task-notification>")
+_COMMAND_NAME = re.compile(_TAG.format(COMMAND_TAG), re.DOTALL)
+_COMMAND_ARGUMENTS = re.compile(_TAG.format(ARGUMENTS_TAG), re.DOTALL)
+_OUTPUT = re.compile(_TAG.format(f"(?:{'|'.join(OUTPUT_TAGS)})"), re.DOTALL)
+_SHELL_LINE = re.compile(_TAG.format(SHELL_TAG), re.DOTALL)
 _LATEST_TIME = 1e11  # in seconds; what is later is no time
-_READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-
-
-class _Message(msgspec.Struct):
-    content: Any = None
-    model: Any = None
-    usage: Any = None
-    stop_reason: Any = None
-
-
-class _Attachment(msgspec.Struct):
-    type: str = ""
-    prompt: Any = None
-    commandMode: str | None = None  # noqa: N815 - the names are the file's
-
-
-class _Line(msgspec.Struct):
-    """The fields that matter here; the rest of a line is skipped unread."""
-
-    type: str = ""
-    subtype: str = ""
-    uuid: str = ""
-    message: _Message | None = None
-    content: Any = None
-    attachment: _Attachment | None = None
-    promptSource: str | None = None  # noqa: N815
-    isSidechain: bool | None = False  # noqa: N815
-    isMeta: bool | None = False  # noqa: N815
-    isCompactSummary: bool | None = False  # noqa: N815
-    isApiErrorMessage: bool | None = False  # noqa: N815
-    durationMs: float | None = 0.0  # noqa: N815
-    toolUseResult: Any = None  # noqa: N815
-    compactMetadata: Any = None  # noqa: N815
-    error: Any = None
-    quotaLimits: Any = None  # noqa: N815
-    timestamp: Any = None
 
 
 class _Time(msgspec.Struct):
     timestamp: str = ""
 
 
-_decoder = msgspec.json.Decoder(_Line)
+_decoder = msgspec.json.Decoder(TranscriptLine)
 _time_decoder = msgspec.json.Decoder(_Time)
 
 
@@ -108,19 +86,21 @@ def parse_line(line: bytes) -> list[TranscriptEvent]:
 def is_conversation(line: bytes) -> bool:
     """Whether the line is part of what Claude Code resumes: all else it would start without."""
     found = decode_json(_decoder, line)
-    is_said = found is not None and found.type in ("user", "assistant") and bool(found.uuid)
+    is_said = (
+        found is not None and found.type in (LineType.USER, LineType.ASSISTANT) and bool(found.uuid)
+    )
     return is_said and found is not None and found.message is not None
 
 
-def _read_events(found: _Line) -> list[TranscriptEvent]:
+def _read_events(found: TranscriptLine) -> list[TranscriptEvent]:
     match found.type:
-        case "user":
+        case LineType.USER:
             return _from_user(found)
-        case "assistant":
+        case LineType.ASSISTANT:
             return _from_assistant(found)
-        case "system":
+        case LineType.SYSTEM:
             return _from_system(found)
-        case "attachment":
+        case LineType.ATTACHMENT:
             return _from_attachment(found)
         case _:
             return []
@@ -143,7 +123,7 @@ def _timed(event: TranscriptEvent, at: float) -> TranscriptEvent:
             return event
 
 
-def _from_user(line: _Line) -> list[TranscriptEvent]:
+def _from_user(line: TranscriptLine) -> list[TranscriptEvent]:
     if line.isCompactSummary and line.message is not None:
         summary = "\n".join(_texts(line.message.content)).strip()
         return [SummaryWritten(line.uuid, summary)] if summary else []
@@ -153,34 +133,34 @@ def _from_user(line: _Line) -> list[TranscriptEvent]:
     if not texts:
         return list(_tool_ends(line))
     text = "\n".join(texts)
-    if line.promptSource not in _BY_THE_PROGRAM:
+    if line.promptSource not in BY_THE_PROGRAM:
         return [PromptRecorded(line.uuid, text)]
     if text.strip() in INTERRUPTED:
         return [TurnInterrupted(line.uuid)]
-    if text.startswith(_COMMAND) and _COMMAND_NAME.search(text):
+    if text.startswith(COMMAND_STARTS) and _COMMAND_NAME.search(text):
         return _from_command(line.uuid, text)
     shell_line = _SHELL_LINE.fullmatch(text)
     if shell_line is not None:
         return [PromptRecorded(line.uuid, f"!{shell_line[1]}", command=f"!{shell_line[1]}")]
-    if text.startswith(_NOT_A_PROMPT):
+    if text.startswith(ADDED_STARTS):
         return _from_output(line.uuid, text)
     return [PromptRecorded(line.uuid, text)]
 
 
-def _from_assistant(line: _Line) -> list[TranscriptEvent]:
+def _from_assistant(line: TranscriptLine) -> list[TranscriptEvent]:
     if line.message is None:
         return []
     text = "\n\n".join(_texts(line.message.content)).strip()
     if line.isApiErrorMessage:
         return [_read_error(line, text)] if text else []
-    if line.message.model == "<synthetic>":
-        return []  # Claude Code's own filler: "No response requested." after a turn cut off
+    if line.message.model == NO_MODEL:
+        return []
     is_final = line.message.stop_reason != "tool_use"
     answer = [AnswerGiven(line.uuid, text, is_final)] if text else []
     return [*answer, *_tool_starts(line), *_context(line)]
 
 
-def _read_error(line: _Line, text: str) -> ErrorReported:
+def _read_error(line: TranscriptLine, text: str) -> ErrorReported:
     limits = line.quotaLimits if isinstance(line.quotaLimits, dict) else {}
     resets_at = limits.get("resetsAt")
     if not isinstance(resets_at, int | float) or not 0 < resets_at < _LATEST_TIME:
@@ -193,14 +173,14 @@ def _read_error(line: _Line, text: str) -> ErrorReported:
     )
 
 
-def _tool_starts(line: _Line) -> Iterator[ToolStarted]:
+def _tool_starts(line: TranscriptLine) -> Iterator[ToolStarted]:
     for block in _blocks(line, "tool_use"):
         name, tool_id, given = block.get("name"), block.get("id"), block.get("input")
         if isinstance(name, str) and isinstance(tool_id, str):
             yield ToolStarted(line.uuid, tool_id, name, given if isinstance(given, dict) else {})
 
 
-def _tool_ends(line: _Line) -> Iterator[ToolEnded]:
+def _tool_ends(line: TranscriptLine) -> Iterator[ToolEnded]:
     result = line.toolUseResult if isinstance(line.toolUseResult, dict) else {}
     for block in _blocks(line, "tool_result"):
         tool_id = block.get("tool_use_id")
@@ -210,51 +190,51 @@ def _tool_ends(line: _Line) -> Iterator[ToolEnded]:
             yield ToolEnded(line.uuid, tool_id, is_error, text, result)
 
 
-def _context(line: _Line) -> Iterator[ContextMeasured]:
+def _context(line: TranscriptLine) -> Iterator[ContextMeasured]:
     """Every line of one message tells the same."""
     usage = line.message.usage if line.message is not None else None
     if line.message is None or not isinstance(usage, dict):
         return
-    counts = [usage.get(name) for name in _READ_TOKENS]
+    counts = [usage.get(name) for name in READ_TOKENS]
     tokens = sum(count for count in counts if isinstance(count, int))
     if tokens:
         model = line.message.model
         yield ContextMeasured(line.uuid, tokens, model if isinstance(model, str) else "")
 
 
-def _blocks(line: _Line, kind: str) -> list[dict[str, Any]]:
+def _blocks(line: TranscriptLine, kind: str) -> list[dict[str, Any]]:
     content = line.message.content if line.message is not None else None
     blocks = content if isinstance(content, list) else []
     return [block for block in blocks if isinstance(block, dict) and block.get("type") == kind]
 
 
-def _from_system(line: _Line) -> list[TranscriptEvent]:
+def _from_system(line: TranscriptLine) -> list[TranscriptEvent]:
     text = line.content if isinstance(line.content, str) else ""
-    if line.subtype == "compact_boundary":
+    if line.subtype == SystemLine.COMPACTED:
         found = line.compactMetadata
         trigger = found.get("trigger") if isinstance(found, dict) else None
         return [ContextCompacted(line.uuid, trigger if isinstance(trigger, str) else "")]
-    if line.subtype == "turn_duration":
+    if line.subtype == SystemLine.TURN_ENDED:
         return [TurnRecorded(line.uuid, (line.durationMs or 0.0) / 1000)]
-    if line.subtype == "local_command":
+    if line.subtype == SystemLine.COMMAND:
         return _from_command(line.uuid, text) or _from_output(line.uuid, text)
-    if line.subtype == "informational":
+    if line.subtype == SystemLine.INFORMATION:
         return _from_information(line.uuid, text)
     return []
 
 
 def _from_information(uuid: str, text: str) -> list[TranscriptEvent]:
-    if text.startswith("Unknown command: "):
+    if text.startswith(UNKNOWN_COMMAND):
         return [CommandAnswered(uuid, text)]
-    if text.startswith("Usage limit re") and "continu" in text.lower():
-        return [LimitWaited(uuid, text, is_over=text.startswith("Usage limit reset"))]
+    if text.startswith(LIMIT_TOLD) and LIMIT_IS_WAITED_FOR in text.lower():
+        return [LimitWaited(uuid, text, is_over=text.startswith(LIMIT_IS_OVER))]
     return []
 
 
-def _from_attachment(line: _Line) -> list[TranscriptEvent]:
+def _from_attachment(line: TranscriptLine) -> list[TranscriptEvent]:
     """What a person said in the middle of a turn, which Claude reads along with a tool's result."""
     found = line.attachment
-    if found is None or found.type != "queued_command" or found.commandMode != "prompt":
+    if found is None or found.type != QUEUED or found.commandMode != QUEUED_MODE:
         return []
     text = "\n".join(_texts(found.prompt))
     return [PromptRecorded(line.uuid, text)] if text else []

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from core.claude_code import NO_MODEL, CostLine, LineType, UsageLine
 from core.context_window import render_tokens
 from core.foreign_text import decode_json
 
@@ -47,44 +48,25 @@ class Cost:
     is_whole: bool = True
 
 
-class _Noted(msgspec.Struct):
-    inputTokens: int = 0  # noqa: N815 - the names are the file's
-    outputTokens: int = 0  # noqa: N815
-    cacheReadInputTokens: int = 0  # noqa: N815
-    cacheCreationInputTokens: int = 0  # noqa: N815
+_decoder = msgspec.json.Decoder(UsageLine)
+_cost_decoder = msgspec.json.Decoder(CostLine)
+# In every line that tells of usage, and of cost: no other line need be read.
+_USAGE, _COST = b'"usage"', f'"{LineType.COST}"'.encode()
 
 
-class _CostState(msgspec.Struct):
-    type: str = ""
-    totalCostUSD: float = 0.0  # noqa: N815
-    hasUnknownModelCost: bool = False  # noqa: N815
-    modelUsage: dict[str, _Noted] = {}  # noqa: N815
-
-
-class _Message(msgspec.Struct):
-    id: str = ""
-    model: Any = None
-    usage: Any = None
-
-
-class _Line(msgspec.Struct):
-    type: str = ""
-    message: _Message | None = None
-    isApiErrorMessage: bool | None = False  # noqa: N815 - the name is the file's
-
-
-_decoder = msgspec.json.Decoder(_Line)
-_cost_decoder = msgspec.json.Decoder(_CostState)
+def tells_usage(line: bytes) -> bool:
+    """Whether the line may tell something of usage or cost; all others can be left out."""
+    return _USAGE in line or _COST in line
 
 
 def count_tokens(lines: Iterable[bytes]) -> dict[str, Tokens]:
     """The tokens of all messages, by model."""
     messages: dict[str, tuple[str, Tokens]] = {}
     for line in lines:
-        if b'"usage"' not in line:
+        if _USAGE not in line:
             continue
         found = decode_json(_decoder, line)
-        if found is None or found.type != "assistant" or found.isApiErrorMessage:
+        if found is None or found.type != LineType.ASSISTANT or found.isApiErrorMessage:
             continue
         message = found.message
         if message is not None and message.id and isinstance(message.usage, dict):
@@ -92,7 +74,7 @@ def count_tokens(lines: Iterable[bytes]) -> dict[str, Tokens]:
             messages[message.id] = (model, _read_tokens(message.usage))
     total: dict[str, Tokens] = {}
     for model, tokens in messages.values():
-        if model != "<synthetic>":
+        if model != NO_MODEL:
             total[model] = total.get(model, Tokens()) + tokens
     return total
 
@@ -102,12 +84,12 @@ def find_cost(lines: Iterable[bytes], usage: dict[str, Tokens]) -> Cost | None:
 
     `lines`: of the main transcript, `usage`: what was used in all.
     """
-    noted: _CostState | None = None
+    noted: CostLine | None = None
     is_news = False
     for line in lines:
-        if b'"cost-state"' in line:
+        if _COST in line:
             found = decode_json(_cost_decoder, line)
-            if found is not None and found.type == "cost-state" and found.totalCostUSD >= 0:
+            if found is not None and found.type == LineType.COST and found.totalCostUSD >= 0:
                 noted, is_news = found, False
         else:
             is_news = is_news or sum_tokens(count_tokens([line])) > 0
@@ -117,7 +99,7 @@ def find_cost(lines: Iterable[bytes], usage: dict[str, Tokens]) -> Cost | None:
     return Cost(noted.totalCostUSD, is_whole)
 
 
-def _has_all(noted: _CostState, usage: dict[str, Tokens]) -> bool:
+def _has_all(noted: CostLine, usage: dict[str, Tokens]) -> bool:
     """Whether the cost is for all of these tokens; for more, too, such as a title's."""
     known: dict[str, int] = {}
     for model, found in noted.modelUsage.items():

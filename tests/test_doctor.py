@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 import doctor
-from core.claude_code import BELIEFS
+from core.beliefs import BELIEFS
 from core.config import load_config
 from core.service_files import render_systemd_unit, service_environment
 from tests.standins.machine import UNIT

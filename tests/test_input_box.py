@@ -13,8 +13,9 @@ from input_box import look_for_room
 class SlowBox:
     """A terminal whose Claude Code takes up a key only some looks after it was pressed."""
 
-    def __init__(self, text: str, slowness: int) -> None:
+    def __init__(self, text: str, slowness: int, *, takes_many: bool = True) -> None:
         self.text, self.stash = text, ""
+        self._takes_many = takes_many
         self.keys: list[str] = []
         self._slowness = slowness
         self._waiting: list[tuple[int, str]] = []
@@ -22,7 +23,8 @@ class SlowBox:
 
     async def press(self, name: str, *keys: str) -> None:
         self.keys += keys
-        self._waiting += [(self._looks + self._slowness, key) for key in keys]
+        taken = keys if self._takes_many or len(keys) == 1 else ()
+        self._waiting += [(self._looks + self._slowness, key) for key in taken]
 
     async def capture(self, name: str, *, colours: bool) -> str:
         self._looks += 1
@@ -61,3 +63,12 @@ async def test_the_rest_of_a_text_of_ours_is_cleared(slowness: int) -> None:
     await make_room(box, ["the whole thing"])
     assert (box.text, box.stash) == ("", "")
     assert set(box.keys) == {"C-u"}
+
+
+@pytest.mark.parametrize("slowness", [0, 3])
+async def test_a_claude_that_takes_no_notice_of_many_keys_at_once_is_given_one(
+    slowness: int,
+) -> None:
+    box = SlowBox("the whole th", slowness, takes_many=False)
+    await make_room(box, ["the whole thing"])
+    assert box.text == "" and box.stash == ""

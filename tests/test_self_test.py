@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from core.claude_code import BELIEFS, Belief
+from core.beliefs import BELIEFS, Belief
 from self_test import Check, Report, run
 from self_test_api import FAILED, Answer, ModelServer, call_tools, render_answer
 from tests.world import ROOT, wait_until
@@ -250,6 +250,18 @@ def test_what_claude_code_adds_by_itself_is_no_turn(newest: Any) -> None:
     with ModelServer() as model:
         ask(model, [*before, {"role": "user", "content": newest}])
         assert model.turns == []
+
+
+def test_what_is_said_after_a_refused_tool_is_a_turn() -> None:
+    refused = {"type": "tool_result", "tool_use_id": "t", "content": "refused", "is_error": True}
+    mark = {"type": "text", "text": "[Request interrupted by user for tool use]"}
+    with ModelServer() as model:
+        ask(model, [{"role": "user", "content": [refused, mark]}])
+        assert model.turns == []
+        ask(
+            model, [{"role": "user", "content": [refused, mark, {"type": "text", "text": "go on"}]}]
+        )
+        assert [turn.prompt for turn in model.turns] == ["go on"]
 
 
 def test_a_turn_tells_what_reached_the_model() -> None:

@@ -11,8 +11,11 @@ from typing import Any, cast
 import pytest
 
 from buttons import Buttons
+from claude_login import HOW_TO_LOG_IN
+from core.conversation import render_event
 from core.delivery import Prompt
 from core.errors import StoreWriteError
+from core.events import ErrorReported
 from core.model import Chat, Post
 from inbox import Arrival, Inbox
 from service_errors import ServiceErrors
@@ -121,3 +124,25 @@ async def test_a_session_that_was_deleted_meanwhile_is_let_be(rig: Rig) -> None:
     rig.book.store.delete(rig.session_id)
     await asyncio.gather(*rig.errors._tasks.values())
     assert rig.given == []
+
+
+@pytest.mark.parametrize(
+    "said", ["Not logged in · Please run /login", "OAuth token revoked · Please run /login"]
+)
+def test_who_is_not_logged_in_is_told_how_to_log_in(rig: Rig, said: str) -> None:
+    post = equipped(rig, said)
+    assert post.text == (
+        f"⚠️ {said}\nIn a terminal on its machine {HOW_TO_LOG_IN}; then press Retry."
+    )
+    assert [button.label for row in post.keyboard for button in row] == ["Retry"]
+
+
+def test_of_any_other_error_only_that_is_told(rig: Rig) -> None:
+    assert equipped(rig, "API Error: 500").text == "⚠️ API Error: 500"
+
+
+def equipped(rig: Rig, said: str) -> Post:
+    session, event = rig.book.for_id(rig.session_id), ErrorReported("u", said)
+    post = render_event(event, rig.session_id, GROUP, is_ours=True)
+    assert post is not None
+    return rig.errors.equip(session, event, post)
