@@ -197,7 +197,8 @@ EXPERIMENTS = (
         "Every call of the channel fails in every way in this process: text, repr and traceback of "
         "what is raised are searched. Then a real bridge goes through the same, once with the "
         "token from the environment and once (but in the short form) from its config file: all "
-        "files of the machine, all command lines, all environments (but for the bridge's own in the first case), what a tool "
+        "files of the machine, all command lines, all environments (but for the bridge's own in "
+        "the first case), what a tool "
         "of Claude's sees, the log and standard error are searched.",
     ),
 )
