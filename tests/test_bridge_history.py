@@ -197,10 +197,9 @@ def test_a_session_is_forgotten_for_good_also_while_it_is_awake(world: World) ->
     assert "continues “the first one”" in forget(world)
     assert [session.state["title"] for session in world.sessions()] == ["the first one"]
     wait_until(lambda: session_id not in {p.session_id for p in world.processes()}, "it ended")
-    # By their ids, the bridge still knows what it has shown.
-    ids = {
-        f".claude/sessions/telegram/bridge/{name}" for name in ("outbox.journal", "buttons.json")
-    }
+    # By their ids, the bridge still knows what it has shown, and who had what forgotten.
+    known = ("outbox.journal", "buttons.json", "audit.jsonl")
+    ids = {f".claude/sessions/telegram/bridge/{name}" for name in known}
     left = (names_below(world.home, session_id) - ids) | names_below(world.home, "Grace")
     # A log says of what, and Claude Code's own list of typed lines (arrow up) is not ours.
     others = re.compile(
