@@ -133,8 +133,8 @@ def test_a_fresh_machine_is_told_what_to_do(
     assert not patient.folder.exists()
 
 
-def test_a_machine_on_which_all_is_well(patient: Patient, claude_command: Path) -> None:
-    patient.environ["BRIDGE_CLAUDE_COMMAND"] = str(claude_command)
+def test_a_machine_on_which_all_is_well(patient: Patient, frugal_claude: Path) -> None:
+    patient.environ["BRIDGE_CLAUDE_COMMAND"] = str(frugal_claude)
     patient.environ["ANTHROPIC_API_KEY"] = "sk-ant-of-the-user"
     patient.write_settings()
     patient.make_state()

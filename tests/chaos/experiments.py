@@ -54,7 +54,7 @@ EXPERIMENTS = (
     Experiment(
         "kill-anything",
         kill_anything,
-        6,
+        4,
         300,
         "Under load as in the first, but Claude and the tmux server die too, alone or with the "
         "bridge. What counts is the history that the model has in the end: each prompt once, in "
@@ -145,7 +145,7 @@ EXPERIMENTS = (
     Experiment(
         "hostile-texts",
         send_hostile_texts,
-        25,
+        12,
         1000,
         "Texts are drawn from those that terminals, tmux or Claude's input box are known to spoil, "
         "from mixtures of them, and from an alphabet of what is awkward, up to the 3,500 "
@@ -156,7 +156,7 @@ EXPERIMENTS = (
     Experiment(
         "dialogs",
         send_texts_at_dialogs,
-        15,
+        8,
         2000,
         "The model calls a tool that needs permission, or /model is opened at the terminal; texts "
         "such as “1” and “yes” are sent at moments drawn by lot, and somebody presses the keys of "
