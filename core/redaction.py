@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 MASK = "[masked]"
@@ -60,6 +61,7 @@ _SHAPES = (
     r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
 )
 _PATTERN = re.compile("|".join(_SHAPES))
+_ESCAPED = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 # How long a word may be that is not finished: the beginning of a secret that tells nothing of it.
 _UNFINISHED = re.compile(r"[!-~]{12,}\Z")
 
@@ -76,7 +78,19 @@ class Redactor:
         """The text with every secret replaced by `[masked]`; what is masked stays as it is."""
         for pattern in self._patterns:
             text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
+        if "\\" in text:
+            text = MASK.join(map(self._redact_escaped, text.split(MASK)))
         return text
+
+    def _redact_escaped(self, text: str) -> str:
+        """Without the secrets whose signs are escaped for Markdown: as it reads, they are there."""
+        escapes = [found.start() for found in _ESCAPED.finditer(text)]
+        before = [place - number for number, place in enumerate(escapes)]
+        done, left = "", 0
+        for first, last in self.find(_ESCAPED.sub("", text)) if escapes else ():
+            start, end = first + bisect_left(before, first), last + bisect_left(before, last)
+            done, left = f"{done}{text[left:start]}{MASK}", end
+        return done + text[left:]
 
     def redact_unfinished(self, text: str) -> str:
         """As `redact`, for a text that is being written: without a long word that has no end yet.

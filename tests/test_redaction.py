@@ -9,6 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from core.redaction import MASK, Redactor
+from core.visible_text import escape_markdown
 
 BODY = "abcdefghij0123456789ABCDEFGHIJ0123456789"
 TOKEN = f"123456789:AA{BODY[:33]}"
@@ -52,6 +53,16 @@ SECRETS = [
 )
 def test_a_secret_of_a_known_shape_is_masked(secret: str, around: str) -> None:
     assert Redactor().redact(around.format(secret)) == around.format(MASK)
+
+
+@pytest.mark.parametrize("secret", [secret for secret in SECRETS if "\n" not in secret])
+@pytest.mark.parametrize("around", ["{}", "Use {}, then.", "(*{}*)", "a * {} and {} | b"])
+def test_a_secret_that_is_escaped_for_markdown_is_masked(secret: str, around: str) -> None:
+    written = escape_markdown(around.format(secret, secret))
+    wanted = escape_markdown(around.format("SECRET", "SECRET")).replace("SECRET", MASK)
+    assert Redactor().redact(written) == wanted
+    known = Redactor(["a_b*c"]).redact(f"x {escape_markdown('a_b*c')} y")
+    assert known == f"x {MASK} y"
 
 
 def test_a_bot_token_is_masked_inside_of_an_address() -> None:
