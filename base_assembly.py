@@ -95,6 +95,7 @@ def build_base(config: Config, environ: Mapping[str, str], redactor: Redactor) -
     topics = Topics(
         *(channels, places, sessions, outbox, background),
         is_known=admission.is_known,
+        redact=redact,
     )
     sessions.book.listeners.append(topics.touch)
     _connect_outbox(outbox, admission, places, sessions, people)

@@ -240,6 +240,10 @@ class Outbox:
                 replace(file, name=self._redact(file.name), text=self._redact(file.text))
                 for file in post.attachments
             ),
+            keyboard=tuple(
+                tuple(replace(button, label=self._redact(button.label)) for button in row)
+                for row in post.keyboard
+            ),
         )
 
     # --- a lane ---------------------------------------------------------------------------------

@@ -68,7 +68,8 @@ class _Look:
 class Topics:
     """The topics in `channels`, for `sessions`.
 
-    `is_known` says whether a place is one to be remembered, for what a person (or None) did there.
+    `is_known` says whether a place is one to be remembered, for what a person (or None) did there;
+    `redact` masks secrets in names.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Topics:
         background: Background,
         *,
         is_known: Callable[[Place, int | None], bool],
+        redact: Callable[[str], str] = str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channels = channels
@@ -88,6 +90,7 @@ class Topics:
         self._outbox = outbox
         self._background = background
         self._is_known = is_known
+        self._redact = redact
         self._clock = clock
         self._dirty: set[Chat] = set()
         self._looks: dict[Chat, _Look] = {}
@@ -154,7 +157,7 @@ class Topics:
 
     async def make(self, chat: Chat, name: str) -> Chat:
         """A new topic of that name; the chat as it is where that can't be, which is told."""
-        root = Chat(chat.channel, chat.chat_id)
+        root, name = Chat(chat.channel, chat.chat_id), self._redact(name)
         try:
             async with asyncio.timeout(_PATIENCE):
                 topic = await self._channels[root.channel].forum.create_topic(root, name)
@@ -248,7 +251,7 @@ class Topics:
         known, now = self._places.find_topic(topic), self._clock()
         title = strip_mark(known.shown)
         if session is not None and (_has_title(session) or not title):
-            title = title_of(session)
+            title = self._redact(title_of(session))
         state = self._state_of(session)
         look = self._look_of(topic, state)
         name = render_name(known, title, state)

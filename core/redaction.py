@@ -53,7 +53,7 @@ _SHAPES = (
     _PASSWORD,
     r"(?i:(?<=https://)|(?<=http://))(?!git@)[^\s/?#@:\[\"'`<>(),;]++(?=@)",  # a token as the name
     r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/([A-Za-z0-9/_-]{8,})",
-    rf"(?i:{_BEGIN}bearer )([A-Za-z0-9._~+/-]{{20,}}=*)",
+    rf"(?i:{_BEGIN}bearer )([A-Za-z0-9._~+/-]{{20,}}=*|[A-Za-z0-9._~+/-]{{8,}}+(?=\n?…))",
     rf"(?i:authorization{_QUOTES}\s?[:=]\s?{_QUOTES}basic\s)"
     r"((?=[A-Za-z0-9+/_-]+[A-Z0-9+/=])[A-Za-z0-9+/_-]{8,}=*)",
     # AWS's secret has no shape of its own: 40 characters behind its name.

@@ -278,8 +278,10 @@ async def test_a_kill_between_two_files_goes_on_with_the_second(world: OutboxWor
 def test_secrets_are_masked_wherever_a_post_has_words(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path, {}, redact=lambda text: text.replace("secret", "[masked]"))
     file = Attachment("secret.txt", "/secret", text="a secret")
-    outbox.put(post("a", "secret", details="x\nsecret", attachments=(file,)))
+    keyboard = ((Button("Always: secret", "secret"),),)
+    outbox.put(post("a", "secret", details="x\nsecret", attachments=(file,), keyboard=keyboard))
     kept = OutboxRecords(tmp_path).waiting["a"].post
+    assert kept.keyboard == ((Button("Always: [masked]", "secret"),),)
     assert (kept.text, kept.details) == ("[masked]", "x\n[masked]")
     assert kept.attachments == (Attachment("[masked].txt", "/secret", text="a [masked]"),)
 

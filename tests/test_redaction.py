@@ -156,6 +156,7 @@ def test_the_address_of_a_slack_hook_is_masked_but_for_its_host(place: str) -> N
         f"sk-ant-api03-{BODY[:12]}\n… and 12 more characters",
         f"{JWT[:40]}…",
         "https://ada:s3cr…",
+        f"Always: curl -H 'Authorization: Bearer {BODY[:14]}…",
     ],
 )
 def test_a_secret_that_was_cut_is_masked(text: str) -> None:

@@ -104,6 +104,7 @@ class Desk:
             cast(Outbox, outbox),
             Background(),
             is_known=lambda place, person: place.chat.chat_id != 666,
+            redact=lambda text: text.replace("s3cret", "[masked]"),
             clock=lambda: self.now,
         )
         self.book.listeners[:] = [self.topics.touch]
@@ -166,6 +167,14 @@ async def test_a_topic_takes_its_sessions_title(desk: Desk) -> None:
     desk.book.edit_state(session_id, cursor=5)
     await desk.look(61)
     assert desk.forum.calls == ["create", "rename", "rename"]
+
+
+async def test_no_secret_is_in_the_name_of_a_topic(desk: Desk) -> None:
+    topic, _ = await desk.topic_with_session("use s3cret")
+    await desk.look(61)
+    assert desk.forum.names[topic] == "use [masked]"
+    made = await desk.topics.make(TEAM, "is s3cret right")
+    assert desk.forum.names[made] == "is [masked] right"
 
 
 @pytest.mark.parametrize(("status", "mark"), [("busy", "⏳"), ("waiting", "❓"), ("gone", "💤")])
