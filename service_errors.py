@@ -25,7 +25,6 @@ from datetime import datetime
 from pathlib import Path
 
 from buttons import Action, Buttons, Press, PressHandler
-from claude_login import HOW_TO_LOG_IN
 from core.claude_code import ASKS_TO_LOG_IN, GOES_ON_SINCE, LIMIT_WAIT_SIGN, is_there
 from core.context_window import nearly_full, render_context
 from core.delivery import Prompt
@@ -59,7 +58,7 @@ _GO_ON = "The usage limit has reset. Continue where you stopped; repeat nothing 
 _NOT_FOR_THEM = "Claude does not go on by itself: who asked for that may not any more."
 _DISK_SECONDS = 5.0
 _TOO_LONG = "prompt is too long"
-_LOG_IN = f"In a terminal on its machine {HOW_TO_LOG_IN}; then press Retry."
+_LOG_IN = "Run “claude” once in a terminal on your machine, and /login there; then press Retry."
 
 
 class ServiceErrors:

@@ -398,7 +398,9 @@ _SETTINGS = (
     "Claude Code does not know a setting, or a hook, of the file that it names. Go on without it, "
     "or mend the file, or update Claude Code."
 )
-_FIRST_RUN = "Claude Code has not been set up here. Answer with the keys, or run `claude` once."
+_FIRST_RUN = (
+    "Claude Code has not been set up here. Answer with the keys, or run “claude” once there."
+)
 
 DIALOGS: tuple[Dialog, ...] = (
     # 2.1.0; then 2.1.50 to 2.1.330. The choice that Enter takes is "Yes" first, and "No, exit" in
@@ -411,8 +413,8 @@ DIALOGS: tuple[Dialog, ...] = (
     Dialog(
         "login",
         "Select login method",
-        "Claude Code is not logged in. In a terminal on its machine run `claude` once, and /login; "
-        "then end this one with /kill, and send your message again.",
+        "Claude Code is not logged in. Run “claude” once in a terminal on your machine, and /login "
+        "there; then end this one with /kill, and send your message again.",
     ),
     Dialog(
         "API key",

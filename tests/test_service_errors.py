@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 
 from buttons import Buttons
-from claude_login import HOW_TO_LOG_IN
 from core.conversation import render_event
 from core.delivery import Prompt
 from core.errors import StoreWriteError
@@ -132,7 +131,8 @@ async def test_a_session_that_was_deleted_meanwhile_is_let_be(rig: Rig) -> None:
 def test_who_is_not_logged_in_is_told_how_to_log_in(rig: Rig, said: str) -> None:
     post = equipped(rig, said)
     assert post.text == (
-        f"⚠️ {said}\nIn a terminal on its machine {HOW_TO_LOG_IN}; then press Retry."
+        f"⚠️ {said}\nRun “claude” once in a terminal on your machine, and /login there; "
+        "then press Retry."
     )
     assert [button.label for row in post.keyboard for button in row] == ["Retry"]
 
