@@ -19,7 +19,8 @@ from core.requests import Request, View
 from outbox import Outbox
 from request_book import RequestBook, RequestRecord
 
-_HARMLESS = re.compile(r"[A-Za-z0-9._~+/=:-]+")
+# One word, whatever it is; its signs may be escaped for Markdown.
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9]|\\?[._~+/=:-])+")
 _MASKED = "🔒 _masked: {count}; what runs is unchanged\\._"
 _WITHHELD = (
     "🔒 A part of this looks like a secret and is not shown here, "
@@ -47,7 +48,7 @@ class RequestPosts:
         text, rows = self._censor(view)
         actions = [
             [
-                (self._mask(label), {"do": "request", "request": record.request, "word": word})
+                (label, {"do": "request", "request": record.request, "word": word})
                 for label, word in row
             ]
             for row in rows

@@ -61,6 +61,7 @@ _SHAPES = (
     r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
 )
 _PATTERN = re.compile("|".join(_SHAPES))
+_MASKED = re.compile(re.escape(MASK))
 _ESCAPED = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 # How long a word may be that is not finished: the beginning of a secret that tells nothing of it.
 _UNFINISHED = re.compile(r"[!-~]{12,}\Z")
@@ -76,21 +77,11 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by `[masked]`; what is masked stays as it is."""
-        for pattern in self._patterns:
-            text = MASK.join(_mask(pattern, part) for part in text.split(MASK))
-        if "\\" in text:
-            text = MASK.join(map(self._redact_escaped, text.split(MASK)))
-        return text
-
-    def _redact_escaped(self, text: str) -> str:
-        """Without the secrets whose signs are escaped for Markdown: as it reads, they are there."""
-        escapes = [found.start() for found in _ESCAPED.finditer(text)]
-        before = [place - number for number, place in enumerate(escapes)]
-        done, left = "", 0
-        for first, last in self.find(_ESCAPED.sub("", text)) if escapes else ():
-            start, end = first + bisect_left(before, first), last + bisect_left(before, last)
-            done, left = f"{done}{text[left:start]}{MASK}", end
-        return done + text[left:]
+        done, left = [], 0
+        for start, end in self.find(text):
+            done += [text[left:start], MASK]
+            left = end
+        return "".join([*done, text[left:]])
 
     def redact_unfinished(self, text: str) -> str:
         """As `redact`, for a text that is being written: without a long word that has no end yet.
@@ -100,35 +91,48 @@ class Redactor:
         return _UNFINISHED.sub("…", self.redact(text))
 
     def find(self, text: str) -> list[tuple[int, int]]:
-        """Where secrets are: beginnings and ends, in order, none overlapping another."""
-        found: list[tuple[int, int]] = []
-        for pattern in self._patterns:
-            starts = [0, *(end for _, end in found)]
-            ends = [*(start for start, _ in found), len(text)]
-            for start, end in zip(starts, ends, strict=True):
-                found += _find(pattern, text, start, end)
-            found.sort()
-        return found
+        """Where secrets are: beginnings and ends, in order, none overlapping another.
+
+        What is left and right of a secret, or of a mask, counts as a text of its own, and is looked
+        at until nothing is found: so a second look at what was masked finds nothing new.
+        """
+        masks = [found.span() for found in _MASKED.finditer(text)]
+        taken, known = masks, -1
+        while known < len(taken):
+            known = len(taken)
+            for find in (_find_escaped, _find):  # as it reads is the longer one
+                for pattern in self._patterns:
+                    found = [
+                        (start + first, start + last)
+                        for start, end in _gaps(taken, len(text))
+                        for first, last in find(pattern, text[start:end])
+                    ]
+                    taken = sorted([*taken, *found])
+        return sorted(set(taken).difference(masks))
 
 
-def _find(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """As `_mask`: what is left and right of a match counts as a text of its own."""
-    part, done = text[start:end], 0
-    while found := pattern.search(part[done:]):
-        first, last = (start + done + place for place in _span(found))
-        yield from _find(pattern, text, start + done, first)
-        yield (first, last)
-        done = last - start
+def _gaps(places: list[tuple[int, int]], length: int) -> Iterator[tuple[int, int]]:
+    """What is before, between and behind the places."""
+    starts = [0, *(end for _, end in places)]
+    ends = [*(start for start, _ in places), length]
+    return zip(starts, ends, strict=True)
 
 
-def _mask(pattern: re.Pattern[str], text: str) -> str:
-    """Each side of a match counts as a text of its own, so that a second look finds nothing new."""
-    done = ""
-    while found := pattern.search(text):
+def _find(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Places from left to right, what is behind each as a text of its own."""
+    done = 0
+    while found := pattern.search(text[done:]):
         first, last = _span(found)
-        done += _mask(pattern, text[:first]) + MASK
-        text = text[last:]
-    return done + text
+        yield done + first, done + last
+        done += last
+
+
+def _find_escaped(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Places in a text whose signs are escaped for Markdown: as it reads, the secrets are there."""
+    escapes = [found.start() for found in _ESCAPED.finditer(text)]
+    before = [place - number for number, place in enumerate(escapes)]
+    for first, last in _find(pattern, _ESCAPED.sub("", text)) if escapes else ():
+        yield first + bisect_left(before, first), last + bisect_left(before, last)
 
 
 def _span(found: re.Match[str]) -> tuple[int, int]:

@@ -263,6 +263,7 @@ PARTS = st.lists(
     st.one_of(
         st.sampled_from([*SECRETS, MASK, "[", "]", "masked", "bearer ", "x", " ", "secret key="]),
         st.sampled_from(["https://", "://", "@", ":", "/", "80", "h.io", "…", "\\n", AWS_SECRET]),
+        st.sampled_from([*map(escape_markdown, SECRETS), "\\", "\\_", "\\-"]),
         st.sampled_from(["Authorization: Basic ", "hooks.slack.com/services/", "ghp_", "sk-"]),
         st.text(max_size=5),
     ),
