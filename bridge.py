@@ -55,8 +55,8 @@ from logs import set_up_logs
 from pulse import run_regularly
 from receiving import keep_receiving
 from session_book import files_id, origin_of
-from sessions import awake_ids
 from state_folder import claimed, read_settings
+from taking_up import awake_ids
 
 log = logging.getLogger("bridge")
 

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
-from core.errors import SessionNotFoundError, StoreWriteError
+from core.errors import BridgeError, SessionNotFoundError, StoreWriteError
 from core.events import HookEvent, PermissionAsked, TranscriptEvent
 from core.hooks import parse_hook
 from core.transcript import is_older, parse_line
@@ -55,8 +56,12 @@ class FeedListener(Protocol):
     ) -> None:
         """New lines: each event with the offset behind its line; `end` is behind the last line.
 
-        When this raises, the lines are read again later.
+        When this raises BridgeError or OSError, the lines are read again later. After any other
+        error they come one by one, and those that fail once more are passed over.
         """
+
+    def hear_loss(self, session_id: str, end: int) -> None:
+        """The line of a transcript that ends at `end` was passed over."""
 
     def hear_registry(self) -> None:
         """The registry changed."""
@@ -195,8 +200,10 @@ class ClaudeFeed:
             return  # not there before the first prompt
         except SessionNotFoundError:  # it was removed; nobody wants to know
             self._drop(session_id)
+        except (BridgeError, OSError) as error:
+            log.warning("new lines of a transcript are read again: %s", error)
         except Exception:
-            log.exception("new lines of a transcript could not be handled; they are read again")
+            log.exception("the loss of a line could not be told")
 
     def _read_chunk(self, session_id: str, followed: _Followed) -> bool:
         """Hand on the next whole lines; whether there were any."""
@@ -212,15 +219,39 @@ class ClaudeFeed:
             while b"\n" not in data and (more := file.read(_CHUNK)):
                 data += more
         whole = data[: data.rfind(b"\n") + 1]
-        events, end = [], followed.offset
-        for line in whole.split(b"\n")[:-1]:
-            end += len(line) + 1
-            if not is_older(line, followed.since):
-                events += [(end, event) for event in parse_line(line)]
         if whole:
-            self._listener.hear_transcript(session_id, events, end)
-            followed.offset = end
+            self._hand_on_lines(session_id, followed, whole)
         return bool(whole)
+
+    def _hand_on_lines(self, session_id: str, followed: _Followed, whole: bytes) -> None:
+        """All at once; if that fails as nothing should, one by one, without those that fail."""
+        lines = whole.split(b"\n")[:-1]
+        ends = list(accumulate((len(line) + 1 for line in lines), initial=followed.offset))[1:]
+        numbered = list(zip(ends, lines, strict=True))
+        if not self._are_heard(session_id, followed, numbered):
+            for line in numbered:
+                if not self._are_heard(session_id, followed, [line]):
+                    self._listener.hear_loss(session_id, line[0])
+        followed.offset = ends[-1]
+
+    def _are_heard(
+        self, session_id: str, followed: _Followed, lines: list[tuple[int, bytes]]
+    ) -> bool:
+        """Whether the lines (each with its end) are handled; raises BridgeError, OSError."""
+        try:
+            events = [
+                (end, event)
+                for end, line in lines
+                if not is_older(line, followed.since)
+                for event in parse_line(line)
+            ]
+            self._listener.hear_transcript(session_id, events, lines[-1][0])
+        except (BridgeError, OSError):
+            raise
+        except Exception:
+            log.exception("%d lines of a transcript could not be handled", len(lines))
+            return False
+        return True
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.current_task()

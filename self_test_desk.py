@@ -362,6 +362,9 @@ class Desk:
             if isinstance(event, TurnInterrupted | ErrorReported):
                 self.is_turn_open = False
 
+    def hear_loss(self, session_id: str, end: int) -> None:
+        """A line could not be handled, which the checks see by what is missing."""
+
     def hear_registry(self) -> None:
         """The registry is read when it is asked."""
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from claude_feed import ClaudeFeed
@@ -41,7 +41,7 @@ from session import Session, SessionStore
 from session_book import SessionBook, chat_of, has_news
 from session_observer import SessionObserver
 from session_runner import SessionRunner
-from taking_up import find_name, find_strays, finish_following, is_stray, left_for_later
+from taking_up import awake_ids, find_name, find_strays, finish_following, is_stray, left_for_later
 from terminal import Terminal
 from tmux_control import Pane
 from transcript_keeper import TranscriptKeeper
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 15.0
 _BLIND_LOOK_SECONDS = 1.5
+_LOST = "A part of what Claude did could not be shown; the bridge's log says why."
 
 
 class Sessions:
@@ -407,6 +408,10 @@ class Sessions:
             for _, event in events:
                 observer.hear_event(session, event, is_news=is_news)
 
+    def hear_loss(self, session_id: str, end: int) -> None:
+        """A line that ends at `end` is passed over; its chat is told."""
+        self.tell(self.book.for_id(session_id), f"lost:{session_id}:{end}", _LOST)
+
     def hear_registry(self) -> None:
         """Processes came, went, or changed their status."""
         found = self.registry.processes()
@@ -490,8 +495,3 @@ async def _answer_nothing(runner: SessionRunner, event: PermissionAsked) -> str:
 
 def _claim_nothing(event: TranscriptEvent) -> bool:
     return False
-
-
-def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:
-    """The sessions that a process runs for."""
-    return {runner.session_id for runner in runners if runner.is_awake}

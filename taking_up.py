@@ -83,3 +83,8 @@ def find_name(session: Session, runners: Runners) -> str:
         name = f"{base}-{number}"
         number += 1
     return name
+
+
+def awake_ids(runners: Iterable[SessionRunner]) -> set[str]:
+    """The sessions that a process runs for."""
+    return {runner.session_id for runner in runners if runner.is_awake}

@@ -51,6 +51,7 @@ class Listener:
         self.ends: dict[str, int] = {}
         self.looks = 0
         self.refusals = 0
+        self.poison, self.lost = "none", list[int]()
         self.gone: set[str] = set()
         self.pulse = Pulse()
         self.asked, self.left = list[PermissionAsked](), list[PermissionAsked]()
@@ -79,6 +80,8 @@ class Listener:
             self.gone.remove(session_id)
             raise SessionNotFoundError("it is gone")
         found = [event.text for _, event in events if isinstance(event, AnswerGiven)]
+        if self.poison in found:
+            raise TypeError("nobody has thought of that")
         self.answers += [(session_id, text) for text in found]
         assert all(self.ends.get(session_id, 0) < offset <= end for offset, _ in events)
         self.ends[session_id] = end
@@ -86,6 +89,10 @@ class Listener:
 
     def hear_registry(self) -> None:
         self.looks += 1
+        self.pulse.beat()
+
+    def hear_loss(self, session_id: str, end: int) -> None:
+        self.lost.append(end)
         self.pulse.beat()
 
     def _refuse(self) -> None:
@@ -222,14 +229,17 @@ async def test_what_was_written_while_nobody_listened_is_heard_once(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("quick_look")
-async def test_lines_that_could_not_be_handled_are_heard_again_whole(world: World) -> None:
-    world.listener.refusals = 3
-    world.append(answer("one") + answer("two"))
+async def test_lines_that_could_not_be_handled_are_heard_again_whole_but_one_that_never_can(
+    world: World,
+) -> None:
+    world.listener.refusals, world.listener.poison = 3, "odd"
+    world.append(answer("one") + answer("odd") + answer("two"))
     world.feed.follow("s", world.path, 0)
     await world.listener.until(lambda: bool(world.listener.answers))
     world.append(answer("three"))
     await world.listener.until(lambda: len(world.listener.answers) == 3)
     assert world.listener.texts() == ["one", "two", "three"]
+    assert world.listener.lost == [len(answer("one") + answer("odd"))]
 
 
 @pytest.mark.usefixtures("quick_look")
